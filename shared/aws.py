@@ -1,0 +1,74 @@
+"""AWS clients with bounded waits, and DynamoDB transactions that outlast contention."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from shared.errors import Contention
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+# Every wait is bounded: two tries of at most (1 + 2) s fit in the functions' timeout of 10 s.
+CLIENT_CONFIG = Config(
+    connect_timeout=1,
+    read_timeout=2,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    tcp_keepalive=True,
+)
+
+_CONFLICT_ATTEMPTS = 8
+_CONFLICT_BACKOFF = 0.02
+"""Seconds before the second attempt; doubles with every further one, with full jitter."""
+
+
+class ConditionFailed(Exception):
+    """A transaction was refused because conditions did not hold; nothing was written."""
+
+    def __init__(self, failed: frozenset[int]) -> None:
+        super().__init__(f"conditions {sorted(failed)} failed")
+        self.failed = failed
+        """The positions, in the transaction, of the writes whose condition did not hold."""
+
+
+def dynamodb_client() -> DynamoDBClient:
+    """Create the DynamoDB client; once per execution environment, because it costs tens of milliseconds."""
+    return boto3.client("dynamodb", config=CLIENT_CONFIG)
+
+
+def transact_write(client: DynamoDBClient, *writes: TransactWriteItemTypeDef) -> None:
+    """Apply all writes or none.
+
+    botocore sends a client request token of its own making with each call, so a retry after a lost
+    response is recognised by DynamoDB and does not fail on the condition that its first try made false.
+
+    Raises:
+        ConditionFailed: a condition of one of the writes did not hold.
+        Contention: other transactions on the same items won every time.
+
+    See https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+    """
+    for attempt in range(_CONFLICT_ATTEMPTS):
+        try:
+            client.transact_write_items(TransactItems=writes)
+        except client.exceptions.TransactionCanceledException as error:
+            codes = _cancellation_codes(error.response)
+            failed = frozenset(i for i, code in enumerate(codes) if code == "ConditionalCheckFailed")
+            if failed:
+                raise ConditionFailed(failed) from error
+            if "TransactionConflict" not in codes:
+                raise
+            time.sleep(random.uniform(0, _CONFLICT_BACKOFF * 2**attempt))  # noqa: S311 (jitter, no secret)
+        else:
+            return
+    raise Contention
+
+
+def _cancellation_codes(response: Any) -> list[str]:
+    return [reason["Code"] for reason in response["CancellationReasons"]]

@@ -1,0 +1,58 @@
+"""What can go wrong in the domain. `shared.http` turns each of these into a status code."""
+
+
+class DomainError(Exception):
+    """Base of the domain's errors; the message is written for the API's user."""
+
+
+class TaskNotFound(DomainError):
+    """No task has this id."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"There is no task with the id {task_id!r}.")
+
+
+class TitleTaken(DomainError):
+    """Another task holds this title."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(f"Another task already has the title {title!r}. Choose a different one.")
+
+
+class VersionMismatch(DomainError):
+    """The task is no longer the version the caller saw."""
+
+    def __init__(self) -> None:
+        super().__init__("The task has changed since you read it. Fetch it again and repeat your change.")
+
+
+class UsernameTaken(DomainError):
+    """A user with this name exists, in whatever case it is written."""
+
+    def __init__(self, username: str) -> None:
+        super().__init__(f"The username {username!r} is taken. Choose a different one.")
+
+
+class SignUpDisabled(DomainError):
+    """This deployment does not let people create users."""
+
+    def __init__(self) -> None:
+        super().__init__("Sign-up is switched off here. Ask an administrator for an account.")
+
+
+class BadCredentials(DomainError):
+    """The name or the password is wrong; which one is not told."""
+
+    def __init__(self) -> None:
+        super().__init__("The username or the password is wrong.")
+
+
+class InvalidToken(DomainError):
+    """The token is forged, expired or not a token at all."""
+
+
+class Contention(DomainError):
+    """Too many writers wanted the same item at once for this one to get its turn."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many requests are changing the same thing right now. Try again in a second.")

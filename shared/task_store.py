@@ -1,0 +1,268 @@
+"""Tasks in DynamoDB: the one place that knows the keys, the index and the transactions.
+
+Two kinds of item share the table: `TASK#<uuid>` is a task, `TITLE#<title>` holds a title for one. Both are
+written in one transaction, so that a title is unique without a read before the write.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import time
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from shared.aws import ConditionFailed, dynamodb_client, transact_write
+from shared.errors import Contention, TaskNotFound, TitleTaken, VersionMismatch
+from shared.tasks import Task, TaskPage, TaskQuery, TaskStatus
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
+
+    Item = Mapping[str, Any]
+
+STATUS_INDEX = "status-created_at-index"
+_RACES = 5
+_END_OF_TIME = 10**18
+"""Later than any task, in microseconds."""
+_TASK, _NEW_TITLE = 0, 1
+"""Positions of these writes in the transactions below."""
+
+
+class TaskStore:
+    """The tasks table."""
+
+    def __init__(self, client: DynamoDBClient | None = None, table: str | None = None) -> None:
+        self._client = client or dynamodb_client()
+        self._table = table or os.environ["TASKS_TABLE"]
+
+    def create(self, *, title: str, description: str | None, status: TaskStatus, created_by: str) -> Task:
+        """Store a new task.
+
+        Raises:
+            TitleTaken: another task has this title.
+        """
+        now = _now()
+        task = Task(
+            id=str(uuid.uuid4()),
+            title=title,
+            description=description,
+            status=status,
+            created_at=now,
+            updated_at=now,
+            created_by=created_by,
+            version=1,
+        )
+        put_task: TransactWriteItemTypeDef = {
+            "Put": {
+                "TableName": self._table,
+                "Item": _to_item(task),
+                "ConditionExpression": "attribute_not_exists(pk)",
+            }
+        }
+        try:
+            transact_write(self._client, put_task, self._hold_title(task))
+        except ConditionFailed as error:
+            raise TitleTaken(title) from error
+        return task
+
+    def get(self, task_id: str) -> Task:
+        """Read a task as the last write left it.
+
+        Raises:
+            TaskNotFound: there is none.
+        """
+        if not _is_task_id(task_id):
+            raise TaskNotFound(task_id)
+        answer = self._client.get_item(TableName=self._table, Key=_task_key(task_id), ConsistentRead=True)
+        if "Item" not in answer:
+            raise TaskNotFound(task_id)
+        return _from_item(answer["Item"])
+
+    def update(
+        self, task_id: str, changes: Mapping[str, Any], *, versions: Collection[int] | None = None
+    ) -> Task:
+        """Change a task's `title`, `description` or `status`.
+
+        Args:
+            task_id: The task to change.
+            changes: New values by field name; fields that are absent stay as they are.
+            versions: The versions the caller is willing to change; any, when None.
+
+        Raises:
+            TaskNotFound: there is no such task.
+            TitleTaken: another task has the new title.
+            VersionMismatch: the task is none of `versions`.
+            Contention: other writers won every race.
+        """
+        for _ in range(_RACES):
+            task = self._get_version(task_id, versions)
+            changed = replace(task, **changes, version=task.version + 1, updated_at=_now())
+            writes = [self._update_task(task, changed)]
+            if changed.title != task.title:
+                writes += [self._hold_title(changed), self._free_title(task)]
+            try:
+                transact_write(self._client, *writes)
+            except ConditionFailed as error:
+                if error.failed == {_NEW_TITLE}:
+                    raise TitleTaken(changed.title) from error
+            else:
+                return changed
+        raise Contention
+
+    def delete(self, task_id: str, *, versions: Collection[int] | None = None) -> None:
+        """Remove a task and free its title.
+
+        Args:
+            task_id: The task to remove.
+            versions: The versions the caller is willing to remove; any, when None.
+
+        Raises:
+            TaskNotFound: there is no such task.
+            VersionMismatch: the task is none of `versions`.
+            Contention: other writers won every race.
+        """
+        for _ in range(_RACES):
+            task = self._get_version(task_id, versions)
+            delete_task: TransactWriteItemTypeDef = {
+                "Delete": {
+                    "TableName": self._table,
+                    "Key": _task_key(task_id),
+                    "ConditionExpression": "version = :seen",
+                    "ExpressionAttributeValues": {":seen": {"N": str(task.version)}},
+                }
+            }
+            try:
+                transact_write(self._client, delete_task, self._free_title(task))
+            except ConditionFailed:
+                continue
+            return
+        raise Contention
+
+    def list(self, query: TaskQuery) -> TaskPage:
+        """Read a page of tasks, newest first, from the status index.
+
+        The index follows the table with a delay, usually of milliseconds. While a change of status is on
+        its way, a task can be in two partitions: the newer version is the one listed.
+        """
+        bound = query.created_before if query.created_before is not None else _END_OF_TIME
+        if query.after is not None:
+            # Tasks of the cursor's own microsecond are read again, because some may come after it.
+            bound = min(bound, query.after.created_at + 1)
+        # One more than the page tells whether a next one exists; one more again closes a run of equal times.
+        page_size = query.skip + query.limit + 2
+        partitions = [
+            self._read_partition(status, bound, page_size)
+            for status in ([query.status] if query.status else TaskStatus)
+        ]
+        merged = heapq.merge(*partitions, key=attrgetter("position"), reverse=True)
+        unique = (
+            max(copies, key=attrgetter("version"))
+            for _, copies in itertools.groupby(merged, key=attrgetter("position"))
+        )
+        following = (task for task in unique if query.after is None or task.position < query.after)
+        tasks = list(itertools.islice(following, query.skip, query.skip + query.limit + 1))
+        page = tasks[: query.limit]
+        return TaskPage(page, next=page[-1].position if len(tasks) > query.limit else None)
+
+    def _read_partition(self, status: TaskStatus, before: int, page_size: int) -> Iterator[Task]:
+        """Yield the tasks of one status by descending position, querying as far as they are asked for."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName=STATUS_INDEX,
+            KeyConditionExpression="#status = :status AND created_at < :before",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":status": {"S": status.value}, ":before": {"N": str(before)}},
+            ScanIndexForward=False,
+            PaginationConfig={"PageSize": page_size},
+        )
+        tasks = (_from_item(item) for page in pages for item in page["Items"])
+        # DynamoDB leaves the order of equal sort keys open.
+        for _, simultaneous in itertools.groupby(tasks, key=attrgetter("created_at")):
+            yield from sorted(simultaneous, key=attrgetter("id"), reverse=True)
+
+    def _get_version(self, task_id: str, versions: Collection[int] | None) -> Task:
+        task = self.get(task_id)
+        if versions is not None and task.version not in versions:
+            raise VersionMismatch
+        return task
+
+    def _update_task(self, seen: Task, changed: Task) -> TransactWriteItemTypeDef:
+        item = _to_item(changed)
+        fields = ("title", "description", "status", "updated_at", "version")
+        return {
+            "Update": {
+                "TableName": self._table,
+                "Key": _task_key(seen.id),
+                "UpdateExpression": "SET " + ", ".join(f"#{field} = :{field}" for field in fields),
+                "ConditionExpression": "#version = :seen",
+                "ExpressionAttributeNames": {f"#{field}": field for field in fields},
+                "ExpressionAttributeValues": {
+                    ":seen": {"N": str(seen.version)},
+                    **{f":{field}": item[field] for field in fields},
+                },
+            }
+        }
+
+    def _hold_title(self, task: Task) -> TransactWriteItemTypeDef:
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": {**_title_key(task.title), "task_id": {"S": task.id}},
+                "ConditionExpression": "attribute_not_exists(pk)",
+            }
+        }
+
+    def _free_title(self, task: Task) -> TransactWriteItemTypeDef:
+        return {"Delete": {"TableName": self._table, "Key": _title_key(task.title)}}
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000
+
+
+def _is_task_id(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _task_key(task_id: str) -> dict[str, AttributeValueTypeDef]:
+    return {"pk": {"S": f"TASK#{task_id}"}}
+
+
+def _title_key(title: str) -> dict[str, AttributeValueTypeDef]:
+    return {"pk": {"S": f"TITLE#{title}"}}
+
+
+def _to_item(task: Task) -> dict[str, AttributeValueTypeDef]:
+    return {
+        **_task_key(task.id),
+        "id": {"S": task.id},
+        "title": {"S": task.title},
+        "description": {"NULL": True} if task.description is None else {"S": task.description},
+        "status": {"S": task.status.value},
+        "created_at": {"N": str(task.created_at)},
+        "updated_at": {"N": str(task.updated_at)},
+        "created_by": {"S": task.created_by},
+        "version": {"N": str(task.version)},
+    }
+
+
+def _from_item(item: Item) -> Task:
+    return Task(
+        id=item["id"]["S"],
+        title=item["title"]["S"],
+        description=item["description"].get("S"),
+        status=TaskStatus(item["status"]["S"]),
+        created_at=int(item["created_at"]["N"]),
+        updated_at=int(item["updated_at"]["N"]),
+        created_by=item["created_by"]["S"],
+        version=int(item["version"]["N"]),
+    )

@@ -1,0 +1,102 @@
+"""Users in DynamoDB, and their passwords."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from passlib.context import CryptContext
+
+from shared.aws import dynamodb_client
+from shared.errors import BadCredentials, UsernameTaken
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# Memory (KiB), passes and lanes as the OWASP Password Storage Cheat Sheet recommends for argon2id.
+# Raising one renews each hash at its owner's next login.
+_passwords = CryptContext(
+    schemes=["argon2"], argon2__memory_cost=19_456, argon2__time_cost=2, argon2__parallelism=1
+)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user, without the password hash. `created_at` is a Unix time in seconds."""
+
+    id: str
+    username: str
+    """As its owner wrote it; names that differ only in case are one name."""
+    created_at: int
+
+
+class UserStore:
+    """The users table."""
+
+    def __init__(self, client: DynamoDBClient | None = None, table: str | None = None) -> None:
+        self._client = client or dynamodb_client()
+        self._table = table or os.environ["USERS_TABLE"]
+
+    def create(self, username: str, password: str) -> User:
+        """Store a new user.
+
+        Raises:
+            UsernameTaken: the name exists, in whatever case.
+        """
+        user = User(id=str(uuid.uuid4()), username=username, created_at=int(time.time()))
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item={
+                    "username": {"S": username.lower()},
+                    "id": {"S": user.id},
+                    "display_name": {"S": username},
+                    "password_hash": {"S": _passwords.hash(password)},
+                    "created_at": {"N": str(user.created_at)},
+                },
+                # The second half lets botocore repeat the call after a lost response.
+                ConditionExpression="attribute_not_exists(username) OR id = :id",
+                ExpressionAttributeValues={":id": {"S": user.id}},
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            raise UsernameTaken(username) from error
+        return user
+
+    def sign_in(self, username: str, password: str) -> User:
+        """Check a password, and renew its hash if that was made with old parameters.
+
+        Raises:
+            BadCredentials: the name or the password is wrong; both take the same time.
+        """
+        key = {"username": {"S": username.lower()}}
+        item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        if item is None:
+            _passwords.dummy_verify()
+            raise BadCredentials
+        old_hash = item["password_hash"]["S"]
+        valid, new_hash = _passwords.verify_and_update(password, old_hash)
+        if not valid:
+            raise BadCredentials
+        if new_hash is not None:
+            self._renew_hash(username, old_hash, new_hash)
+        return User(
+            id=item["id"]["S"],
+            username=item["display_name"]["S"],
+            created_at=int(item["created_at"]["N"]),
+        )
+
+    def _renew_hash(self, username: str, old: str, new: str) -> None:
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key={"username": {"S": username.lower()}},
+                UpdateExpression="SET password_hash = :new",
+                ConditionExpression="password_hash = :old",
+                ExpressionAttributeValues={":old": {"S": old}, ":new": {"S": new}},
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            # Another login renewed it first, or the password changed: theirs is the newer one.
+            return
