@@ -1,0 +1,48 @@
+"""The Lambda authorizer: turns a bearer token into an IAM policy.
+
+API Gateway keeps the policy for some minutes per token and applies it to every route, so it speaks of the
+whole stage and ends when the token does. A bad token is denied, not raised: that is no failure of this function,
+and the gateway answers it with 401.
+
+See https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.errors import InvalidToken
+from shared.tokens import TokenSigner
+
+logger = Logger()
+tokens = TokenSigner()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+    """Allow the bearer of a valid token the whole stage until the token expires."""
+    scheme, _, token = event["authorizationToken"].partition(" ")
+    try:
+        if scheme.lower() != "bearer":
+            raise InvalidToken("not a bearer token")
+        claims = tokens.verify(token.strip())
+    except InvalidToken as error:
+        logger.info("token refused", reason=str(error))
+        return {"principalId": "anonymous", "policyDocument": _policy("Deny", event["methodArn"])}
+    expiry = datetime.fromtimestamp(claims.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "principalId": claims.user_id,
+        "policyDocument": _policy(
+            "Allow", event["methodArn"], Condition={"DateLessThan": {"aws:CurrentTime": expiry}}
+        ),
+        "context": {"user_id": claims.user_id, "username": claims.username},
+    }
+
+
+def _policy(effect: str, method_arn: str, **restriction: object) -> dict[str, Any]:
+    # arn:aws:execute-api:<region>:<account>:<api>/<stage>/<method>/<path>
+    stage_arn = "/".join(method_arn.split("/", 2)[:2])
+    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": f"{stage_arn}/*", **restriction}
+    return {"Version": "2012-10-17", "Statement": [statement]}

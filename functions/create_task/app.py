@@ -1,0 +1,32 @@
+"""POST /tasks: create a task."""
+
+from http import HTTPStatus
+
+from shared.errors import TitleTaken
+from shared.http import Answer, Api, task_answer
+from shared.responses import BEARER_AUTH, problems, success
+from shared.schemas import NewTask, TaskDocument
+from shared.task_store import TaskStore
+
+app = Api()
+tasks = TaskStore()
+
+
+@app.post(
+    "/tasks",
+    summary="Create a task",
+    tags=["Tasks"],
+    security=BEARER_AUTH,
+    responses=success(HTTPStatus.CREATED, "The new task", "Location", "ETag", model=TaskDocument)
+    | problems(TitleTaken("Book the venue")),
+)
+def create_task(task: NewTask) -> Answer:
+    """Create a task with a title that no other task has."""
+    created = tasks.create(
+        title=task.title, description=task.description, status=task.status, created_by=app.user_id
+    )
+    location = f"{app.request_url}/{created.id}"
+    return task_answer(created, status=HTTPStatus.CREATED, headers={"Location": location})
+
+
+handler = app.handler

@@ -1,0 +1,38 @@
+"""PATCH /tasks/{task_id}: change some fields of a task."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Header, Path
+
+from shared.errors import TaskNotFound, TitleTaken, VersionMismatch
+from shared.http import Answer, Api, matching_versions, task_answer
+from shared.responses import BEARER_AUTH, problems, success
+from shared.schemas import TaskChanges, TaskDocument
+from shared.task_store import TaskStore
+
+app = Api()
+tasks = TaskStore()
+
+
+@app.patch(
+    "/tasks/<task_id>",
+    summary="Change a task",
+    tags=["Tasks"],
+    security=BEARER_AUTH,
+    responses=success(HTTPStatus.OK, "The changed task", "ETag", model=TaskDocument)
+    | problems(
+        TaskNotFound("7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"), TitleTaken("Book the venue"), VersionMismatch()
+    ),
+)
+def update_task(
+    task_id: Annotated[str, Path()],
+    changes: TaskChanges,
+    if_match: Annotated[str | None, Header(alias="If-Match")] = None,
+) -> Answer:
+    """Change the fields that are given; with `If-Match`, only if nobody else changed the task meanwhile."""
+    given = changes.model_dump(exclude_unset=True)
+    return task_answer(tasks.update(task_id, given, versions=matching_versions(if_match)))
+
+
+handler = app.handler
