@@ -10,10 +10,9 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
-from aws_lambda_powertools.event_handler.openapi.exceptions import (
-    RequestUnsupportedContentType,
-    RequestValidationError,
-)
+from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,6 +24,8 @@ Answer = Response[Any]
 
 logger = Logger()
 
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
 PROBLEM_TYPE = "application/problem+json"
 
 STATUS_OF_ERROR: dict[type[errors.DomainError], HTTPStatus] = {
@@ -39,11 +40,16 @@ STATUS_OF_ERROR: dict[type[errors.DomainError], HTTPStatus] = {
 
 
 class Api(APIGatewayRestResolver):
-    """The resolver of a function behind API Gateway; `handler` is what Lambda calls."""
+    """The resolver of a function behind API Gateway; `handler` is what Lambda calls.
 
-    def __init__(self) -> None:
+    Args:
+        accepts: The media type that the function's request bodies must have.
+    """
+
+    def __init__(self, accepts: str = JSON) -> None:
         super().__init__(enable_validation=True, json_body_deserializer=_parse_json)
-        self.exception_handler([RequestValidationError, RequestUnsupportedContentType])(_invalid_request)
+        self._accepts = accepts
+        self.exception_handler(RequestValidationError)(_invalid_request)
         self.exception_handler(errors.DomainError)(_domain_error)
         self.exception_handler([BotoCoreError, ClientError])(_backend_failed)
         self.exception_handler(Exception)(_unexpected_error)
@@ -56,7 +62,12 @@ class Api(APIGatewayRestResolver):
         request = event["requestContext"]
         if user_id := (request.get("authorizer") or {}).get("user_id"):
             logger.append_keys(user_id=user_id)
-        answer = super().resolve(event, context)
+        if event.get("body") and not self._understands(event):
+            wrong_type = _invalid_fields([{"field": "body", "message": f"send it as {self._accepts}"}])
+            builder: ResponseBuilder[APIGatewayProxyEvent] = ResponseBuilder(wrong_type)
+            answer = builder.build(APIGatewayProxyEvent(dict(event)))
+        else:
+            answer = super().resolve(event, context)
         answer["multiValueHeaders"]["x-request-id"] = [request["requestId"]]
         return answer
 
@@ -72,14 +83,16 @@ class Api(APIGatewayRestResolver):
         request = self.current_event.request_context
         return f"{scheme}://{request.domain_name}{request.path.rstrip('/')}"
 
+    def _understands(self, event: Mapping[str, Any]) -> bool:
+        content_type = APIGatewayProxyEvent(dict(event)).headers.get("content-type", JSON)
+        return content_type.partition(";")[0].strip().lower() == self._accepts
+
 
 def json_answer(
     body: object, *, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
 ) -> Answer:
     """Answer with a JSON body."""
-    return Response(
-        status_code=status, content_type="application/json", body=_to_json(body), headers=dict(headers or {})
-    )
+    return Response(status_code=status, content_type=JSON, body=_to_json(body), headers=dict(headers or {}))
 
 
 def task_answer(
@@ -156,17 +169,21 @@ def _parse_json(text: str) -> Any:
         raise json.JSONDecodeError("too large a number, or too deep", text, 0) from error
 
 
-def _invalid_request(error: RequestValidationError | RequestUnsupportedContentType) -> Answer:
-    field_errors = [
-        {"field": _field_name(item["loc"]), "message": (item.get("ctx") or {}).get("error") or item["msg"]}
-        for item in error.errors()
-    ]
-    fields = ", ".join(dict.fromkeys(item["field"] for item in field_errors))
-    return problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        f"The request is not valid: see errors for what is wrong with {fields}.",
-        field_errors=[{**item, "message": str(item["message"])} for item in field_errors],
-    )
+def _invalid_request(error: RequestValidationError) -> Answer:
+    return _invalid_fields([{"field": _field_name(e["loc"]), "message": _message(e)} for e in error.errors()])
+
+
+def _invalid_fields(field_errors: list[dict[str, str]]) -> Answer:
+    fields = ", ".join(dict.fromkeys(error["field"] for error in field_errors))
+    detail = f"The request is not valid: see errors for what is wrong with {fields}."
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, field_errors=field_errors)
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    reason = error.get("ctx", {}).get("error")
+    if error["type"] == "json_invalid":
+        return f"not valid JSON: {reason}"
+    return str(reason or error["msg"])
 
 
 def _field_name(location: tuple[str | int, ...]) -> str:

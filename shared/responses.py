@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
+from typing import Any
 
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse, OpenAPIResponseHeader
 
@@ -11,8 +12,8 @@ from shared.errors import DomainError
 from shared.http import PROBLEM_TYPE, STATUS_OF_ERROR, problem_document
 from shared.schemas import Problem
 
-BEARER_AUTH: list[dict[str, list[str]]] = [{"password": []}]
-"""The security requirement of a route behind the authorizer."""
+SIGNED_IN: dict[str, Any] = {"security": [{"password": []}]}
+"""The security requirement of a route behind the authorizer; `local.openapi` defines the scheme for all."""
 
 _HEADERS = {
     "ETag": "The version of the task, for If-Match and If-None-Match.",
@@ -45,7 +46,7 @@ def success(
 
 
 def problems(*errors: DomainError, signed_in: bool = True) -> dict[int, OpenAPIResponse]:
-    """Document the problems of a route: the errors given, those of any route, 401 if one must be signed in."""
+    """Document the problems of a route: the errors given, those of any route, and 401 if it is not public."""
     details = _ANY_ROUTE | {STATUS_OF_ERROR[type(error)]: str(error) for error in errors}
     if signed_in:
         details[HTTPStatus.UNAUTHORIZED] = _NOT_SIGNED_IN

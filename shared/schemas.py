@@ -1,4 +1,4 @@
-"""The bodies and parameters of the HTTP API, as pydantic models: they validate what comes in and document both ways."""
+"""The bodies of the HTTP API as pydantic models: they validate what comes in, and document both ways."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic.config import JsonDict
 
 from shared.tasks import Position, Task, TaskStatus
 
@@ -32,7 +33,7 @@ def _no_default(schema: dict[str, Any]) -> None:
 # A field that may be absent, but when it is there must be valid: null is not "absent".
 _ABSENT: Any = Field(default=None, json_schema_extra=_no_default)
 
-_TASK_EXAMPLE = {
+_TASK_EXAMPLE: JsonDict = {
     "id": "7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10",
     "title": "Book the venue",
     "description": "Room for 40, with a projector",

@@ -23,7 +23,9 @@ def openapi() -> Answer:
 @app.get("/docs", include_in_schema=False)
 def docs() -> Answer:
     """Answer with Swagger UI, whole in one page: it needs nothing from elsewhere."""
-    return Response(status_code=HTTPStatus.OK, content_type="text/html; charset=utf-8", body=_page(_base_path()))
+    return Response(
+        status_code=HTTPStatus.OK, content_type="text/html; charset=utf-8", body=_page(_base_path())
+    )
 
 
 def _base_path() -> str:

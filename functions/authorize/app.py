@@ -44,5 +44,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
 def _policy(effect: str, method_arn: str, **restriction: object) -> dict[str, Any]:
     # arn:aws:execute-api:<region>:<account>:<api>/<stage>/<method>/<path>
     stage_arn = "/".join(method_arn.split("/", 2)[:2])
-    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": f"{stage_arn}/*", **restriction}
+    statement = {
+        "Action": "execute-api:Invoke",
+        "Effect": effect,
+        "Resource": f"{stage_arn}/*",
+        **restriction,
+    }
     return {"Version": "2012-10-17", "Statement": [statement]}

@@ -16,6 +16,7 @@ users = UserStore()
 @app.post(
     "/auth/create",
     summary="Sign up",
+    operation_id="create_user",
     tags=["Users"],
     responses=success(HTTPStatus.CREATED, "The new user", model=UserDocument)
     | problems(UsernameTaken("ada"), SignUpDisabled(), signed_in=False),

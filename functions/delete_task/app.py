@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path
 
 from shared.errors import TaskNotFound, VersionMismatch
 from shared.http import Answer, Api, matching_versions
-from shared.responses import BEARER_AUTH, problems, success
+from shared.responses import SIGNED_IN, problems, success
 from shared.task_store import TaskStore
 
 app = Api()
@@ -18,8 +18,9 @@ tasks = TaskStore()
 @app.delete(
     "/tasks/<task_id>",
     summary="Delete a task",
+    operation_id="delete_task",
     tags=["Tasks"],
-    security=BEARER_AUTH,
+    openapi_extensions=SIGNED_IN,
     responses=success(HTTPStatus.NO_CONTENT, "The task is gone")
     | problems(TaskNotFound("7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"), VersionMismatch()),
 )

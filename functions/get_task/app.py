@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path
 
 from shared.errors import TaskNotFound
 from shared.http import Answer, Api, etag, is_unchanged, task_answer
-from shared.responses import BEARER_AUTH, problems, success
+from shared.responses import SIGNED_IN, problems, success
 from shared.schemas import TaskDocument
 from shared.task_store import TaskStore
 
@@ -19,8 +19,9 @@ tasks = TaskStore()
 @app.get(
     "/tasks/<task_id>",
     summary="Read a task",
+    operation_id="get_task",
     tags=["Tasks"],
-    security=BEARER_AUTH,
+    openapi_extensions=SIGNED_IN,
     responses=success(HTTPStatus.OK, "The task", "ETag", model=TaskDocument)
     | success(HTTPStatus.NOT_MODIFIED, "The task is the version that If-None-Match names", "ETag")
     | problems(TaskNotFound("7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10")),

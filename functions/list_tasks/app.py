@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import WithJsonSchema
 
 from shared.http import Answer, Api, json_answer
-from shared.responses import BEARER_AUTH, problems, success
+from shared.responses import SIGNED_IN, problems, success
 from shared.schemas import MICROSECONDS, Cursor, TaskDocument, task_document
 from shared.task_store import TaskStore
 from shared.tasks import TaskQuery, TaskStatus
@@ -25,8 +25,9 @@ UnixTime = Annotated[Decimal, WithJsonSchema({"type": "number", "minimum": 0, "m
 @app.get(
     "/tasks",
     summary="List tasks",
+    operation_id="list_tasks",
     tags=["Tasks"],
-    security=BEARER_AUTH,
+    openapi_extensions=SIGNED_IN,
     responses=success(HTTPStatus.OK, "A page of tasks", "Link", model=list[TaskDocument]) | problems(),
 )
 def list_tasks(
@@ -53,7 +54,12 @@ def list_tasks(
     )
     headers = {}
     if page.next is not None:
-        parameters = {"status": status, "created_at": created_at, "limit": limit, "cursor": page.next.to_cursor()}
+        parameters = {
+            "status": status,
+            "created_at": created_at,
+            "limit": limit,
+            "cursor": page.next.to_cursor(),
+        }
         query = urlencode({name: value for name, value in parameters.items() if value is not None})
         headers["Link"] = f'<{app.request_url}?{query}>; rel="next"'
     return json_answer([task_document(task) for task in page.tasks], headers=headers)

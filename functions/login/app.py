@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 from aws_lambda_powertools.event_handler.openapi.params import Form
 
 from shared.errors import BadCredentials
-from shared.http import Answer, Api, json_answer
+from shared.http import FORM, Answer, Api, json_answer
 from shared.responses import problems, success
 from shared.schemas import TokenDocument
 from shared.tokens import TokenSigner
 from shared.users import UserStore
 
-app = Api()
+app = Api(accepts=FORM)
 users = UserStore()
 tokens = TokenSigner()
 
@@ -21,6 +21,7 @@ tokens = TokenSigner()
 @app.post(
     "/auth/login",
     summary="Sign in",
+    operation_id="login",
     tags=["Users"],
     responses=success(HTTPStatus.OK, "An access token", model=TokenDocument)
     | problems(BadCredentials(), signed_in=False),

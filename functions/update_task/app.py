@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path
 
 from shared.errors import TaskNotFound, TitleTaken, VersionMismatch
 from shared.http import Answer, Api, matching_versions, task_answer
-from shared.responses import BEARER_AUTH, problems, success
+from shared.responses import SIGNED_IN, problems, success
 from shared.schemas import TaskChanges, TaskDocument
 from shared.task_store import TaskStore
 
@@ -18,8 +18,9 @@ tasks = TaskStore()
 @app.patch(
     "/tasks/<task_id>",
     summary="Change a task",
+    operation_id="update_task",
     tags=["Tasks"],
-    security=BEARER_AUTH,
+    openapi_extensions=SIGNED_IN,
     responses=success(HTTPStatus.OK, "The changed task", "ETag", model=TaskDocument)
     | problems(
         TaskNotFound("7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"), TitleTaken("Book the venue"), VersionMismatch()

@@ -1,0 +1,67 @@
+# Everything a developer does, each as one command. `make` lists them.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header pyproject.toml
+
+-include .env
+export TASK_API_HOST TASK_API_PORT
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint format types validate openapi lock clean build-SharedLayer
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+install: $(INSTALLED) ## Install what the commands below need into .venv
+
+$(INSTALLED): requirements/dev.txt
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or later is needed. Install it, or name it: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "error: $(PYTHON) is not Python 3.11 or later. Name another: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "installing into $(VENV): once, a minute at most"
+	@$(PYTHON) -m venv $(VENV) || { echo "error: $(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode requirements/dev.txt
+	@touch $@
+
+run: $(INSTALLED) ## Serve the API on this machine; ARGS="--help" lists the options
+	@$(BIN)/python -m local $(ARGS)
+
+test: $(INSTALLED) ## Run all tests; ARGS are passed to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(INSTALLED) ## Check style
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(INSTALLED) ## Mend style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(INSTALLED) ## Check types
+	@$(BIN)/mypy
+
+validate: $(INSTALLED) ## Check the template
+	@SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint --region us-east-1
+
+openapi: $(INSTALLED) ## Write functions/api_docs/openapi.json anew, after a change of a route
+	@$(BIN)/python -m local.openapi
+
+lock: $(INSTALLED) ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade takes newer ones
+	@$(LOCK) $(UPGRADE) --group dev --output-file requirements/dev.txt
+	@$(LOCK) $(UPGRADE) --constraint requirements/dev.txt --output-file requirements/runtime.txt
+
+clean: ## Remove what these commands made, tasks and users of the local stack included
+	rm -rf $(VENV) .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# `sam build` calls this: the layer with the locked runtime dependencies and the package shared.
+build-SharedLayer:
+	pip install --quiet --disable-pip-version-check --target "$(ARTIFACTS_DIR)/python" --only-binary :all: \
+		--platform manylinux2014_aarch64 --platform manylinux_2_28_aarch64 --python-version 3.13 \
+		--require-hashes --requirement requirements/runtime.txt
+	cp -r shared "$(ARTIFACTS_DIR)/python/shared"

@@ -1,0 +1,93 @@
+"""Command line of the local stack: `make run`, or `python -m local`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from local.errors import LocalStackError
+from local.stack import Options, serve
+
+
+def parse_options(arguments: list[str]) -> Options:
+    """Read the command line; what it leaves open comes from the environment, then from the defaults."""
+    parser = argparse.ArgumentParser(
+        prog='make run ARGS="…"',
+        description="Serve the Task API on this machine: real Lambda handlers behind API Gateway's routes, "
+        "with moto in the place of AWS. Needs no Docker and no account.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--host", default=os.environ.get("TASK_API_HOST", "127.0.0.1"), help="address to listen on"
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=os.environ.get("TASK_API_PORT", "3000"),
+        help="port to listen on; 0 for any",
+    )
+    parser.add_argument(
+        "--state",
+        type=Path,
+        default=Path(".local/state.json"),
+        help="file that keeps tasks and users",
+        metavar="FILE",
+    )
+    parser.add_argument("--no-state", action="store_true", help="start empty and keep nothing")
+    parser.add_argument(
+        "--parameter",
+        type=_parameter,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the template, such as SignUp=disabled; may be repeated",
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=int,
+        default=4,
+        choices=range(1, 33),
+        metavar="N",
+        help="workers that a function may have when requests come at once",
+    )
+    parser.add_argument(
+        "--template", type=Path, default=Path("template.yaml"), help="SAM template", metavar="FILE"
+    )
+    chosen = parser.parse_args(arguments)
+    return Options(
+        template=chosen.template,
+        host=chosen.host,
+        port=chosen.port,
+        state=None if chosen.no_state else chosen.state.resolve(),
+        concurrency=chosen.concurrency,
+        parameters=dict(chosen.parameter),
+    )
+
+
+def main() -> int:
+    """Serve; returns the exit status."""
+    try:
+        serve(parse_options(sys.argv[1:]))
+    except LocalStackError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 0 to 65535")
+    return int(text)
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

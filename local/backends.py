@@ -1,0 +1,235 @@
+"""AWS on this machine: moto's server, with the tables and secrets of the template.
+
+Runs as a process of its own, `python -m local.backends`, so that it and the gateway do not share an interpreter.
+It reads one line of JSON from standard input (`BackendsConfig`), answers with one (`{"url": …}` or
+`{"error": …}`), and ends when its standard input does: with the stack, however that ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import string
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local.errors import LocalStackError
+from local.state import StateFile
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+REGION = "us-east-1"
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "local",
+    "AWS_SECRET_ACCESS_KEY": "local",
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
+}
+_READ_OPERATIONS = ("Get", "Query", "Scan", "Describe", "List", "BatchGet", "TransactGet")
+_SAVE_INTERVAL = 2
+"""Seconds between saves while things change; also what a crash can cost."""
+_START_TIMEOUT = 60
+_STOP_TIMEOUT = 30
+
+
+@dataclass(frozen=True)
+class BackendsConfig:
+    """What the backends are made of."""
+
+    resources: Mapping[str, Any]
+    """The template's resources by logical id, which is the name each has here."""
+    state: str | None
+    """The file that keeps their content, if any does."""
+
+
+class Backends:
+    """The backends' process, as the stack sees it."""
+
+    def __init__(self) -> None:
+        """Start the process; it loads while the caller reads the template."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "local.backends"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **CREDENTIALS},
+            start_new_session=True,  # Ctrl-C must not end it before the stack has
+        )
+
+    def configure(self, config: BackendsConfig) -> str:
+        """Make the resources and restore their content; returns the URL where AWS is.
+
+        Raises:
+            LocalStackError: the state file is damaged or in use, or the process died.
+        """
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None  # noqa: S101, PT018 (both are pipes)
+        try:
+            stdin.write(json.dumps(asdict(config)) + "\n")
+            stdin.flush()
+            answer = json.loads(stdout.readline())
+        except (OSError, ValueError) as error:
+            raise LocalStackError("The AWS backends did not start; the reason stands above.") from error
+        if "error" in answer:
+            raise LocalStackError(answer["error"])
+        return str(answer["url"])
+
+    def close(self) -> None:
+        """Let the process save what it has, and end it."""
+        self._process.communicate(timeout=_STOP_TIMEOUT)
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    from moto.moto_server.werkzeug_app import (
+        DomainDispatcherApplication,
+        MotoRequestHandler,
+        create_backend_app,
+    )
+    from werkzeug.serving import make_server
+
+    class Handler(MotoRequestHandler):  # type: ignore[misc]
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or every answer waits for the client's delayed acknowledgement
+
+        def log_request(self, *_: object) -> None:
+            """Say nothing: the gateway logs the requests that matter."""
+
+    config = BackendsConfig(**json.loads(sys.stdin.readline()))
+    aws = SerialApplication(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, aws, threaded=True, request_handler=Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        file = StateFile(Path(config.state)) if config.state else None
+        content = Content(url, config.resources)
+        content.create(file.read() if file else {"tables": {}, "secrets": {}})
+    except LocalStackError as error:
+        print(json.dumps({"error": str(error)}), flush=True)
+        return
+    print(json.dumps({"url": url}), flush=True)
+    stopped = threading.Event()
+    threading.Thread(target=_set_at_end_of_input, args=(stopped,), daemon=True).start()
+    if file is None:
+        stopped.wait()
+        return
+    saved = -1
+    while True:
+        stopping = stopped.wait(_SAVE_INTERVAL)
+        if saved != aws.writes:
+            saved, state = consistent(content.read, lambda: aws.writes)
+            file.write(state)
+        if stopping:
+            return
+
+
+def _set_at_end_of_input(event: threading.Event) -> None:
+    sys.stdin.read()
+    event.set()
+
+
+class SerialApplication:
+    """Lets moto handle one request at a time, and counts the writes.
+
+    moto undoes a failed transaction by putting back a copy of the table that it made before: another request in
+    between would be lost.
+    """
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self._application = application
+        self._lock = threading.Lock()
+        self.writes = 0
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Handle a request."""
+        operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+        with self._lock:
+            body = b"".join(self._application(environ, start_response))
+            if not operation.startswith(_READ_OPERATIONS):
+                self.writes += 1
+        return [body]
+
+
+def consistent(read: Callable[[], dict[str, Any]], count: Callable[[], int]) -> tuple[int, dict[str, Any]]:
+    """Read what takes several requests to read, again until no write came in between."""
+    while True:
+        before = count()
+        state = read()
+        if count() == before:
+            return before, state
+
+
+class Content:
+    """The tables and secrets of the template."""
+
+    def __init__(self, url: str, resources: Mapping[str, Any]) -> None:
+        import boto3
+
+        self._dynamodb: DynamoDBClient = boto3.client("dynamodb", endpoint_url=url)
+        self._secrets: SecretsManagerClient = boto3.client("secretsmanager", endpoint_url=url)
+        self._tables = _of_type(resources, "AWS::DynamoDB::Table")
+        self._secret_properties = _of_type(resources, "AWS::SecretsManager::Secret")
+
+    def create(self, state: Mapping[str, Any]) -> None:
+        """Make them all, with the content they had before."""
+        for name, properties in self._tables.items():
+            self._create_table(name, properties)
+            for item in state["tables"].get(name, []):
+                self._dynamodb.put_item(TableName=name, Item=item)
+        for name, properties in self._secret_properties.items():
+            value = state["secrets"].get(name) or _generate(properties.get("GenerateSecretString", {}))
+            self._secrets.create_secret(Name=name, SecretString=value)
+
+    def read(self) -> dict[str, Any]:
+        """Read all that is in them."""
+        pages = self._dynamodb.get_paginator("scan")
+        return {
+            "tables": {
+                name: [item for page in pages.paginate(TableName=name) for item in page["Items"]]
+                for name in self._tables
+            },
+            "secrets": {
+                name: self._secrets.get_secret_value(SecretId=name)["SecretString"]
+                for name in self._secret_properties
+            },
+        }
+
+    def _create_table(self, name: str, properties: Mapping[str, Any]) -> None:
+        optional = {
+            key: properties[key]
+            for key in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
+            if key in properties
+        }
+        if stream := properties.get("StreamSpecification"):
+            optional["StreamSpecification"] = {"StreamEnabled": True, **stream}
+        self._dynamodb.create_table(
+            TableName=name,
+            AttributeDefinitions=properties["AttributeDefinitions"],
+            KeySchema=properties["KeySchema"],
+            BillingMode="PAY_PER_REQUEST",
+            **optional,
+        )
+
+
+def _of_type(resources: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    return {name: resource["Properties"] for name, resource in resources.items() if resource["Type"] == kind}
+
+
+def _generate(rules: Mapping[str, Any]) -> str:
+    """Make a secret of the length that the template asks for, of letters and digits."""
+    return "".join(
+        secrets.choice(string.ascii_letters + string.digits) for _ in range(rules.get("PasswordLength", 32))
+    )
+
+
+if __name__ == "__main__":
+    main()

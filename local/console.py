@@ -1,0 +1,43 @@
+"""What the local stack prints: what it started, each request, and the functions' own lines."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+from local.gateway import RequestLogEntry
+
+_COLORS = {2: 32, 3: 36, 4: 33, 5: 31}
+"""ANSI colors of the classes of status codes."""
+
+
+def request(entry: RequestLogEntry) -> None:
+    """Print one line about a request that was answered."""
+    status = _colored(str(entry.status), _COLORS[entry.status // 100])
+    function = entry.function or "no route"
+    say(
+        f"{time.strftime('%H:%M:%S')} {status} {entry.seconds * 1000:6.0f} ms  "
+        f"{entry.method:6} {entry.path}  {_colored(function, 2)}"
+    )
+
+
+def function_line(function: str, line: str) -> None:
+    """Print a line that a function wrote."""
+    say(f"{_colored(f'{function:>20} │', 2)} {line}")
+
+
+def quiet_sam() -> None:
+    """Keep SAM CLI from printing each request whose token is refused as an error of the authorizer."""
+    logger = logging.getLogger("samcli.local.apigw.local_apigw_service")
+    logger.addFilter(lambda record: not str(record.msg).startswith("Lambda authorizer failed to invoke"))
+
+
+def say(text: str) -> None:
+    """Print a line at once, whole even when threads print at the same time."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _colored(text: str, code: int) -> str:
+    return f"\033[{code}m{text}\033[0m" if sys.stdout.isatty() else text

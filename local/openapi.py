@@ -1,0 +1,73 @@
+"""Merges the OpenAPI documents of all functions into the one that `functions/api_docs` serves: `make openapi`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from local.backends import CREDENTIALS
+from local.template import Template, load_template
+
+DOCUMENT = Path("functions/api_docs/openapi.json")
+
+
+def merge(template: Template) -> str:
+    """Merge the documents of all functions that have routes; returns JSON."""
+    from aws_lambda_powertools.event_handler.openapi.merge import OpenAPIMerge
+    from aws_lambda_powertools.event_handler.openapi.models import OAuth2, OAuthFlowPassword, OAuthFlows, Tag
+
+    # Functions make their clients when they are imported; none is used here.
+    os.environ.update(CREDENTIALS)
+    sys.path.insert(0, str(template.root))
+    scheme = OAuth2(
+        flows=OAuthFlows(password=OAuthFlowPassword(tokenUrl="/auth/login", scopes={})),
+        description="Sign up at POST /auth/create, then sign in here with the username and the password.",
+    )
+    document = OpenAPIMerge(
+        title="Task API",
+        version="1.0.0",
+        description="Tasks for a team. All signed-in users work on the same list.",
+        security_schemes={"password": scheme.model_dump(by_alias=True, exclude_none=True)},  # type: ignore[dict-item]
+        tags=[Tag(name="Tasks"), Tag(name="Users")],
+        on_conflict="error",
+    )
+    routed = {route.function_name for route in template.api.routes}
+    for function in sorted(template.functions.get_all(), key=lambda function: str(function.name)):
+        if function.name in routed:
+            os.environ.update(_strings(function.environment["Variables"]))
+            document.add_file(template.root / function.codeuri / "app.py")
+    return (
+        json.dumps(_tidied(json.loads(document.get_openapi_json_schema())), indent=2, ensure_ascii=False)
+        + "\n"
+    )
+
+
+def _tidied(document: dict[str, Any]) -> dict[str, Any]:
+    """Sort the responses, and leave out the schemas that Powertools adds but nothing here refers to."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["responses"] = dict(sorted(operation["responses"].items()))
+    text = json.dumps(document)
+    schemas = document["components"]["schemas"]
+    document["components"]["schemas"] = {
+        name: schemas[name] for name in sorted(schemas) if f'"#/components/schemas/{name}"' in text
+    }
+    return document
+
+
+def _strings(variables: dict[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in variables.items()}
+
+
+def main() -> None:
+    """Write the document."""
+    template = load_template(Path("template.yaml"), {})
+    (template.root / DOCUMENT).write_text(merge(template), encoding="utf-8")
+    print(f"wrote {DOCUMENT}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The stack that `template.yaml` describes, read by SAM CLI's own providers."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samcli.lib.providers.api_provider import ApiProvider
+from samcli.lib.providers.provider import Api
+from samcli.lib.providers.sam_function_provider import SamFunctionProvider
+from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
+
+from local.errors import LocalStackError
+
+
+@dataclass(frozen=True)
+class Template:
+    """What the local stack takes from the template."""
+
+    path: Path
+    resources: Mapping[str, Any]
+    """Every resource by logical id, its intrinsic functions resolved."""
+    functions: SamFunctionProvider
+    api: Api
+    """The routes, with their functions and authorizers."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that the template's paths are relative to."""
+        return self.path.parent
+
+    @property
+    def gateway_responses(self) -> Mapping[str, Any]:
+        """What API Gateway answers itself, by response type."""
+        for resource in self.resources.values():
+            if resource["Type"] == "AWS::Serverless::Api":
+                return dict(resource["Properties"].get("GatewayResponses", {}))
+        return {}
+
+
+def load_template(path: Path, parameters: Mapping[str, str]) -> Template:
+    """Read the template.
+
+    Args:
+        path: The template file.
+        parameters: Values for the template's parameters; the others have their defaults.
+
+    Raises:
+        LocalStackError: the template is missing or broken, or has no such parameter.
+    """
+    os.environ["SAM_CLI_TELEMETRY"] = "0"
+    path = path.resolve()
+    if not path.is_file():
+        raise LocalStackError(f"{path} does not exist. Run this in the project's folder, or give --template.")
+    # On standard error SAM CLI warns that authorizers may behave otherwise on AWS, at every start.
+    with contextlib.redirect_stderr(io.StringIO()):
+        try:
+            stacks, _ = SamLocalStackProvider.get_stacks(str(path), parameter_overrides=dict(parameters))
+            functions = SamFunctionProvider(stacks, ignore_code_extraction_warnings=True)
+            api = ApiProvider(stacks, cwd=str(path.parent)).api
+        except Exception as error:  # SAM CLI raises a dozen kinds, and KeyError and AttributeError besides
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise LocalStackError(f"{path} is broken: {reason}. Run 'make validate' to see more.") from error
+    stack = stacks[0]
+    unknown = parameters.keys() - stack.template_dict.get("Parameters", {}).keys()
+    if unknown:
+        raise LocalStackError(f"{path} has no parameter {', '.join(sorted(unknown))}.")
+    if not api.routes:
+        raise LocalStackError(f"{path} has no API with routes, so there is nothing to serve.")
+    return Template(path, stack.resources, functions, api)
