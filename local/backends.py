@@ -1,7 +1,7 @@
 """AWS on this machine: moto's server, with the tables and secrets of the template.
 
-Runs as a process of its own, `python -m local.backends`, so that it and the gateway do not share an interpreter.
-It reads one line of JSON from standard input (`BackendsConfig`), answers with one (`{"url": …}` or
+Runs as a process of its own, `python -m local.backends`, so that it and the gateway do not share an
+interpreter. It reads one line of JSON from standard input (`BackendsConfig`), answers with one (`{"url": …}` or
 `{"error": …}`), and ends when its standard input does: with the stack, however that ends.
 """
 
@@ -140,8 +140,8 @@ def _set_at_end_of_input(event: threading.Event) -> None:
 class SerialApplication:
     """Lets moto handle one request at a time, and counts the writes.
 
-    moto undoes a failed transaction by putting back a copy of the table that it made before: another request in
-    between would be lost.
+    moto undoes a failed transaction by putting back a copy of the table that it made before: another
+    request in between would be lost.
     """
 
     def __init__(self, application: WSGIApplication) -> None:
@@ -171,7 +171,7 @@ def consistent(read: Callable[[], dict[str, Any]], count: Callable[[], int]) -> 
 class Content:
     """The tables and secrets of the template."""
 
-    def __init__(self, url: str, resources: Mapping[str, Any]) -> None:
+    def __init__(self, url: str | None, resources: Mapping[str, Any]) -> None:
         import boto3
 
         self._dynamodb: DynamoDBClient = boto3.client("dynamodb", endpoint_url=url)

@@ -1,4 +1,4 @@
-"""Merges the OpenAPI documents of all functions into the one that `functions/api_docs` serves: `make openapi`."""
+"""`make openapi`: merges the OpenAPI documents of all functions into the one that `api_docs` serves."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class StateFile:
             ) from error
 
     def write(self, state: Mapping[str, Any]) -> None:
-        """Replace the file's content, whole or not at all; only its owner may read it, for it holds a secret."""
+        """Replace the file's content, whole or not at all. Only its owner may read it: it holds a secret."""
         new = self._path.with_suffix(".new")
         with open(new, "w", encoding="utf-8", opener=_private) as file:
             json.dump(state, file)

@@ -66,7 +66,7 @@ class Context:
 
 
 def run(spec: FunctionSpec, events: Connection, logs: Connection) -> None:
-    """Load the function and say so, then answer each event with its result as JSON, until `events` is closed."""
+    """Load the function and say so, then answer each event with its result, until `events` is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the stack's business: it closes the connection
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for stream in (1, 2):

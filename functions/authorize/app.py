@@ -1,8 +1,8 @@
 """The Lambda authorizer: turns a bearer token into an IAM policy.
 
 API Gateway keeps the policy for some minutes per token and applies it to every route, so it speaks of the
-whole stage and ends when the token does. A bad token is denied, not raised: that is no failure of this function,
-and the gateway answers it with 401.
+whole stage and ends when the token does. A bad token is denied, not raised: that is no failure of this
+function, and the gateway answers it with 401.
 
 See https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
 """

@@ -29,7 +29,7 @@ tokens = TokenSigner()
 def login(
     username: Annotated[str, Form(min_length=1, max_length=128)],
     password: Annotated[str, Form(min_length=1, max_length=1024)],
-    grant_type: Annotated[Literal["password"], Form()] = "password",
+    grant_type: Annotated[Literal["password"], Form()] = "password",  # noqa: ARG001 (checked by its type)
 ) -> Answer:
     """Answer with a token to send as `Authorization: Bearer <token>`."""
     user = users.sign_in(username, password)

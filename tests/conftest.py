@@ -1,0 +1,86 @@
+"""What all tests share: tables in moto, and the handlers of the functions."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from importlib import util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+ROOT = Path(__file__).parent.parent
+TOKEN_KEY = "the signing key of the tests, sixty-four characters or so of it!"
+
+os.environ.update(
+    AWS_ACCESS_KEY_ID="testing",
+    AWS_SECRET_ACCESS_KEY="testing",
+    AWS_DEFAULT_REGION="us-east-1",
+    AWS_REGION="us-east-1",
+    POWERTOOLS_SERVICE_NAME="task-api",
+    TASKS_TABLE="TasksTable",
+    USERS_TABLE="UsersTable",
+    TOKEN_SECRET="TokenSecret",
+    TOKEN_LIFETIME="3600",
+    SIGN_UP="enabled",
+)
+os.environ.pop("AWS_ENDPOINT_URL", None)
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    """The template's tables and secret, empty, in moto."""
+    from local.backends import Content
+    from local.template import load_template
+
+    resources = load_template(ROOT / "template.yaml", {}).resources
+    with mock_aws():
+        content = Content(None, resources)
+        content.create({"tables": {}, "secrets": {"TokenSecret": TOKEN_KEY}})
+        yield
+
+
+@pytest.fixture
+def dynamodb(aws: None) -> Any:
+    return boto3.client("dynamodb")
+
+
+def event(name: str, **changes: Any) -> dict[str, Any]:
+    """The sample event of a function, with some of its fields replaced."""
+    return {**json.loads((ROOT / "events" / f"{name}.json").read_text()), **changes}
+
+
+class LambdaContext:
+    function_name = "Function"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:Function"
+    aws_request_id = "5a5a5a5a-0000-4000-8000-5a5a5a5a5a5a"
+
+
+def load_function(name: str) -> ModuleType:
+    """Import a function anew, as a new execution environment does."""
+    path = ROOT / "functions" / name / "app.py"
+    spec = util.spec_from_file_location(f"functions.{name}.app", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def invoke(aws: None) -> Callable[..., dict[str, Any]]:
+    """Invoke a function with its sample event."""
+
+    def invoke(name: str, **changes: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = load_function(name).handler(event(name, **changes), LambdaContext())
+        return answer
+
+    return invoke

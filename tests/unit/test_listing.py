@@ -1,0 +1,202 @@
+"""Properties of the list: whatever the tasks, pages add up to the list, and the list is in order."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from shared import task_store
+from shared.task_store import TaskStore
+from shared.tasks import Position, Task, TaskQuery, TaskStatus
+from tests.conftest import ROOT
+
+NEWEST = 10
+statuses = st.sampled_from(TaskStatus)
+# Few times, so that they tie often.
+drafts = st.lists(st.tuples(st.integers(1, NEWEST), statuses), max_size=25)
+limits = st.integers(1, 8)
+fast = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    from local.backends import Content
+    from local.template import load_template
+
+    with mock_aws():
+        Content(None, load_template(ROOT / "template.yaml", {}).resources).create({"tables": {}, "secrets": {}})
+        yield boto3.client("dynamodb")
+
+
+@pytest.fixture
+def store(client: Any) -> TaskStore:
+    return TaskStore(client)
+
+
+class Tasks:
+    """Tasks in the table, and the list they ought to make."""
+
+    def __init__(self, store: TaskStore, client: Any, drafts: list[tuple[int, TaskStatus]]) -> None:
+        self._store, self._client, self._numbers = store, client, itertools.count()
+        old = client.scan(TableName="TasksTable")["Items"]
+        self._write([{"DeleteRequest": {"Key": {"pk": item["pk"]}}} for item in old])
+        self.tasks: dict[str, Task] = {}
+        self.add(*drafts)
+
+    def add(self, *drafts: tuple[int, TaskStatus]) -> None:
+        tasks = [self._task(created_at, status) for created_at, status in drafts]
+        self._write([{"PutRequest": {"Item": task_store._to_item(task)}} for task in tasks])
+        self.tasks |= {task.id: task for task in tasks}
+
+    def _task(self, created_at: int, status: TaskStatus) -> Task:
+        title = f"Task {next(self._numbers)}"
+        return Task(
+            # Not random, or hypothesis could not repeat what it found.
+            id=str(uuid.uuid5(uuid.NAMESPACE_OID, title)),
+            title=title,
+            description=None,
+            status=status,
+            created_at=created_at,
+            updated_at=created_at,
+            created_by="ada",
+            version=1,
+        )
+
+    def _write(self, requests: list[Any]) -> None:
+        for start in range(0, len(requests), 25):
+            self._client.batch_write_item(RequestItems={"TasksTable": requests[start : start + 25]})
+
+    def remove(self, task: Task) -> None:
+        self._store.delete(task.id)
+        del self.tasks[task.id]
+
+    def change_status(self, task: Task, status: TaskStatus) -> None:
+        self.tasks[task.id] = self._store.update(task.id, {"status": status})
+
+    def expected(self, query: TaskQuery) -> list[Task]:
+        def wanted(task: Task) -> bool:
+            return (query.status is None or task.status is query.status) and (
+                query.created_before is None or task.created_at < query.created_before
+            )
+
+        return sorted(filter(wanted, self.tasks.values()), key=lambda t: (t.created_at, t.id), reverse=True)
+
+
+def walk(store: TaskStore, query: TaskQuery) -> Iterator[list[Task]]:
+    """Follow the cursor to the end of the list."""
+    while True:
+        page = store.list(query)
+        yield page.tasks
+        if page.next is None:
+            return
+        query = replace(query, after=Position.from_cursor(page.next.to_cursor()), skip=0)
+
+
+queries = st.builds(
+    TaskQuery,
+    limit=limits,
+    status=st.none() | statuses,
+    created_before=st.none() | st.integers(1, NEWEST + 1),
+)
+
+
+@fast
+@given(drafts=drafts, query=queries)
+@example(drafts=[(1, TaskStatus.PENDING)] * 9, query=TaskQuery(limit=3))
+def test_following_the_cursor_yields_every_task_once_in_order(
+    store: TaskStore, client: Any, drafts: Any, query: TaskQuery
+) -> None:
+    tasks = Tasks(store, client, drafts)
+    pages = list(walk(store, query))
+    assert list(itertools.chain(*pages)) == tasks.expected(query)
+    assert all(len(page) == query.limit for page in pages[:-1])
+    assert pages[-1] or not tasks.expected(query), "a next link led to an empty page"
+
+
+@fast
+@given(drafts=drafts, query=queries, skip=st.integers(0, 30))
+def test_skip_and_limit_slice_the_list(
+    store: TaskStore, client: Any, drafts: Any, query: TaskQuery, skip: int
+) -> None:
+    tasks = Tasks(store, client, drafts)
+    whole = tasks.expected(query)
+    page = store.list(replace(query, skip=skip))
+    assert page.tasks == whole[skip : skip + query.limit]
+    assert (page.next is not None) == (skip + query.limit < len(whole))
+
+
+@fast
+@given(drafts=drafts, limit=limits, data=st.data())
+def test_what_survives_is_seen_once_whatever_comes_and_goes_between_pages(
+    store: TaskStore, client: Any, drafts: Any, limit: int, data: st.DataObject
+) -> None:
+    tasks = Tasks(store, client, drafts)
+    from_the_start = set(tasks.tasks)
+    seen: list[Task] = []
+    for page in walk(store, TaskQuery(limit=limit)):
+        seen += page
+        for _ in range(data.draw(st.integers(0, 2), label="changes")):
+            kind = data.draw(st.sampled_from(["add", "remove", "move"]))
+            if kind == "add":
+                tasks.add((data.draw(st.integers(1, NEWEST)), data.draw(statuses)))
+            elif tasks.tasks:
+                task = data.draw(st.sampled_from(sorted(tasks.tasks.values(), key=lambda t: t.title)))
+                if kind == "remove":
+                    tasks.remove(task)
+                else:
+                    tasks.change_status(task, data.draw(statuses))
+    ids = [task.id for task in seen]
+    assert len(ids) == len(set(ids)), "a task was listed twice"
+    assert from_the_start & set(tasks.tasks) <= set(ids), "a task that was there all along was not listed"
+    assert seen == sorted(seen, key=lambda t: (t.created_at, t.id), reverse=True)
+
+
+@given(position=st.builds(Position, st.integers(0, 10**17), st.uuids().map(str)))
+def test_a_cursor_leads_back_to_its_place(position: Position) -> None:
+    assert Position.from_cursor(position.to_cursor()) == position
+
+
+@given(text=st.text(max_size=80))
+@example("")
+@example("====")
+@example("MTIzL2Fi")
+def test_what_is_no_cursor_is_refused(text: str) -> None:
+    try:
+        position = Position.from_cursor(text)
+    except ValueError:
+        return
+    assert Position.from_cursor(position.to_cursor()) == position
+
+
+def test_a_task_on_its_way_between_partitions_is_listed_once_as_the_newer(
+    store: TaskStore, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = Tasks(store, client, [(1, TaskStatus.PENDING)])
+    (old,) = tasks.tasks.values()
+    new = replace(old, status=TaskStatus.COMPLETED, version=2)
+    copies = {TaskStatus.PENDING: [old], TaskStatus.COMPLETED: [new], TaskStatus.IN_PROGRESS: []}
+    monkeypatch.setattr(store, "_read_partition", lambda status, *_: iter(copies[status]))
+    assert store.list(TaskQuery()).tasks == [new]
+
+
+def test_a_page_reads_no_more_than_it_needs(store: TaskStore, client: Any) -> None:
+    Tasks(store, client, [(n, TaskStatus.PENDING) for n in range(1, 41)])
+    counts: list[int] = []
+    count = lambda parsed, **_: counts.append(parsed["Count"])  # noqa: E731
+    client.meta.events.register("after-call.dynamodb.Query", count)
+    try:
+        first = store.list(TaskQuery(limit=5))
+        deep = store.list(TaskQuery(limit=5, after=Position(20, first.tasks[0].id)))
+    finally:
+        client.meta.events.unregister("after-call.dynamodb.Query", count)
+    assert deep.tasks
+    assert counts == [8, 0, 0, 8, 0, 0]

@@ -1,0 +1,272 @@
+"""The tasks table: uniqueness of titles, versions, and what a lost race does."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from shared.errors import Contention, TaskNotFound, TitleTaken, VersionMismatch
+from shared.task_store import TaskStore
+from shared.tasks import TaskQuery, TaskStatus
+
+
+@pytest.fixture
+def store(dynamodb: Any) -> TaskStore:
+    return TaskStore(dynamodb)
+
+
+def create(store: TaskStore, title: str = "Buy milk", **fields: Any) -> Any:
+    return store.create(
+        **{"title": title, "description": None, "status": TaskStatus.PENDING, "created_by": "ada"} | fields
+    )
+
+
+def titles_held(dynamodb: Any) -> set[str]:
+    items = dynamodb.scan(TableName="TasksTable")["Items"]
+    return {item["pk"]["S"].removeprefix("TITLE#") for item in items if item["pk"]["S"].startswith("TITLE#")}
+
+
+def conflicts(client: Any, monkeypatch: pytest.MonkeyPatch, times: int) -> list[Any]:
+    """Let the next transactions fail as DynamoDB lets them fail when they meet another on the same item."""
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    write, calls = client.transact_write_items, []
+
+    def transact_write_items(**arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) > times:
+            return write(**arguments)
+        reasons = [{"Code": "None"}, {"Code": "TransactionConflict"}]
+        response = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+        raise client.exceptions.TransactionCanceledException(response, "TransactWriteItems")
+
+    monkeypatch.setattr(client, "transact_write_items", transact_write_items)
+    return calls
+
+
+def test_a_task_is_read_as_it_was_created(store: TaskStore) -> None:
+    task = create(store, description="two litres", status=TaskStatus.IN_PROGRESS)
+    assert store.get(task.id) == task
+    assert task.version == 1
+    assert task.created_at == task.updated_at
+
+
+def test_a_title_is_held_by_one_task(store: TaskStore) -> None:
+    create(store)
+    with pytest.raises(TitleTaken, match="Buy milk"):
+        create(store)
+    assert len(store.list(TaskQuery()).tasks) == 1
+
+
+def test_a_title_that_only_resembles_another_is_free(store: TaskStore) -> None:
+    create(store, "Buy milk")
+    create(store, "buy milk")
+
+
+@pytest.mark.parametrize(
+    "task_id", ["", "x", str(uuid.uuid4()), str(uuid.uuid4()).upper(), "a" * 5000, f"urn:uuid:{uuid.uuid4()}"]
+)
+def test_an_unknown_id_is_not_found(store: TaskStore, task_id: str) -> None:
+    with pytest.raises(TaskNotFound):
+        store.get(task_id)
+    with pytest.raises(TaskNotFound):
+        store.update(task_id, {"description": "x"})
+    with pytest.raises(TaskNotFound):
+        store.delete(task_id)
+
+
+def test_an_update_changes_what_is_given_and_raises_the_version(store: TaskStore) -> None:
+    task = create(store, description="two litres")
+    changed = store.update(task.id, {"status": TaskStatus.COMPLETED})
+    assert store.get(task.id) == changed
+    assert (changed.title, changed.description) == ("Buy milk", "two litres")
+    assert changed.status is TaskStatus.COMPLETED
+    assert changed.version == 2
+    assert changed.updated_at > task.updated_at
+    assert changed.created_at == task.created_at
+
+
+def test_a_description_can_be_cleared(store: TaskStore) -> None:
+    task = create(store, description="two litres")
+    store.update(task.id, {"description": None})
+    assert store.get(task.id).description is None
+
+
+def test_a_rename_moves_the_title(store: TaskStore, dynamodb: Any) -> None:
+    task = create(store, "Buy milk")
+    store.update(task.id, {"title": "Buy bread"})
+    assert titles_held(dynamodb) == {"Buy bread"}
+    create(store, "Buy milk")
+    with pytest.raises(TitleTaken):
+        create(store, "Buy bread")
+
+
+def test_a_rename_onto_a_held_title_changes_nothing(store: TaskStore, dynamodb: Any) -> None:
+    create(store, "Buy milk")
+    bread = create(store, "Buy bread")
+    with pytest.raises(TitleTaken):
+        store.update(bread.id, {"title": "Buy milk", "status": TaskStatus.COMPLETED})
+    assert store.get(bread.id) == bread
+    assert titles_held(dynamodb) == {"Buy milk", "Buy bread"}
+
+
+def test_a_rename_to_its_own_title_is_no_conflict(store: TaskStore) -> None:
+    task = create(store, "Buy milk")
+    assert store.update(task.id, {"title": "Buy milk"}).version == 2
+
+
+def test_a_deleted_task_frees_its_title(store: TaskStore, dynamodb: Any) -> None:
+    task = create(store)
+    store.delete(task.id)
+    assert titles_held(dynamodb) == set()
+    with pytest.raises(TaskNotFound):
+        store.get(task.id)
+    with pytest.raises(TaskNotFound):
+        store.delete(task.id)
+    create(store)
+
+
+def test_versions_guard_updates_and_deletes(store: TaskStore) -> None:
+    task = create(store)
+    store.update(task.id, {"description": "mine"}, versions={1})
+    with pytest.raises(VersionMismatch):
+        store.update(task.id, {"description": "yours"}, versions={1})
+    with pytest.raises(VersionMismatch):
+        store.delete(task.id, versions={1})
+    with pytest.raises(VersionMismatch):
+        store.delete(task.id, versions=frozenset())
+    assert store.get(task.id).description == "mine"
+    store.delete(task.id, versions={7, 2})
+
+
+def interfere(store: TaskStore, monkeypatch: pytest.MonkeyPatch, *, once: bool, act: Any) -> None:
+    """Do something after a read of `store`, before the write that follows it."""
+    get, done = store.get, threading.Event()
+
+    def get_then_act(task_id: str) -> Any:
+        task = get(task_id)
+        if not (once and done.is_set()):
+            done.set()
+            act(task)
+        return task
+
+    monkeypatch.setattr(store, "get", get_then_act)
+
+
+def test_a_lost_race_is_run_again_on_what_the_winner_left(
+    store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = create(store)
+    other = TaskStore(dynamodb)
+    interfere(store, monkeypatch, once=True, act=lambda t: other.update(t.id, {"status": TaskStatus.COMPLETED}))
+    changed = store.update(task.id, {"title": "Buy bread"})
+    assert changed.status is TaskStatus.COMPLETED
+    assert changed.version == 3
+    assert titles_held(dynamodb) == {"Buy bread"}
+
+
+def test_a_lost_race_is_a_mismatch_for_one_who_named_the_version(
+    store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = create(store)
+    other = TaskStore(dynamodb)
+    interfere(store, monkeypatch, once=True, act=lambda t: other.update(t.id, {"description": "first"}))
+    with pytest.raises(VersionMismatch):
+        store.update(task.id, {"description": "second"}, versions={1})
+    assert other.get(task.id).description == "first"
+
+
+def test_an_update_that_loses_to_a_delete_finds_nothing(
+    store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = create(store)
+    interfere(store, monkeypatch, once=True, act=lambda t: TaskStore(dynamodb).delete(t.id))
+    with pytest.raises(TaskNotFound):
+        store.update(task.id, {"title": "Buy bread"})
+    assert titles_held(dynamodb) == set()
+
+
+def test_a_delete_takes_the_title_that_a_rename_left(
+    store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = create(store)
+    other = TaskStore(dynamodb)
+    interfere(store, monkeypatch, once=True, act=lambda t: other.update(t.id, {"title": "Buy bread"}))
+    store.delete(task.id)
+    assert titles_held(dynamodb) == set()
+
+
+def test_one_who_loses_every_race_is_told_so(
+    store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = create(store)
+    other = TaskStore(dynamodb)
+    interfere(store, monkeypatch, once=False, act=lambda t: other.update(t.id, {"description": None}))
+    with pytest.raises(Contention):
+        store.update(task.id, {"description": "never"})
+    with pytest.raises(Contention):
+        store.delete(task.id)
+
+
+def test_a_transaction_that_conflicts_is_repeated(
+    store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = conflicts(dynamodb, monkeypatch, times=3)
+    task = create(store)
+    assert len(calls) == 4
+    assert store.get(task.id) == task
+
+
+def test_endless_conflict_is_contention(
+    store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conflicts(dynamodb, monkeypatch, times=1000)
+    with pytest.raises(Contention):
+        create(store)
+
+
+def test_a_transaction_refused_for_another_reason_is_not_repeated(
+    store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_arguments: Any) -> Any:
+        reasons = [{"Code": "ValidationError"}, {"Code": "None"}]
+        response = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+        raise dynamodb.exceptions.TransactionCanceledException(response, "TransactWriteItems")
+
+    monkeypatch.setattr(dynamodb, "transact_write_items", refuse)
+    with pytest.raises(ClientError):
+        create(store)
+
+
+def test_calls_are_as_few_as_they_can_be(store: TaskStore, dynamodb: Any) -> None:
+    calls: list[str] = []
+    dynamodb.meta.events.register("before-call.dynamodb", lambda model, **_: calls.append(model.name))
+
+    def calls_of(act: Any) -> list[str]:
+        calls.clear()
+        act()
+        return list(calls)
+
+    task = create(store)
+    assert calls == ["TransactWriteItems"]
+    assert calls_of(lambda: store.get(task.id)) == ["GetItem"]
+    assert calls_of(lambda: store.update(task.id, {"title": "Buy bread"})) == ["GetItem", "TransactWriteItems"]
+    assert calls_of(lambda: store.list(TaskQuery())) == ["Query"] * 3
+    assert calls_of(lambda: store.list(TaskQuery(status=TaskStatus.PENDING))) == ["Query"]
+    assert calls_of(lambda: store.delete(task.id)) == ["GetItem", "TransactWriteItems"]
+
+
+def test_writers_at_once_have_one_winner(store: TaskStore) -> None:
+    def attempt(_n: int) -> str:
+        try:
+            return str(create(store).id)
+        except TitleTaken:
+            return "taken"
+
+    with ThreadPoolExecutor(8) as threads:
+        results = list(threads.map(attempt, range(8)))
+    assert sorted(results).count("taken") == 7
