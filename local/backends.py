@@ -104,7 +104,10 @@ def main() -> None:
         def log_request(self, *_: object) -> None:
             """Say nothing: the gateway logs the requests that matter."""
 
-    config = BackendsConfig(**json.loads(sys.stdin.readline()))
+    line = sys.stdin.readline()
+    if not line:
+        return  # the stack gave up before it knew what it needs
+    config = BackendsConfig(**json.loads(line))
     aws = SerialApplication(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, aws, threaded=True, request_handler=Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -84,6 +84,7 @@ class WarmRuntime:
             pool.close()
 
     def _spec(self, config: Any) -> FunctionSpec:
+        config.env_vars.shell_env_values = {}  # or a variable of this shell would replace the template's
         return FunctionSpec(
             name=config.name,
             code=config.code_abs_path,

@@ -67,6 +67,8 @@ def load_template(path: Path, parameters: Mapping[str, str]) -> Template:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise LocalStackError(f"{path} is broken: {reason}. Run 'make validate' to see more.") from error
     stack = stacks[0]
+    if not stack.template_dict:
+        raise LocalStackError(f"{path} is broken: it is empty. Run 'git checkout {path.name}' to restore it.")
     unknown = parameters.keys() - stack.template_dict.get("Parameters", {}).keys()
     if unknown:
         raise LocalStackError(f"{path} has no parameter {', '.join(sorted(unknown))}.")

@@ -11,6 +11,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -49,6 +50,7 @@ class Api(APIGatewayRestResolver):
     def __init__(self, accepts: str = JSON) -> None:
         super().__init__(enable_validation=True, json_body_deserializer=_parse_json)
         self._accepts = accepts
+        self.not_found(_not_found)
         self.exception_handler(RequestValidationError)(_invalid_request)
         self.exception_handler(errors.DomainError)(_domain_error)
         self.exception_handler([BotoCoreError, ClientError])(_backend_failed)
@@ -189,6 +191,11 @@ def _message(error: Mapping[str, Any]) -> str:
 def _field_name(location: tuple[str | int, ...]) -> str:
     """Name the field that Powertools locates as ("body", "title") or ("query", "limit")."""
     return ".".join(str(part) for part in location[1:] if isinstance(part, str)) or str(location[0])
+
+
+def _not_found(_error: NotFoundError) -> Answer:
+    """Answer for a path that API Gateway takes for the function's route, but Powertools does not."""
+    return problem(HTTPStatus.NOT_FOUND, "There is nothing at this path. GET /docs lists the routes.")
 
 
 def _domain_error(error: errors.DomainError) -> Answer:

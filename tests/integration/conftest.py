@@ -1,0 +1,136 @@
+"""The local stack, started as `make run` starts it, and clients that speak HTTP to it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.conftest import ROOT
+
+START_TIMEOUT = 60
+_numbers = itertools.count()
+
+
+class Stack:
+    """A running local stack."""
+
+    def __init__(self, *arguments: str, root: Path = ROOT) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "local", "--port", "0", *arguments],
+            cwd=root,
+            env={key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        threading.Thread(target=self._collect, daemon=True).start()
+        self.url = self.wait_for(r"^\s+(http://\S+)/docs$")[1]
+
+    def _collect(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as output:
+            for line in output:
+                with self._changed:
+                    self.lines.append(line.rstrip("\n"))
+                    self._changed.notify_all()
+        self.process.wait()
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Wait until a line that matches is printed."""
+
+        def found() -> re.Match[str] | None:
+            return next(filter(None, (re.search(pattern, line) for line in self.lines)), None)
+
+        with self._changed:
+            self._changed.wait_for(lambda: found() or self.process.poll() is not None, START_TIMEOUT)
+            match = found()
+        assert match, "\n".join(self.lines)
+        return match
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """End the stack as Ctrl-C does; returns its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+class Client:
+    """A user of the API."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        self.url = url
+        self.session = requests.Session()
+        if token:
+            self.session.headers["Authorization"] = f"Bearer {token}"
+
+    def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
+        url = path if path.startswith("http") else self.url + path
+        return self.session.request(method, url, timeout=30, **options)
+
+    def create(self, title: str | None = None, **fields: Any) -> dict[str, Any]:
+        response = self("POST", "/tasks", json={"title": title or unique("Task"), **fields})
+        assert response.status_code == 201, response.text
+        task: dict[str, Any] = response.json()
+        return task
+
+
+def unique(text: str) -> str:
+    return f"{text} {next(_numbers)} of {os.getpid()}"
+
+
+def sign_up(url: str) -> Client:
+    """Create a user and sign it in."""
+    anyone, name = Client(url), f"user{next(_numbers)}"
+    created = anyone("POST", "/auth/create", json={"username": name, "password": "correct horse"})
+    assert created.status_code == 201, created.text
+    token = anyone("POST", "/auth/login", data={"username": name, "password": "correct horse"})
+    return Client(url, token.json()["access_token"])
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    stack = Stack("--no-state")
+    yield stack
+    stack.stop()
+
+
+@pytest.fixture(scope="session")
+def anyone(stack: Stack) -> Client:
+    """One who is not signed in."""
+    return Client(stack.url)
+
+
+@pytest.fixture(scope="session")
+def user(stack: Stack) -> Client:
+    """One who is signed in."""
+    return sign_up(stack.url)
+
+
+@pytest.fixture
+def start_stack() -> Iterator[Callable[..., Stack]]:
+    """Start stacks that end with the test."""
+    started: list[Stack] = []
+
+    def start(*arguments: str, root: Path = ROOT) -> Stack:
+        started.append(Stack(*arguments, root=root))
+        return started[-1]
+
+    yield start
+    for stack in started:
+        stack.stop()

@@ -1,0 +1,449 @@
+"""Every row of the HTTP contract and every error in it, over HTTP against the local stack."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+import jwt
+import pytest
+import requests
+
+from tests.integration.conftest import Client, Stack, unique
+
+TASK_FIELDS = {"id", "title", "description", "status", "created_at", "updated_at"}
+
+
+def assert_problem(response: requests.Response, status: int, *fields: str) -> dict[str, Any]:
+    """Check that a response is a problem of this status that names these fields."""
+    assert response.status_code == status, response.text
+    assert response.headers["Content-Type"] == "application/problem+json"
+    uuid.UUID(response.headers["x-request-id"])
+    problem: dict[str, Any] = response.json()
+    assert problem["status"] == status
+    assert problem["type"] == "about:blank"
+    assert problem["title"]
+    assert problem["detail"]
+    assert [error["field"] for error in problem.get("errors", [])] == list(fields)
+    assert all(error["message"] for error in problem.get("errors", []))
+    return problem
+
+
+def assert_unauthorized(response: requests.Response) -> None:
+    assert_problem(response, 401)
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+class TestSignUp:
+    def test_creates_a_user(self, anyone: Client) -> None:
+        name = unique("Grace.Hopper@navy-").replace(" ", "_")[:32]
+        response = anyone("POST", "/auth/create", json={"username": name, "password": "correct horse"})
+        assert response.status_code == 201
+        user = response.json()
+        assert user.keys() == {"id", "username", "created_at"}
+        assert user["username"] == name
+        assert abs(user["created_at"] - time.time()) < 60
+        assert "x-request-id" in response.headers
+
+    def test_a_name_is_taken_in_any_case(self, anyone: Client) -> None:
+        body = {"username": "Margaret", "password": "correct horse"}
+        assert anyone("POST", "/auth/create", json=body).status_code == 201
+        assert_problem(anyone("POST", "/auth/create/", json={**body, "username": "mARGARET"}), 409)
+
+    @pytest.mark.parametrize("name", ["ab", "a" * 33, "a b c", "né.é", "", "abc\n", 123, None])
+    def test_refuses_a_bad_name(self, anyone: Client, name: Any) -> None:
+        body = {"username": name, "password": "correct horse"}
+        assert_problem(anyone("POST", "/auth/create", json=body), 422, "username")
+
+    @pytest.mark.parametrize("password", ["short", "x" * 129, None, 12345678])
+    def test_refuses_a_bad_password_without_repeating_it(self, anyone: Client, password: Any) -> None:
+        body = {"username": "somebody", "password": password}
+        response = anyone("POST", "/auth/create", json=body)
+        assert_problem(response, 422, "password")
+        assert str(password) not in response.text or password is None
+
+    def test_refuses_unknown_fields(self, anyone: Client) -> None:
+        body = {"username": "somebody", "password": "correct horse", "admin": True}
+        assert_problem(anyone("POST", "/auth/create", json=body), 422, "admin")
+
+    def test_takes_the_shortest_and_the_longest(self, anyone: Client) -> None:
+        for name, password in [("abc", "x" * 8), ("d" * 32, "é" * 128)]:
+            body = {"username": name, "password": password}
+            assert anyone("POST", "/auth/create", json=body).status_code == 201
+            assert anyone("POST", "/auth/login", data=body).status_code == 200
+
+
+class TestSignIn:
+    @pytest.fixture(scope="class", autouse=True)
+    def ada(self, anyone: Client) -> None:
+        anyone("POST", "/auth/create", json={"username": "Ada", "password": "correct horse"})
+
+    def test_answers_with_a_token_that_works(self, anyone: Client) -> None:
+        response = anyone("POST", "/auth/login", data={"username": "ada", "password": "correct horse"})
+        assert response.status_code == 200
+        token = response.json()
+        assert token.keys() == {"access_token", "token_type", "expires_in"}
+        assert token["token_type"] == "bearer"
+        assert token["expires_in"] == 3600
+        assert response.headers["Cache-Control"] == "no-store"
+        assert Client(anyone.url, token["access_token"])("GET", "/tasks").status_code == 200
+
+    def test_takes_what_oauth_clients_send(self, anyone: Client) -> None:
+        data = {"grant_type": "password", "username": "ADA", "password": "correct horse", "scope": "", "client_id": ""}
+        assert anyone("POST", "/auth/login/", data=data, auth=("client", "secret")).status_code == 200
+
+    def test_a_wrong_name_and_a_wrong_password_are_answered_the_same(self, anyone: Client) -> None:
+        wrong = [("ada", "wrong horse"), ("nobody", "correct horse"), ("né!", "x"), ("x" * 128, "y")]
+        problems = [
+            assert_problem(anyone("POST", "/auth/login", data={"username": name, "password": password}), 401)
+            for name, password in wrong
+        ]
+        assert all(problem == problems[0] for problem in problems)
+
+    @pytest.mark.parametrize(
+        ("data", "fields"),
+        [
+            ({"username": "ada"}, ["password"]),
+            ({"password": "correct horse"}, ["username"]),
+            ({"username": "ada", "password": "correct horse", "grant_type": "implicit"}, ["grant_type"]),
+            ({"username": "é" * 2000, "password": "correct horse"}, ["username"]),
+            ({"username": "", "password": "correct horse"}, ["username"]),
+        ],
+    )
+    def test_refuses_an_incomplete_form(self, anyone: Client, data: Any, fields: list[str]) -> None:
+        assert_problem(anyone("POST", "/auth/login", data=data), 422, *fields)
+
+    def test_refuses_what_is_no_form(self, anyone: Client) -> None:
+        body = {"username": "ada", "password": "correct horse"}
+        problem = assert_problem(anyone("POST", "/auth/login", json=body), 422, "body")
+        assert "x-www-form-urlencoded" in problem["errors"][0]["message"]
+        assert_problem(anyone("POST", "/auth/login", files=body), 422, "body")
+
+
+class TestAuthorization:
+    ROUTES = (
+        ("POST", "/tasks"),
+        ("GET", "/tasks"),
+        ("GET", f"/tasks/{uuid.uuid4()}"),
+        ("PATCH", f"/tasks/{uuid.uuid4()}"),
+        ("DELETE", f"/tasks/{uuid.uuid4()}"),
+    )
+
+    @pytest.mark.parametrize(("method", "path"), ROUTES)
+    def test_is_needed_for_tasks(self, anyone: Client, method: str, path: str) -> None:
+        assert_unauthorized(anyone(method, path))
+        assert_unauthorized(anyone(method, path, headers={"Authorization": "Bearer garbage"}))
+
+    @pytest.mark.parametrize(
+        "header", ["", "Bearer", "Bearer ", "garbage", "Basic YTpi", "Bearer a.b.c", "Bearer é", "Token x"]
+    )
+    def test_garbage_is_unauthorized(self, anyone: Client, header: str) -> None:
+        response = anyone("GET", "/tasks", headers={"Authorization": header.encode()})
+        assert_unauthorized(response)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"exp": 1},
+            {"exp": None},
+            {"iss": "someone else"},
+            {"aud": "something else"},
+            {"iat": 4_000_000_000},
+            {"sub": None},
+        ],
+    )
+    def test_a_token_that_is_not_right_is_unauthorized(self, stack: Stack, user: Client, change: Any) -> None:
+        token = str(user.session.headers["Authorization"]).removeprefix("Bearer ")
+        key = signing_key(stack)
+        claims = jwt.decode(token, key, algorithms=["HS256"], audience="task-api")
+        again = jwt.encode(claims, key, algorithm="HS256")
+        assert Client(user.url, again)("GET", "/tasks").status_code == 200, "the key of this test is wrong"
+        wrong = {name: value for name, value in (claims | change).items() if value is not None}
+        assert_unauthorized(Client(user.url, jwt.encode(wrong, key, algorithm="HS256"))("GET", "/tasks"))
+
+    def test_a_forged_token_is_unauthorized(self, user: Client) -> None:
+        token = str(user.session.headers["Authorization"]).removeprefix("Bearer ")
+        claims = jwt.decode(token, options={"verify_signature": False})
+        for forged in (
+            jwt.encode(claims, "another key, as long as the right one, and as secret", algorithm="HS256"),
+            jwt.encode(claims, "", algorithm="none"),
+            token[:-3] + ("AAA" if token[-3:] != "AAA" else "BBB"),
+        ):
+            assert_unauthorized(Client(user.url, forged)("GET", "/tasks"))
+
+    def test_the_scheme_is_case_insensitive(self, user: Client) -> None:
+        token = str(user.session.headers["Authorization"]).removeprefix("Bearer ")
+        assert Client(user.url)("GET", "/tasks", headers={"Authorization": f"bearer {token}"}).status_code == 200
+
+
+def signing_key(stack: Stack) -> str:
+    import boto3
+
+    url = stack.wait_for(r"AWS\s+(http://\S+)")[1]
+    secrets = boto3.client("secretsmanager", endpoint_url=url)
+    return str(secrets.get_secret_value(SecretId="TokenSecret")["SecretString"])
+
+
+class TestCreate:
+    def test_answers_with_the_task(self, user: Client) -> None:
+        title = unique("Book the venue")
+        response = user("POST", "/tasks", json={"title": f"  {title}\n", "description": "Room for 40"})
+        assert response.status_code == 201
+        task = response.json()
+        assert task.keys() == TASK_FIELDS
+        assert (task["title"], task["description"], task["status"]) == (title, "Room for 40", "PENDING")
+        assert isinstance(task["created_at"], int)
+        assert task["created_at"] == task["updated_at"]
+        assert abs(task["created_at"] - time.time()) < 60
+        assert response.headers["Location"] == f"{user.url}/tasks/{task['id']}"
+        assert user("GET", response.headers["Location"]).json() == task
+        assert user("GET", f"/tasks/{task['id']}").headers["ETag"] == response.headers["ETag"]
+
+    def test_takes_every_field(self, user: Client) -> None:
+        fields = {"title": "t" * 200, "description": "d" * 10_000, "status": "COMPLETED"}
+        assert user.create(**fields).items() >= fields.items()
+        assert user.create("𝔘nicode ✓ \u0000", description="")["description"] == ""
+
+    def test_a_title_is_taken(self, user: Client) -> None:
+        title = user.create()["title"]
+        assert_problem(user("POST", "/tasks/", json={"title": f" {title} "}), 409)
+
+    @pytest.mark.parametrize(
+        ("body", "fields"),
+        [
+            ({}, ["title"]),
+            ({"title": None}, ["title"]),
+            ({"title": ""}, ["title"]),
+            ({"title": " \t\n"}, ["title"]),
+            ({"title": "t" * 201}, ["title"]),
+            ({"title": 5}, ["title"]),
+            ({"title": "\ud800"}, ["title"]),
+            ({"title": "x", "description": "d" * 10_001}, ["description"]),
+            ({"title": "x", "status": "DONE"}, ["status"]),
+            ({"title": "x", "status": None}, ["status"]),
+            ({"title": "x", "id": "mine"}, ["id"]),
+            ({"title": "x", "created_by": "mine"}, ["created_by"]),
+            ({"title": [], "status": 1, "due": 2}, ["title", "status", "due"]),
+            ([], ["body"]),
+            ("text", ["body"]),
+            (None, ["body"]),
+        ],
+    )
+    def test_refuses_what_is_not_valid(self, user: Client, body: Any, fields: list[str]) -> None:
+        assert_problem(user("POST", "/tasks", json=body) if body is not None else user("POST", "/tasks"), 422, *fields)
+
+    @pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"title": ' + "1" * 5_000 + "}", "\ufeff{}", "null", "NaN"])
+    def test_refuses_what_is_not_json(self, user: Client, text: str) -> None:
+        headers = {"Content-Type": "application/json"}
+        assert_problem(user("POST", "/tasks", data=text.encode(), headers=headers), 422, "body")
+
+    def test_refuses_what_is_not_text(self, user: Client) -> None:
+        headers = {"Content-Type": "application/json"}
+        assert_problem(user("POST", "/tasks", data=b'{"title": "\xff"}', headers=headers), 400)
+
+    @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+    def test_refuses_other_media_types(self, user: Client, kind: str) -> None:
+        headers = {"Content-Type": kind}
+        problem = assert_problem(user("POST", "/tasks", data='{"title": "x"}', headers=headers), 422, "body")
+        assert "application/json" in problem["errors"][0]["message"]
+
+
+class TestRead:
+    def test_trailing_slash(self, user: Client) -> None:
+        task = user.create()
+        assert user("GET", f"/tasks/{task['id']}/").json() == task
+
+    def test_not_modified(self, user: Client) -> None:
+        path = f"/tasks/{user.create()['id']}"
+        tag = user("GET", path).headers["ETag"]
+        for header in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+            response = user("GET", path, headers={"If-None-Match": header})
+            assert (response.status_code, response.content) == (304, b"")
+            assert response.headers["ETag"] == tag
+            assert "x-request-id" in response.headers
+        user("PATCH", path, json={"status": "COMPLETED"})
+        assert user("GET", path, headers={"If-None-Match": tag}).status_code == 200
+
+    @pytest.mark.parametrize("task_id", [str(uuid.uuid4()), "1", "a" * 3000, "%00", "..%2F", "é", "TITLE%23x"])
+    def test_unknown(self, user: Client, task_id: str) -> None:
+        assert_problem(user("GET", f"/tasks/{task_id}"), 404)
+        assert_problem(user("PATCH", f"/tasks/{task_id}", json={"status": "COMPLETED"}), 404)
+        assert_problem(user("DELETE", f"/tasks/{task_id}"), 404)
+
+
+class TestUpdate:
+    def test_changes_what_is_given(self, user: Client) -> None:
+        task = user.create(description="first")
+        path = f"/tasks/{task['id']}"
+        for change in (
+            {"status": "IN_PROGRESS"},
+            {"title": unique("Renamed")},
+            {"description": "second"},
+            {"description": None},
+            {"title": unique("Again"), "description": "third", "status": "COMPLETED"},
+        ):
+            before = user("GET", path)
+            response = user("PATCH", path, json=change)
+            assert response.status_code == 200
+            assert response.json() == before.json() | change | {"updated_at": response.json()["updated_at"]}
+            assert response.headers["ETag"] != before.headers["ETag"]
+            assert user("GET", path).json() == response.json()
+
+    def test_if_match(self, user: Client) -> None:
+        task = user.create()
+        path = f"/tasks/{task['id']}"
+        tag = user("GET", path).headers["ETag"]
+        ours = user("PATCH", path, json={"description": "ours"}, headers={"If-Match": f'"x", {tag}'})
+        assert ours.status_code == 200
+        for stale in (tag, f"W/{ours.headers['ETag']}", '"nonsense"', "nonsense", ""):
+            response = user("PATCH", path, json={"description": "theirs"}, headers={"If-Match": stale})
+            assert_problem(response, 412)
+        assert user("PATCH", path, json={"description": "any"}, headers={"If-Match": "*"}).status_code == 200
+
+    def test_a_title_is_taken(self, user: Client) -> None:
+        first, second = user.create(), user.create()
+        path = f"/tasks/{second['id']}"
+        assert_problem(user("PATCH", path, json={"title": first["title"], "status": "COMPLETED"}), 409)
+        assert user("GET", path).json() == second
+
+    @pytest.mark.parametrize(
+        ("body", "fields"),
+        [
+            ({}, ["body"]),
+            ({"title": None}, ["title"]),
+            ({"title": "  "}, ["title"]),
+            ({"status": None}, ["status"]),
+            ({"status": "DONE"}, ["status"]),
+            ({"description": "d" * 10_001}, ["description"]),
+            ({"id": "mine", "created_at": 0}, ["id", "created_at"]),
+            (None, ["body"]),
+        ],
+    )
+    def test_refuses_what_is_not_valid(self, user: Client, body: Any, fields: list[str]) -> None:
+        task = user.create()
+        path = f"/tasks/{task['id']}"
+        response = user("PATCH", path, json=body) if body is not None else user("PATCH", path)
+        assert_problem(response, 422, *fields)
+        assert user("GET", path).json() == task
+
+
+class TestDelete:
+    def test_removes_the_task_and_frees_its_title(self, user: Client) -> None:
+        task = user.create()
+        path = f"/tasks/{task['id']}"
+        response = user("DELETE", path)
+        assert (response.status_code, response.content) == (204, b"")
+        assert "x-request-id" in response.headers
+        assert_problem(user("DELETE", path), 404)
+        assert_problem(user("GET", path), 404)
+        user.create(task["title"])
+
+    def test_if_match(self, user: Client) -> None:
+        path = f"/tasks/{user.create()['id']}"
+        tag = user("GET", path).headers["ETag"]
+        user("PATCH", path, json={"status": "COMPLETED"})
+        assert_problem(user("DELETE", path, headers={"If-Match": tag}), 412)
+        tag = user("GET", path).headers["ETag"]
+        assert user("DELETE", path, headers={"If-Match": tag}).status_code == 204
+
+
+class TestList:
+    @pytest.fixture(scope="class")
+    def tasks(self, user: Client) -> list[dict[str, Any]]:
+        """Seven tasks, the only ones there are, newest first."""
+        for task in every_task(user):
+            assert user("DELETE", f"/tasks/{task['id']}").status_code == 204
+        statuses = ["PENDING", "COMPLETED", "IN_PROGRESS", "PENDING", "PENDING", "COMPLETED", "PENDING"]
+        return [user.create(status=status) for status in statuses][::-1]
+
+    def test_is_newest_first(self, user: Client, tasks: list[Any]) -> None:
+        response = user("GET", "/tasks")
+        assert response.status_code == 200
+        assert response.headers["Content-Type"] == "application/json"
+        assert response.json() == tasks
+        assert "Link" not in response.headers
+        assert user("GET", "/tasks/").json() == tasks
+
+    def test_skip_and_limit(self, user: Client, tasks: list[Any]) -> None:
+        for skip, limit in [(0, 1), (0, 7), (2, 3), (6, 5), (7, 1), (10_000, 100)]:
+            response = user("GET", "/tasks", params={"skip": skip, "limit": limit})
+            assert response.json() == tasks[skip : skip + limit]
+            assert ("next" in response.links) == (skip + limit < len(tasks))
+
+    def test_follows_links_and_keeps_filters(self, user: Client, tasks: list[Any]) -> None:
+        response = user("GET", "/tasks/", params={"status": "PENDING", "limit": 2, "created_at": 4_000_000_000.5})
+        assert response.json() == [task for task in tasks if task["status"] == "PENDING"][:2]
+        link = response.links["next"]["url"]
+        assert link.startswith(f"{user.url}/tasks?")
+        response = user("GET", link)
+        assert response.json() == [task for task in tasks if task["status"] == "PENDING"][2:]
+        assert "next" not in response.links
+
+    def test_a_link_leaves_skip_behind(self, user: Client, tasks: list[Any]) -> None:
+        response = user("GET", "/tasks", params={"skip": 2, "limit": 2})
+        assert user("GET", response.links["next"]["url"]).json() == tasks[4:6]
+
+    def test_a_cursor_outlives_its_task(self, user: Client, tasks: list[Any]) -> None:
+        newest = user.create()
+        response = user("GET", "/tasks", params={"limit": 1})
+        assert response.json() == [newest]
+        user("DELETE", f"/tasks/{newest['id']}")
+        assert user("GET", response.links["next"]["url"]).json() == tasks[:1]
+
+    def test_keeps_what_was_created_before(self, user: Client, tasks: list[Any]) -> None:
+        now = time.time() + 1
+        assert user("GET", "/tasks", params={"created_at": now}).json() == tasks
+        assert user("GET", "/tasks", params={"created_at": 0}).json() == []
+        assert user("GET", "/tasks", params={"created_at": tasks[-1]["created_at"]}).json() == []
+        assert user("GET", "/tasks", params={"created_at": tasks[0]["created_at"] + 1}).json() == tasks
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            *[("limit", value) for value in ("0", "101", "-1", "x", "", "1.5")],
+            *[("skip", value) for value in ("-1", "10001", "x")],
+            *[("status", value) for value in ("DONE", "pending", "")],
+            *[("created_at", value) for value in ("yesterday", "-1", "nan", "inf", "1e400", "1767225600000", "")],
+            *[("cursor", value) for value in ("x", "", "é", "A" * 2000, "MTIzLzQ1Ng==")],
+        ],
+    )
+    def test_refuses_bad_parameters(self, user: Client, field: str, value: str) -> None:
+        assert_problem(user("GET", "/tasks", params={field: value}), 422, field)
+
+    def test_names_every_bad_parameter(self, user: Client) -> None:
+        params = {"limit": 0, "skip": -1, "status": "X"}
+        assert_problem(user("GET", "/tasks", params=params), 422, "status", "skip", "limit")
+
+
+def every_task(user: Client) -> list[dict[str, Any]]:
+    tasks: list[dict[str, Any]] = []
+    url: str | None = "/tasks?limit=100"
+    while url:
+        response = user("GET", url)
+        tasks += response.json()
+        url = response.links.get("next", {}).get("url")
+    return tasks
+
+
+class TestGateway:
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [("GET", "/"), ("GET", "/nope"), ("PUT", "/tasks"), ("DELETE", "/tasks"), ("GET", "/auth/login")],
+    )
+    def test_what_is_no_route_is_not_found(self, anyone: Client, method: str, path: str) -> None:
+        assert_problem(anyone(method, path), 404)
+
+
+class TestDocs:
+    def test_the_document_is_for_where_it_is_served(self, anyone: Client) -> None:
+        response = anyone("GET", "/openapi.json")
+        assert response.status_code == 200
+        document = response.json()
+        assert document["servers"] == [{"url": "/"}]
+        assert document["paths"].keys() == {"/auth/create", "/auth/login", "/tasks", "/tasks/{task_id}"}
+
+    def test_the_page_is_served(self, anyone: Client) -> None:
+        response = anyone("GET", "/docs/")
+        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert "SwaggerUIBundle" in response.text

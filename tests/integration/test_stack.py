@@ -1,0 +1,275 @@
+"""The local stack as the one who runs it meets it: options, reloading, state, errors, and its end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.conftest import ROOT
+from tests.integration.conftest import Client, Stack, sign_up, unique
+
+StartStack = Callable[..., Stack]
+
+
+def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "local", *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def processes_of(group: int) -> list[str]:
+    """The command lines of a process group, without those that ended and wait to be collected."""
+    command = ["ps", "-eo", "pgid=,stat=,args="]
+    table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = [line.split(maxsplit=2) for line in table.splitlines()]
+    return [row[2] for row in rows if row[0] == str(group) and not row[1].startswith("Z")]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project to change."""
+    for name in ("functions", "shared", "local"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "template.yaml", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_leaves_nothing_behind(start_stack: StartStack, number: int) -> None:
+    stack = start_stack("--no-state")
+    assert sign_up(stack.url)("GET", "/tasks").status_code == 200
+    aws = stack.wait_for(r"AWS\s+http://127.0.0.1:(\d+)")[1]
+    group = stack.process.pid
+    assert processes_of(group)
+    assert stack.stop(number) == 0
+    wait_until(lambda: processes_of(group) == [])
+    for port in (stack.url.rpartition(":")[2], aws):
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", int(port))) != 0
+    assert not [line for line in stack.lines if "Traceback" in line]
+
+
+def test_leaves_nothing_behind_when_it_is_killed(start_stack: StartStack) -> None:
+    stack = start_stack("--no-state")
+    sign_up(stack.url)
+    aws = int(stack.wait_for(r"AWS\s+http://127.0.0.1:(\d+)")[1])
+    stack.process.kill()
+    assert stack.process.stdout is not None
+    wait_until(lambda: processes_of(stack.process.pid) == [])
+
+    def refused() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", aws)) != 0
+
+    wait_until(refused)
+
+
+def wait_until(condition: Callable[[], bool], timeout: float = 20) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_prints_a_line_for_each_request(start_stack: StartStack) -> None:
+    stack = start_stack("--no-state")
+    requests.get(f"{stack.url}/openapi.json", timeout=30)
+    requests.get(f"{stack.url}/nowhere?x=1", timeout=30)
+    assert stack.wait_for(r"200 +\d+ ms +GET +/openapi.json +ApiDocsFunction")
+    assert stack.wait_for(r"404 +\d+ ms +GET +/nowhere\?x=1 +no route")
+
+
+def test_prints_what_functions_log_and_no_secrets(start_stack: StartStack) -> None:
+    stack = start_stack("--no-state")
+    user = sign_up(stack.url)
+    Client(stack.url, "garbage")("GET", "/tasks")
+    assert stack.wait_for(r"AuthorizeFunction .*token refused")
+    text = "\n".join(stack.lines)
+    assert "correct horse" not in text
+    assert str(user.session.headers["Authorization"]).removeprefix("Bearer ") not in text
+
+
+class TestReloading:
+    def test_the_next_request_runs_the_new_code(self, start_stack: StartStack, project: Path) -> None:
+        stack = start_stack("--no-state", root=project)
+        user = sign_up(stack.url)
+        path = f"/tasks/{user.create()['id']}"
+
+        handler = project / "functions/get_task/app.py"
+        old = handler.read_text()
+        handler.write_text(old.replace("return task_answer(task)", 'return task_answer(task, headers={"x-new": "1"})'))
+        assert user("GET", path).headers["x-new"] == "1"
+
+        schemas = project / "shared/schemas.py"
+        schemas.write_text(schemas.read_text().replace('"title": task.title', '"title": task.title.upper()'))
+        assert user("GET", path).json()["title"].startswith("TASK")
+
+        module = project / "shared/greeting.py"
+        module.write_text('GREETING = "hello"\n')
+        handler.write_text(
+            "from shared.greeting import GREETING\n"
+            + old.replace("return task_answer(task)", 'return task_answer(task, headers={"x-new": GREETING})')
+        )
+        assert user("GET", path).headers["x-new"] == "hello"
+
+    def test_broken_code_is_an_error_until_it_is_mended(self, start_stack: StartStack, project: Path) -> None:
+        stack = start_stack("--no-state", root=project)
+        handler = project / "functions/api_docs/app.py"
+        whole = handler.read_text()
+        handler.write_text(whole + "\n)\n")
+        broken = requests.get(f"{stack.url}/docs", timeout=30)
+        assert broken.status_code == 500
+        assert broken.headers["Content-Type"] == "application/problem+json"
+        assert stack.wait_for("SyntaxError")
+        handler.write_text(whole)
+        assert requests.get(f"{stack.url}/docs", timeout=30).status_code == 200
+
+
+class TestFunctions:
+    def docs_function(self, project: Path, body: str) -> None:
+        lines = "import os, time, logging\n\ndef handler(event, context):\n    " + body + "\n"
+        (project / "functions/api_docs/app.py").write_text(lines)
+
+    def test_a_function_that_is_too_slow_is_killed(self, start_stack: StartStack, project: Path) -> None:
+        template = project / "template.yaml"
+        template.write_text(template.read_text().replace("Timeout: 10", "Timeout: 1"))
+        self.docs_function(project, "time.sleep(60)")
+        stack = start_stack("--no-state", root=project)
+        assert requests.get(f"{stack.url}/docs", timeout=30).status_code == 500
+        self.docs_function(project, "return {'statusCode': 200, 'body': str(context.get_remaining_time_in_millis())}")
+        assert 0 < int(requests.get(f"{stack.url}/docs", timeout=30).text) <= 1000
+
+    def test_a_function_that_dies_is_started_again(self, start_stack: StartStack, project: Path) -> None:
+        self.docs_function(project, "os._exit(1) if 'die' in event['path'] + str(event['queryStringParameters']) else 0")
+        stack = start_stack("--no-state", root=project)
+        assert requests.get(f"{stack.url}/docs?die=1", timeout=30).status_code == 500
+        self.docs_function(project, "return {'statusCode': 200, 'body': 'alive'}")
+        assert requests.get(f"{stack.url}/docs", timeout=30).text == "alive"
+
+    def test_a_function_has_its_own_environment_only(
+        self, start_stack: StartStack, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("A_SECRET_OF_THE_SHELL", "x")
+        self.docs_function(project, "return {'statusCode': 200, 'body': ' '.join(os.environ)}")
+        stack = start_stack("--no-state", root=project)
+        names = requests.get(f"{stack.url}/docs", timeout=30).text.split()
+        assert {"AWS_LAMBDA_FUNCTION_NAME", "POWERTOOLS_SERVICE_NAME", "AWS_REGION"} <= set(names)
+        assert not {"A_SECRET_OF_THE_SHELL", "TOKEN_SECRET", "USERS_TABLE", "TASKS_TABLE"} & set(names)
+
+
+class TestState:
+    def test_tasks_users_and_tokens_survive_a_restart(self, start_stack: StartStack, tmp_path: Path) -> None:
+        state = str(tmp_path / "new/state.json")
+        first = start_stack("--state", state)
+        user = sign_up(first.url)
+        task = user.create(unique("Kept"), description="✓")
+        first.stop()
+        assert (tmp_path / "new/state.json").stat().st_mode & 0o077 == 0
+
+        second = start_stack("--state", state)
+        user.url = second.url
+        assert user("GET", f"/tasks/{task['id']}").json() == task
+        assert user("GET", "/tasks").json() == [task]
+        assert user("POST", "/tasks", json={"title": task["title"]}).status_code == 409
+        user("DELETE", f"/tasks/{task['id']}")
+        second.stop()
+
+        user.url = start_stack("--state", state).url
+        assert user("GET", "/tasks").json() == []
+
+    def test_a_kill_costs_what_was_not_saved_yet_and_no_more(self, start_stack: StartStack, tmp_path: Path) -> None:
+        file = tmp_path / "state.json"
+        first = start_stack("--state", str(file))
+        user = sign_up(first.url)
+        task = user.create(unique("Saved"))
+        wait_until(lambda: file.exists() and task["id"] in file.read_text())
+        first.process.kill()
+        wait_until(lambda: processes_of(first.process.pid) == [])
+
+        def second() -> bool:
+            try:
+                user.url = start_stack("--state", str(file)).url
+            except AssertionError:  # the old backends have not left yet
+                return False
+            return True
+
+        wait_until(second)
+        assert user("GET", "/tasks").json() == [task]
+
+    def test_no_state_keeps_nothing(self, start_stack: StartStack, project: Path) -> None:
+        stack = start_stack("--no-state", root=project)
+        sign_up(stack.url).create()
+        stack.stop()
+        assert not (project / ".local").exists()
+
+    def test_one_stack_at_a_time(self, start_stack: StartStack, tmp_path: Path) -> None:
+        state = str(tmp_path / "state.json")
+        start_stack("--state", state)
+        second = run("--port", "0", "--state", state)
+        assert_one_line(second, "Another local stack uses", "--no-state")
+
+    def test_a_damaged_file_is_left_alone(self, tmp_path: Path) -> None:
+        file = tmp_path / "state.json"
+        file.write_text('{"tables": ')
+        assert_one_line(run("--port", "0", "--state", str(file)), "is damaged", "Move it away")
+        assert file.read_text() == '{"tables": '
+
+
+def assert_one_line(result: subprocess.CompletedProcess[str], *parts: str) -> None:
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert result.stderr.startswith("error: ")
+    for part in parts:
+        assert part in result.stderr
+
+
+class TestErrors:
+    def test_a_taken_port(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            assert_one_line(run("--no-state", "--port", str(port)), str(port), f"--port {port + 1}")
+
+    @pytest.mark.parametrize(
+        ("change", "part"),
+        [
+            (lambda text: text.replace("Resources:", "Resources: ["), "is broken"),
+            (lambda text: text.replace("Type: Api\n", "Type: Apix\n"), "no API with routes"),
+            (lambda _: "", "is broken"),
+            (lambda _: "[1, 2]", "is broken"),
+        ],
+    )
+    def test_a_broken_template(self, tmp_path: Path, change: Callable[[str], str], part: str) -> None:
+        template = tmp_path / "template.yaml"
+        template.write_text(change((ROOT / "template.yaml").read_text()))
+        assert_one_line(run("--no-state", "--port", "0", "--template", str(template)), str(template), part)
+
+    def test_a_missing_template(self, tmp_path: Path) -> None:
+        assert_one_line(run("--no-state", "--port", "0", cwd=tmp_path), "does not exist")
+
+    def test_an_unknown_parameter(self) -> None:
+        assert_one_line(run("--no-state", "--port", "0", "--parameter", "Nope=1"), "no parameter Nope")
+
+    def test_the_help_tells_the_options(self) -> None:
+        text = run("--help").stdout
+        for option in ("--port", "--host", "--no-state", "--state", "--parameter", "--concurrency"):
+            assert option in text
+
+
+def test_sign_up_can_be_switched_off(start_stack: StartStack) -> None:
+    stack = start_stack("--no-state", "--parameter", "SignUp=disabled")
+    body = {"username": "somebody", "password": "correct horse"}
+    response = requests.post(f"{stack.url}/auth/create", json=body, timeout=30)
+    assert response.status_code == 403
+    assert response.headers["Content-Type"] == "application/problem+json"
