@@ -20,12 +20,12 @@ def parse_options(arguments: list[str]) -> Options:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
-        "--host", default=os.environ.get("TASK_API_HOST", "127.0.0.1"), help="address to listen on"
+        "--host", default=os.environ.get("TASK_API_HOST") or "127.0.0.1", help="address to listen on"
     )
     parser.add_argument(
         "--port",
         type=_port,
-        default=os.environ.get("TASK_API_PORT", "3000"),
+        default=os.environ.get("TASK_API_PORT") or "3000",
         help="port to listen on; 0 for any",
     )
     parser.add_argument(

@@ -1,8 +1,8 @@
 """AWS on this machine: moto's server, with the tables and secrets of the template.
 
 Runs as a process of its own, `python -m local.backends`, so that it and the gateway do not share an
-interpreter. It reads one line of JSON from standard input (`BackendsConfig`), answers with one (`{"url": …}` or
-`{"error": …}`), and ends when its standard input does: with the stack, however that ends.
+interpreter. It reads one line of JSON from standard input (`BackendsConfig`), answers with one (`{"url": …}`
+or `{"error": …}`), and ends when its standard input does: with the stack, however that ends.
 """
 
 from __future__ import annotations

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -50,11 +52,14 @@ def _tidied(document: dict[str, Any]) -> dict[str, Any]:
     for path in document["paths"].values():
         for operation in path.values():
             operation["responses"] = dict(sorted(operation["responses"].items()))
-    text = json.dumps(document)
     schemas = document["components"]["schemas"]
-    document["components"]["schemas"] = {
-        name: schemas[name] for name in sorted(schemas) if f'"#/components/schemas/{name}"' in text
-    }
+    used: dict[str, Any] = {}
+    referring: Any = document["paths"]
+    while referring:
+        names = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(referring))) - used.keys()
+        referring = {name: schemas[name] for name in sorted(names)}
+        used |= referring
+    document["components"]["schemas"] = dict(sorted(used.items()))
     return document
 
 
@@ -63,10 +68,17 @@ def _strings(variables: dict[str, Any]) -> dict[str, str]:
 
 
 def main() -> None:
-    """Write the document."""
+    """Write the document, or with `--check` tell whether it is the one that would be written."""
+    parser = argparse.ArgumentParser(prog="python -m local.openapi", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if the document is stale")
+    check = parser.parse_args().check
     template = load_template(Path("template.yaml"), {})
-    (template.root / DOCUMENT).write_text(merge(template), encoding="utf-8")
-    print(f"wrote {DOCUMENT}")
+    path, document = template.root / DOCUMENT, merge(template)
+    if not check:
+        path.write_text(document, encoding="utf-8")
+        print(f"wrote {DOCUMENT}")
+    elif not path.exists() or path.read_text("utf-8") != document:
+        sys.exit(f"{DOCUMENT} is stale: run 'make openapi' and commit it")
 
 
 if __name__ == "__main__":

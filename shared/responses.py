@@ -24,6 +24,7 @@ _HEADERS = {
 }
 
 _ANY_ROUTE: dict[HTTPStatus, str] = {
+    HTTPStatus.BAD_REQUEST: "The request is not one this API understands.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request is not valid: see errors for what is wrong with limit.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests. Slow down and try again.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong on our side.",

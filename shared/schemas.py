@@ -23,7 +23,15 @@ Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 Description = Annotated[str, StringConstraints(max_length=10_000)]
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.@-]{3,32}$")]
 Password = Annotated[str, StringConstraints(min_length=8, max_length=128)]
-Cursor = Annotated[Position, PlainValidator(Position.from_cursor), WithJsonSchema({"type": "string"})]
+
+
+def _read_cursor(value: object) -> Position:
+    if not isinstance(value, str):
+        raise ValueError("give one cursor")  # noqa: TRY004 (pydantic reports a ValueError)
+    return Position.from_cursor(value)
+
+
+Cursor = Annotated[Position, PlainValidator(_read_cursor), WithJsonSchema({"type": "string"})]
 
 
 def _no_default(schema: dict[str, Any]) -> None:

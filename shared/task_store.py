@@ -154,8 +154,8 @@ class TaskStore:
         if query.after is not None:
             # Tasks of the cursor's own microsecond are read again, because some may come after it.
             bound = min(bound, query.after.created_at + 1)
-        # Beside the page: the cursor's own task, one that tells whether a next page exists, and one that closes
-        # a run of equal times.
+        # Beside the page: the cursor's own task, one that tells whether a next page exists, and one that
+        # closes a run of equal times.
         page_size = query.skip + query.limit + 3
         partitions = [
             self._read_partition(status, bound, page_size)

@@ -65,4 +65,7 @@ def test_changes_of_different_fields_at_once_all_last(user: Client) -> None:
     title = unique("Renamed")
     changes = [{"title": title}, {"description": "described"}, {"status": "COMPLETED"}]
     assert at_once(user, 3, lambda client, n: client("PATCH", path, json=changes[n])) == {200: 3}
-    assert user("GET", path).json().items() >= {"title": title, "description": "described", "status": "COMPLETED"}.items()
+    assert (
+        user("GET", path).json().items()
+        >= {"title": title, "description": "described", "status": "COMPLETED"}.items()
+    )

@@ -90,7 +90,13 @@ class TestSignIn:
         assert Client(anyone.url, token["access_token"])("GET", "/tasks").status_code == 200
 
     def test_takes_what_oauth_clients_send(self, anyone: Client) -> None:
-        data = {"grant_type": "password", "username": "ADA", "password": "correct horse", "scope": "", "client_id": ""}
+        data = {
+            "grant_type": "password",
+            "username": "ADA",
+            "password": "correct horse",
+            "scope": "",
+            "client_id": "",
+        }
         assert anyone("POST", "/auth/login/", data=data, auth=("client", "secret")).status_code == 200
 
     def test_a_wrong_name_and_a_wrong_password_are_answered_the_same(self, anyone: Client) -> None:
@@ -174,7 +180,9 @@ class TestAuthorization:
 
     def test_the_scheme_is_case_insensitive(self, user: Client) -> None:
         token = str(user.session.headers["Authorization"]).removeprefix("Bearer ")
-        assert Client(user.url)("GET", "/tasks", headers={"Authorization": f"bearer {token}"}).status_code == 200
+        assert (
+            Client(user.url)("GET", "/tasks", headers={"Authorization": f"bearer {token}"}).status_code == 200
+        )
 
 
 def signing_key(stack: Stack) -> str:
@@ -231,9 +239,13 @@ class TestCreate:
         ],
     )
     def test_refuses_what_is_not_valid(self, user: Client, body: Any, fields: list[str]) -> None:
-        assert_problem(user("POST", "/tasks", json=body) if body is not None else user("POST", "/tasks"), 422, *fields)
+        assert_problem(
+            user("POST", "/tasks", json=body) if body is not None else user("POST", "/tasks"), 422, *fields
+        )
 
-    @pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"title": ' + "1" * 5_000 + "}", "\ufeff{}", "null", "NaN"])
+    @pytest.mark.parametrize(
+        "text", ["{", "[" * 100_000, '{"title": ' + "1" * 5_000 + "}", "\ufeff{}", "null", "NaN"]
+    )
     def test_refuses_what_is_not_json(self, user: Client, text: str) -> None:
         headers = {"Content-Type": "application/json"}
         assert_problem(user("POST", "/tasks", data=text.encode(), headers=headers), 422, "body")
@@ -242,7 +254,9 @@ class TestCreate:
         headers = {"Content-Type": "application/json"}
         assert_problem(user("POST", "/tasks", data=b'{"title": "\xff"}', headers=headers), 400)
 
-    @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+    @pytest.mark.parametrize(
+        "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]
+    )
     def test_refuses_other_media_types(self, user: Client, kind: str) -> None:
         headers = {"Content-Type": kind}
         problem = assert_problem(user("POST", "/tasks", data='{"title": "x"}', headers=headers), 422, "body")
@@ -265,7 +279,9 @@ class TestRead:
         user("PATCH", path, json={"status": "COMPLETED"})
         assert user("GET", path, headers={"If-None-Match": tag}).status_code == 200
 
-    @pytest.mark.parametrize("task_id", [str(uuid.uuid4()), "1", "a" * 3000, "%00", "..%2F", "é", "TITLE%23x"])
+    @pytest.mark.parametrize(
+        "task_id", [str(uuid.uuid4()), "1", "a" * 3000, "%00", "..%2F", "é", "TITLE%23x"]
+    )
     def test_unknown(self, user: Client, task_id: str) -> None:
         assert_problem(user("GET", f"/tasks/{task_id}"), 404)
         assert_problem(user("PATCH", f"/tasks/{task_id}", json={"status": "COMPLETED"}), 404)
@@ -372,7 +388,9 @@ class TestList:
             assert ("next" in response.links) == (skip + limit < len(tasks))
 
     def test_follows_links_and_keeps_filters(self, user: Client, tasks: list[Any]) -> None:
-        response = user("GET", "/tasks/", params={"status": "PENDING", "limit": 2, "created_at": 4_000_000_000.5})
+        response = user(
+            "GET", "/tasks/", params={"status": "PENDING", "limit": 2, "created_at": 4_000_000_000.5}
+        )
         assert response.json() == [task for task in tasks if task["status"] == "PENDING"][:2]
         link = response.links["next"]["url"]
         assert link.startswith(f"{user.url}/tasks?")
@@ -404,12 +422,18 @@ class TestList:
             *[("limit", value) for value in ("0", "101", "-1", "x", "", "1.5")],
             *[("skip", value) for value in ("-1", "10001", "x")],
             *[("status", value) for value in ("DONE", "pending", "")],
-            *[("created_at", value) for value in ("yesterday", "-1", "nan", "inf", "1e400", "1767225600000", "")],
+            *[
+                ("created_at", value)
+                for value in ("yesterday", "-1", "nan", "inf", "1e400", "1767225600000", "")
+            ],
             *[("cursor", value) for value in ("x", "", "é", "A" * 2000, "MTIzLzQ1Ng==")],
         ],
     )
     def test_refuses_bad_parameters(self, user: Client, field: str, value: str) -> None:
         assert_problem(user("GET", "/tasks", params={field: value}), 422, field)
+
+    def test_refuses_two_cursors(self, user: Client) -> None:
+        assert_problem(user("GET", "/tasks?cursor=a&cursor=b"), 422, "cursor")
 
     def test_names_every_bad_parameter(self, user: Client) -> None:
         params = {"limit": 0, "skip": -1, "status": "X"}

@@ -108,7 +108,9 @@ class TestReloading:
 
         handler = project / "functions/get_task/app.py"
         old = handler.read_text()
-        handler.write_text(old.replace("return task_answer(task)", 'return task_answer(task, headers={"x-new": "1"})'))
+        handler.write_text(
+            old.replace("return task_answer(task)", 'return task_answer(task, headers={"x-new": "1"})')
+        )
         assert user("GET", path).headers["x-new"] == "1"
 
         schemas = project / "shared/schemas.py"
@@ -147,11 +149,15 @@ class TestFunctions:
         self.docs_function(project, "time.sleep(60)")
         stack = start_stack("--no-state", root=project)
         assert requests.get(f"{stack.url}/docs", timeout=30).status_code == 500
-        self.docs_function(project, "return {'statusCode': 200, 'body': str(context.get_remaining_time_in_millis())}")
+        self.docs_function(
+            project, "return {'statusCode': 200, 'body': str(context.get_remaining_time_in_millis())}"
+        )
         assert 0 < int(requests.get(f"{stack.url}/docs", timeout=30).text) <= 1000
 
     def test_a_function_that_dies_is_started_again(self, start_stack: StartStack, project: Path) -> None:
-        self.docs_function(project, "os._exit(1) if 'die' in event['path'] + str(event['queryStringParameters']) else 0")
+        self.docs_function(
+            project, "os._exit(1) if 'die' in event['path'] + str(event['queryStringParameters']) else 0"
+        )
         stack = start_stack("--no-state", root=project)
         assert requests.get(f"{stack.url}/docs?die=1", timeout=30).status_code == 500
         self.docs_function(project, "return {'statusCode': 200, 'body': 'alive'}")
@@ -188,7 +194,9 @@ class TestState:
         user.url = start_stack("--state", state).url
         assert user("GET", "/tasks").json() == []
 
-    def test_a_kill_costs_what_was_not_saved_yet_and_no_more(self, start_stack: StartStack, tmp_path: Path) -> None:
+    def test_a_kill_costs_what_was_not_saved_yet_and_no_more(
+        self, start_stack: StartStack, tmp_path: Path
+    ) -> None:
         file = tmp_path / "state.json"
         first = start_stack("--state", str(file))
         user = sign_up(first.url)

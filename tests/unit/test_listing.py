@@ -33,7 +33,9 @@ def client() -> Iterator[Any]:
     from local.template import load_template
 
     with mock_aws():
-        Content(None, load_template(ROOT / "template.yaml", {}).resources).create({"tables": {}, "secrets": {}})
+        Content(None, load_template(ROOT / "template.yaml", {}).resources).create(
+            {"tables": {}, "secrets": {}}
+        )
         yield boto3.client("dynamodb")
 
 

@@ -162,7 +162,9 @@ def test_a_lost_race_is_run_again_on_what_the_winner_left(
 ) -> None:
     task = create(store)
     other = TaskStore(dynamodb)
-    interfere(store, monkeypatch, once=True, act=lambda t: other.update(t.id, {"status": TaskStatus.COMPLETED}))
+    interfere(
+        store, monkeypatch, once=True, act=lambda t: other.update(t.id, {"status": TaskStatus.COMPLETED})
+    )
     changed = store.update(task.id, {"title": "Buy bread"})
     assert changed.status is TaskStatus.COMPLETED
     assert changed.version == 3
@@ -254,7 +256,10 @@ def test_calls_are_as_few_as_they_can_be(store: TaskStore, dynamodb: Any) -> Non
     task = create(store)
     assert calls == ["TransactWriteItems"]
     assert calls_of(lambda: store.get(task.id)) == ["GetItem"]
-    assert calls_of(lambda: store.update(task.id, {"title": "Buy bread"})) == ["GetItem", "TransactWriteItems"]
+    assert calls_of(lambda: store.update(task.id, {"title": "Buy bread"})) == [
+        "GetItem",
+        "TransactWriteItems",
+    ]
     assert calls_of(lambda: store.list(TaskQuery())) == ["Query"] * 3
     assert calls_of(lambda: store.list(TaskQuery(status=TaskStatus.PENDING))) == ["Query"]
     assert calls_of(lambda: store.delete(task.id)) == ["GetItem", "TransactWriteItems"]

@@ -1,0 +1,141 @@
+"""The functions on the events that API Gateway sends them; `events/` has one for each."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ConnectTimeoutError
+
+from shared import http
+from shared.task_store import TaskStore
+from shared.tasks import TaskStatus
+from tests.conftest import ROOT, LambdaContext, event, load_function
+
+Invoke = Callable[..., dict[str, Any]]
+Log = Callable[[], list[dict[str, Any]]]
+FUNCTIONS = sorted(path.name for path in (ROOT / "functions").iterdir() if path.is_dir())
+
+
+def staged(name: str, stage: str, **changes: Any) -> dict[str, Any]:
+    """The changes that make a sample event one that came through a stage of a deployed API."""
+    sample = event(name)
+    context = sample["requestContext"] | {
+        "path": f"/{stage}{sample['path']}",
+        "domainName": "abc123.execute-api.eu-west-1.amazonaws.com",
+    }
+    headers = sample["headers"] | {"X-Forwarded-Proto": "https"}
+    return {"requestContext": context, "headers": headers, **changes}
+
+
+@pytest.fixture
+def log() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What the edge logs, from here on."""
+    handler = http.logger.registered_handler
+    assert isinstance(handler, logging.StreamHandler)
+    stream = io.StringIO()
+    old = handler.setStream(stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    handler.setStream(old)
+
+
+def test_every_function_has_a_sample_event() -> None:
+    assert sorted(path.stem for path in (ROOT / "events").glob("*.json")) == FUNCTIONS
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_sample_event_is_understood(invoke: Invoke, name: str) -> None:
+    answer = invoke(name)
+    assert answer.get("statusCode", 200) in {200, 201, 401, 404}, answer
+
+
+def test_links_lead_back_through_the_stage(invoke: Invoke) -> None:
+    created = [
+        invoke("create_task", **staged("create_task", "v1", body=json.dumps({"title": f"Task {n}"})))
+        for n in range(2)
+    ]
+    task = json.loads(created[1]["body"])
+    base = "https://abc123.execute-api.eu-west-1.amazonaws.com/v1/tasks"
+    assert created[1]["multiValueHeaders"]["Location"] == [f"{base}/{task['id']}"]
+    query = {"queryStringParameters": {"limit": "1"}, "multiValueQueryStringParameters": {"limit": ["1"]}}
+    listed = invoke("list_tasks", **staged("list_tasks", "v1", **query))
+    assert listed["multiValueHeaders"]["Link"][0].startswith(f"<{base}?limit=1&cursor=")
+
+
+@pytest.mark.parametrize("base", ["", "/v1", "/my/base"])
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_the_docs_call_the_api_where_they_are_served(invoke: Invoke, base: str, slash: str) -> None:
+    for path in ("/docs", "/openapi.json"):
+        context = event("api_docs")["requestContext"] | {"path": f"{base}{path}{slash}", "resourcePath": path}
+        body = invoke("api_docs", path=path, resource=path, requestContext=context)["body"]
+        assert f'"tokenUrl":"{base}/auth/login"' in body.replace('": "', '":"')
+        assert f'"servers":[{{"url":"{base or "/"}"}}]' in body.replace('": ', '":')
+
+
+def test_every_answer_has_its_requests_id(invoke: Invoke) -> None:
+    answers = [
+        invoke("create_task"),
+        invoke("create_task"),
+        invoke("create_task", body="{"),
+        invoke("get_task"),
+        invoke("get_task", path="/tasks/a#b"),
+        invoke("delete_task"),
+    ]
+    assert [answer["statusCode"] for answer in answers] == [201, 409, 422, 404, 404, 404]
+    request_id = event("create_task")["requestContext"]["requestId"]
+    assert all(answer["multiValueHeaders"]["x-request-id"] == [request_id] for answer in answers)
+
+
+def test_the_creator_is_recorded_and_not_told(invoke: Invoke) -> None:
+    task = json.loads(invoke("create_task")["body"])
+    user_id = event("create_task")["requestContext"]["authorizer"]["user_id"]
+    assert TaskStore().get(task["id"]).created_by == user_id
+    assert user_id not in str(task)
+
+
+def test_an_unreachable_table_is_a_503_that_says_to_try_again(aws: None, log: Log) -> None:
+    function = load_function("get_task")
+
+    def time_out(**_: Any) -> None:
+        raise ConnectTimeoutError(endpoint_url="https://dynamodb.internal")
+
+    function.tasks._client.meta.events.register_first("before-send.dynamodb", time_out)
+    answer = function.handler(event("get_task"), LambdaContext())
+    assert answer["statusCode"] == 503
+    assert answer["multiValueHeaders"]["Retry-After"] == ["1"]
+    assert "dynamodb" not in answer["body"]
+    (entry,) = log()
+    assert entry["level"] == "ERROR"
+    assert entry["exception_name"] == "ConnectTimeoutError"
+    context = event("get_task")["requestContext"]
+    assert entry["correlation_id"] == context["requestId"]
+    assert entry["user_id"] == context["authorizer"]["user_id"]
+
+
+def test_what_nobody_foresaw_is_a_500_that_tells_nothing(
+    aws: None, monkeypatch: pytest.MonkeyPatch, log: Log
+) -> None:
+    function = load_function("get_task")
+    monkeypatch.setattr(function.tasks, "get", lambda _: 1 / 0)
+    answer = function.handler(event("get_task"), LambdaContext())
+    assert answer["statusCode"] == 500
+    assert "zero" not in answer["body"].lower()
+    assert log()[-1]["exception_name"] == "ZeroDivisionError"
+
+
+def test_a_validation_error_does_not_repeat_the_password(invoke: Invoke, log: Log) -> None:
+    answer = invoke("create_user", body=json.dumps({"username": "x", "password": "hunter2"}))
+    assert answer["statusCode"] == 422
+    assert "hunter2" not in answer["body"]
+    assert log() == []
+
+
+def test_a_task_lists_with_its_status(invoke: Invoke) -> None:
+    task = json.loads(invoke("create_task")["body"])
+    assert json.loads(invoke("list_tasks")["body"]) == [task]
+    TaskStore().update(task["id"], {"status": TaskStatus.COMPLETED})
+    assert json.loads(invoke("list_tasks")["body"]) == []

@@ -1,0 +1,75 @@
+"""The OpenAPI document: fresh, and true to the contract."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from shared.errors import DomainError
+from shared.http import STATUS_OF_ERROR
+from tests.conftest import ROOT
+
+DOCUMENT: dict[str, Any] = json.loads((ROOT / "functions/api_docs/openapi.json").read_text())
+OPERATIONS = {
+    (method.upper(), path): operation
+    for path, item in DOCUMENT["paths"].items()
+    for method, operation in item.items()
+}
+CONTRACT = {
+    ("POST", "/auth/create"): {"201", "403", "409", "422"},
+    ("POST", "/auth/login"): {"200", "401", "422"},
+    ("POST", "/tasks"): {"201", "401", "409", "422"},
+    ("GET", "/tasks"): {"200", "401", "422"},
+    ("GET", "/tasks/{task_id}"): {"200", "304", "401", "404", "422"},
+    ("PATCH", "/tasks/{task_id}"): {"200", "401", "404", "409", "412", "422"},
+    ("DELETE", "/tasks/{task_id}"): {"204", "401", "404", "412", "422"},
+}
+ANY_ROUTE = {"400", "429", "500", "503"}
+
+
+def test_it_is_fresh() -> None:
+    """In a process of its own, as `make openapi` is: merging imports every function."""
+    command = [sys.executable, "-m", "local.openapi", "--check"]
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_every_route_documents_its_statuses() -> None:
+    assert {key: set(operation["responses"]) for key, operation in OPERATIONS.items()} == {
+        key: statuses | ANY_ROUTE for key, statuses in CONTRACT.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "operation", OPERATIONS.values(), ids=lambda operation: str(operation["operationId"])
+)
+def test_problems_have_the_problem_schema_and_an_example(operation: Any) -> None:
+    for status, response in operation["responses"].items():
+        if int(status) >= 400:
+            (content,) = response["content"].items()
+            assert content[0] == "application/problem+json"
+            assert content[1]["schema"] == {"$ref": "#/components/schemas/Problem"}
+            example = content[1]["examples"]["problem"]["value"]
+            assert example["status"] == int(status)
+
+
+def test_only_signing_in_is_public() -> None:
+    public = {key for key, operation in OPERATIONS.items() if "security" not in operation}
+    assert public == {("POST", "/auth/create"), ("POST", "/auth/login")}
+    assert all(o["security"] == [{"password": []}] for o in OPERATIONS.values() if "security" in o)
+    assert (
+        DOCUMENT["components"]["securitySchemes"]["password"]["flows"]["password"]["tokenUrl"]
+        == "/auth/login"
+    )
+
+
+def test_every_error_of_the_domain_has_a_status() -> None:
+    """All but the authorizer's: a bad token is a policy that denies."""
+    assert {error.__name__ for error in DomainError.__subclasses__()} == {
+        *(error.__name__ for error in STATUS_OF_ERROR),
+        "InvalidToken",
+    }

@@ -1,0 +1,100 @@
+"""Users: names that differ only in case are one, and passwords are kept as argon2id hashes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from passlib.hash import argon2
+
+from shared import users
+from shared.errors import BadCredentials, UsernameTaken
+from shared.users import UserStore
+
+
+@pytest.fixture
+def store(dynamodb: Any) -> UserStore:
+    return UserStore(dynamodb)
+
+
+def item(dynamodb: Any, username: str) -> Any:
+    return dynamodb.get_item(TableName="UsersTable", Key={"username": {"S": username}})["Item"]
+
+
+def test_a_user_signs_in_in_any_case(store: UserStore) -> None:
+    created = store.create("Ada", "correct horse")
+    assert store.sign_in("aDA", "correct horse") == created
+    assert created.username == "Ada"
+
+
+def test_a_name_is_taken_in_any_case(store: UserStore) -> None:
+    store.create("Ada", "correct horse")
+    with pytest.raises(UsernameTaken):
+        store.create("ada", "another horse")
+    store.sign_in("ada", "correct horse")
+
+
+def test_the_password_is_not_kept(store: UserStore, dynamodb: Any) -> None:
+    store.create("ada", "correct horse")
+    kept = item(dynamodb, "ada")
+    assert kept["password_hash"]["S"].startswith("$argon2id$")
+    assert "correct horse" not in str(kept)
+
+
+@pytest.mark.parametrize(
+    ("username", "password"), [("ada", "wrong"), ("ada", ""), ("nobody", "correct horse")]
+)
+def test_wrong_credentials_are_refused(store: UserStore, username: str, password: str) -> None:
+    store.create("ada", "correct horse")
+    with pytest.raises(BadCredentials):
+        store.sign_in(username, password)
+
+
+def test_an_unknown_name_costs_as_much_hashing_as_a_wrong_password(
+    store: UserStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create("ada", "correct horse")
+    handler = users._passwords.handler("argon2")
+    verify, costs = handler.verify, []
+
+    def counting(secret: str, stored: str, **options: Any) -> bool:
+        costs.append(stored.split("$")[1:4])
+        return bool(verify(secret, stored, **options))
+
+    monkeypatch.setattr(handler, "verify", counting)
+    for username in ("ada", "nobody"):
+        with pytest.raises(BadCredentials):
+            store.sign_in(username, "wrong horse")
+    assert costs == [["argon2id", "v=19", "m=19456,t=2,p=1"]] * 2
+
+
+def test_a_hash_with_old_parameters_is_renewed_at_login(store: UserStore, dynamodb: Any) -> None:
+    store.create("ada", "correct horse")
+    weak = argon2.using(memory_cost=1024, time_cost=1, parallelism=1).hash("correct horse")
+    dynamodb.update_item(
+        TableName="UsersTable",
+        Key={"username": {"S": "ada"}},
+        UpdateExpression="SET password_hash = :weak",
+        ExpressionAttributeValues={":weak": {"S": weak}},
+    )
+    with pytest.raises(BadCredentials):
+        store.sign_in("ada", "wrong horse")
+    assert item(dynamodb, "ada")["password_hash"]["S"] == weak
+    store.sign_in("ada", "correct horse")
+    renewed = item(dynamodb, "ada")["password_hash"]["S"]
+    assert "m=19456,t=2,p=1" in renewed
+    store.sign_in("ada", "correct horse")
+    assert item(dynamodb, "ada")["password_hash"]["S"] == renewed
+
+
+def test_a_repeated_call_after_a_lost_response_is_no_conflict(store: UserStore, dynamodb: Any) -> None:
+    """botocore repeats a call whose response it did not get; the first one may have been carried out."""
+    put, calls = dynamodb.put_item, []
+
+    def put_twice(**arguments: Any) -> Any:
+        calls.append(put(**arguments))
+        return put(**arguments)
+
+    dynamodb.put_item = put_twice
+    store.create("ada", "correct horse")
+    assert calls
