@@ -15,7 +15,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-ROOT = Path(__file__).parent.parent
+from tests.local_stack import ROOT, Client, Stack, sign_up
+
 TOKEN_KEY = "the signing key of the tests, sixty-four characters or so of it!"
 
 os.environ.update(
@@ -84,3 +85,36 @@ def invoke(aws: None) -> Callable[..., dict[str, Any]]:
         return answer
 
     return invoke
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    stack = Stack("--no-state")
+    yield stack
+    stack.stop()
+
+
+@pytest.fixture(scope="session")
+def anyone(stack: Stack) -> Client:
+    """One who is not signed in."""
+    return Client(stack.url)
+
+
+@pytest.fixture(scope="session")
+def user(stack: Stack) -> Client:
+    """One who is signed in."""
+    return sign_up(stack.url)
+
+
+@pytest.fixture
+def start_stack() -> Iterator[Callable[..., Stack]]:
+    """Start stacks that end with the test."""
+    started: list[Stack] = []
+
+    def start(*arguments: str, root: Path = ROOT) -> Stack:
+        started.append(Stack(*arguments, root=root))
+        return started[-1]
+
+    yield start
+    for stack in started:
+        stack.stop()

@@ -12,7 +12,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.integration.conftest import Stack, stack, unique  # noqa: F401 (a fixture)
+from tests.local_stack import Stack, unique
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -38,7 +38,7 @@ def page() -> Iterator[Page]:
 
 
 @pytest.fixture(scope="module")
-def staged(stack: Stack) -> Iterator[str]:  # noqa: F811
+def staged(stack: Stack) -> Iterator[str]:
     """The API under a stage path, as a deployed one is: only the event's context has the stage."""
     from tests.conftest import LambdaContext, event, load_function
 

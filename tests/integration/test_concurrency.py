@@ -9,7 +9,7 @@ from threading import Barrier
 
 import requests
 
-from tests.integration.conftest import Client, unique
+from tests.local_stack import Client, unique
 
 
 def at_once(user: Client, number: int, act: Callable[[Client, int], requests.Response]) -> Counter[int]:

@@ -10,7 +10,7 @@ import jwt
 import pytest
 import requests
 
-from tests.integration.conftest import Client, Stack, unique
+from tests.local_stack import Client, Stack, unique
 
 TASK_FIELDS = {"id", "title", "description", "status", "created_at", "updated_at"}
 

@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.conftest import ROOT
-from tests.integration.conftest import Client
+from tests.local_stack import Client
 
 schema = schemathesis.openapi.from_dict(json.loads((ROOT / "functions/api_docs/openapi.json").read_text()))
 CHECKS = [

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from tests.conftest import ROOT
-from tests.integration.conftest import Client, Stack, sign_up, unique
+from tests.local_stack import Client, Stack, sign_up, unique
 
 StartStack = Callable[..., Stack]
 

@@ -9,14 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import requests
 
-from tests.conftest import ROOT
+ROOT = Path(__file__).parent.parent
 
 START_TIMEOUT = 60
 _numbers = itertools.count()
@@ -101,36 +99,3 @@ def sign_up(url: str) -> Client:
     assert created.status_code == 201, created.text
     token = anyone("POST", "/auth/login", data={"username": name, "password": "correct horse"})
     return Client(url, token.json()["access_token"])
-
-
-@pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    stack = Stack("--no-state")
-    yield stack
-    stack.stop()
-
-
-@pytest.fixture(scope="session")
-def anyone(stack: Stack) -> Client:
-    """One who is not signed in."""
-    return Client(stack.url)
-
-
-@pytest.fixture(scope="session")
-def user(stack: Stack) -> Client:
-    """One who is signed in."""
-    return sign_up(stack.url)
-
-
-@pytest.fixture
-def start_stack() -> Iterator[Callable[..., Stack]]:
-    """Start stacks that end with the test."""
-    started: list[Stack] = []
-
-    def start(*arguments: str, root: Path = ROOT) -> Stack:
-        started.append(Stack(*arguments, root=root))
-        return started[-1]
-
-    yield start
-    for stack in started:
-        stack.stop()
