@@ -28,12 +28,17 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 REGION = "us-east-1"
-CREDENTIALS = {
+ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
     "AWS_REGION": REGION,
     "AWS_DEFAULT_REGION": REGION,
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "NO_PROXY": "127.0.0.1",
+    "no_proxy": "127.0.0.1",
 }
+"""What leads every AWS client here, whatever the user's own environment and files say of AWS."""
 _READ_OPERATIONS = ("Get", "Query", "Scan", "Describe", "List", "BatchGet", "TransactGet")
 _SAVE_INTERVAL = 2
 """Seconds between saves while things change; also what a crash can cost."""
@@ -61,7 +66,6 @@ class Backends:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **CREDENTIALS},
             start_new_session=True,  # Ctrl-C must not end it before the stack has
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -35,8 +36,9 @@ def quiet_sam() -> None:
 
 def say(text: str) -> None:
     """Print a line at once, whole even when threads print at the same time."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    with contextlib.suppress(BrokenPipeError):  # who read this has left; the API goes on
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
 def _colored(text: str, code: int) -> str:

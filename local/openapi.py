@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from local.backends import CREDENTIALS
+from local.backends import ENVIRONMENT
 from local.template import Template, load_template
 
 DOCUMENT = Path("functions/api_docs/openapi.json")
@@ -22,7 +22,7 @@ def merge(template: Template) -> str:
     from aws_lambda_powertools.event_handler.openapi.models import OAuth2, OAuthFlowPassword, OAuthFlows, Tag
 
     # Functions make their clients when they are imported; none is used here.
-    os.environ.update(CREDENTIALS)
+    os.environ.update(ENVIRONMENT)
     sys.path.insert(0, str(template.root))
     scheme = OAuth2(
         flows=OAuthFlows(password=OAuthFlowPassword(tokenUrl="/auth/login", scopes={})),

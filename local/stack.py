@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.backends import CREDENTIALS, Backends, BackendsConfig
+from local.backends import ENVIRONMENT, Backends, BackendsConfig
 from local.errors import LocalStackError
 
 
@@ -55,9 +55,11 @@ def _running(options: Options) -> Iterator[str]:
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(_listen(options.host, options.port))
         port = listener.getsockname()[1]
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]
+        os.environ.update(ENVIRONMENT)
         backends = Backends()
         stack.callback(backends.close)
-        os.environ.update(CREDENTIALS)  # or SAM CLI looks for some in the user's files and on the network
 
         # Imported here, because it takes a second that the backends spend on their own start.
         from local import console
@@ -69,7 +71,7 @@ def _running(options: Options) -> Iterator[str]:
         template = load_template(options.template, options.parameters)
         state = str(options.state) if options.state else None
         aws = backends.configure(BackendsConfig(dict(template.resources), state))
-        environment = {**CREDENTIALS, "AWS_ENDPOINT_URL": aws}
+        environment = {**ENVIRONMENT, "AWS_ENDPOINT_URL": aws}
         runtime = WarmRuntime(template.root, environment, options.concurrency, log=console.function_line)
         stack.callback(runtime.close)
         # The triggers of queues and streams belong here: they call `runtime` as the gateway does.

@@ -27,7 +27,6 @@ class Stack:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "local", "--port", "0", *arguments],
             cwd=root,
-            env={key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -82,6 +82,26 @@ def wait_until(condition: Callable[[], bool], timeout: float = 20) -> None:
         time.sleep(0.05)
 
 
+def test_the_users_own_aws_settings_do_not_matter(
+    start_stack: StartStack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("[default]\nendpoint_url = http://127.0.0.1:9\nregion = nowhere\n")
+    for name, value in {
+        "AWS_PROFILE": "missing",
+        "AWS_CONFIG_FILE": str(config),
+        "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9",
+        "NO_PROXY": "",
+    }.items():
+        monkeypatch.setenv(name, value)
+    stack = start_stack("--no-state")
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.delenv(name)
+    sign_up(stack.url).create()
+
+
 def test_prints_a_line_for_each_request(start_stack: StartStack) -> None:
     stack = start_stack("--no-state")
     requests.get(f"{stack.url}/openapi.json", timeout=30)
