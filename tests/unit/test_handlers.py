@@ -139,3 +139,24 @@ def test_a_task_lists_with_its_status(invoke: Invoke) -> None:
     assert json.loads(invoke("list_tasks")["body"]) == [task]
     TaskStore().update(task["id"], {"status": TaskStatus.COMPLETED})
     assert json.loads(invoke("list_tasks")["body"]) == []
+
+
+@pytest.mark.parametrize(
+    ("created_at", "listed"),
+    [
+        ("1700000000", 0),
+        ("1700000000.5", 0),
+        ("1700000000.4999999", 0),
+        ("1700000000.500001", 1),
+        ("1700000001", 1),
+    ],
+)
+def test_created_before_is_exact_to_the_microsecond(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, created_at: str, listed: int
+) -> None:
+    monkeypatch.setattr("shared.task_store._now", lambda: 1_700_000_000_500_000)
+    invoke("create_task")
+    query = {"created_at": created_at}
+    multi = {name: [value] for name, value in query.items()}
+    answer = invoke("list_tasks", queryStringParameters=query, multiValueQueryStringParameters=multi)
+    assert len(json.loads(answer["body"])) == listed

@@ -190,6 +190,18 @@ def test_a_task_on_its_way_between_partitions_is_listed_once_as_the_newer(
     assert store.list(TaskQuery()).tasks == [new]
 
 
+def test_the_order_of_ties_does_not_depend_on_the_index(store: TaskStore, client: Any) -> None:
+    """DynamoDB leaves the order of equal sort keys open; moto happens to have the one we want."""
+    tasks = Tasks(store, client, [(1, TaskStatus.PENDING)] * 5)
+    reverse = lambda parsed, **_: parsed["Items"].reverse()  # noqa: E731
+    client.meta.events.register("after-call.dynamodb.Query", reverse)
+    try:
+        listed = [task for page in walk(store, TaskQuery(limit=2)) for task in page]
+    finally:
+        client.meta.events.unregister("after-call.dynamodb.Query", reverse)
+    assert listed == tasks.expected(TaskQuery())
+
+
 def test_a_page_reads_no_more_than_it_needs(store: TaskStore, client: Any) -> None:
     Tasks(store, client, [(n, TaskStatus.PENDING) for n in range(1, 41)])
     counts: list[int] = []
