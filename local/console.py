@@ -29,9 +29,10 @@ def function_line(function: str, line: str) -> None:
 
 
 def quiet_sam() -> None:
-    """Keep SAM CLI from printing each request whose token is refused as an error of the authorizer."""
+    """Keep SAM CLI from warning of what is in order: a token that is refused, an answer without a body."""
+    expected = ("Lambda authorizer failed to invoke", "Lambda returned empty body")
     logger = logging.getLogger("samcli.local.apigw.local_apigw_service")
-    logger.addFilter(lambda record: not str(record.msg).startswith("Lambda authorizer failed to invoke"))
+    logger.addFilter(lambda record: not str(record.msg).startswith(expected))
 
 
 def say(text: str) -> None:

@@ -74,6 +74,12 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
             return self._gateway_response("DEFAULT_4XX", Response(status=400))
         return None
 
+    def _generate_lambda_event(self, *arguments: Any) -> dict[str, Any]:
+        """Give each request an id of its own: SAM CLI makes one when it starts, and keeps it."""
+        event: dict[str, Any] = super()._generate_lambda_event(*arguments)
+        event["requestContext"]["requestId"] = str(uuid.uuid4())
+        return event
+
     def _apply_gateway_response(self, response: Response) -> Response:
         """Answer as the template says where SAM CLI answered in API Gateway's stead."""
         message = _sole_message(response)

@@ -4,10 +4,11 @@ import json
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi import swagger_ui
+from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from shared.http import Answer, Api, json_answer
 
@@ -21,8 +22,10 @@ def openapi() -> Answer:
 
 
 @app.get("/docs", include_in_schema=False)
-def docs() -> Answer:
-    """Answer with Swagger UI, whole in one page: it needs nothing from elsewhere."""
+def docs(page_format: Annotated[Literal["html", "json"], Query(alias="format")] = "html") -> Answer:
+    """Answer with Swagger UI, whole in one page; `?format=json` is where that page links to its document."""
+    if page_format == "json":
+        return openapi()
     return Response(
         status_code=HTTPStatus.OK, content_type="text/html; charset=utf-8", body=_page(_base_path())
     )

@@ -458,6 +458,11 @@ class TestGateway:
     def test_what_is_no_route_is_not_found(self, anyone: Client, method: str, path: str) -> None:
         assert_problem(anyone(method, path), 404)
 
+    def test_every_request_has_an_id_of_its_own(self, user: Client, anyone: Client) -> None:
+        path = f"/tasks/{user.create()['id']}"
+        ids = [client("GET", path).headers["x-request-id"] for client in (user, anyone) for _ in range(3)]
+        assert len(set(ids)) == 6
+
 
 class TestDocs:
     def test_the_document_is_for_where_it_is_served(self, anyone: Client) -> None:
@@ -471,3 +476,6 @@ class TestDocs:
         response = anyone("GET", "/docs/")
         assert response.headers["Content-Type"] == "text/html; charset=utf-8"
         assert "SwaggerUIBundle" in response.text
+
+    def test_the_page_links_to_the_document(self, anyone: Client) -> None:
+        assert anyone("GET", "/docs?format=json").json() == anyone("GET", "/openapi.json").json()
