@@ -126,13 +126,18 @@ def problem_document(
     """Build problem details of the type `about:blank`, whose title is the status's own phrase."""
     document: dict[str, object] = {
         "type": "about:blank",
-        "title": status.phrase,
+        "title": phrase(status),
         "status": status,
         "detail": detail,
     }
     if field_errors:
         document["errors"] = field_errors
     return document
+
+
+def phrase(status: HTTPStatus) -> str:
+    """Say what a status means in the words of RFC 9110, which Python has for 422 from version 3.13 on."""
+    return "Unprocessable Content" if status == HTTPStatus.UNPROCESSABLE_ENTITY else status.phrase
 
 
 def etag(task: Task) -> str:

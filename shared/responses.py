@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse, OpenAPIResponseHeader
 
 from shared.errors import DomainError
-from shared.http import PROBLEM_TYPE, STATUS_OF_ERROR, problem_document
+from shared.http import PROBLEM_TYPE, STATUS_OF_ERROR, phrase, problem_document
 from shared.schemas import Problem
 
 SIGNED_IN: dict[str, Any] = {"security": [{"password": []}]}
@@ -60,7 +60,7 @@ def _problem(status: HTTPStatus, detail: str) -> OpenAPIResponse:
         field_errors = [{"field": "limit", "message": "Input should be less than or equal to 100"}]
     example = problem_document(status, detail, field_errors)
     response = OpenAPIResponse(
-        description=status.phrase,
+        description=phrase(status),
         content={PROBLEM_TYPE: {"model": Problem, "examples": {"problem": {"value": example}}}},
     )
     if status == HTTPStatus.UNAUTHORIZED:
