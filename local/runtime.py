@@ -79,9 +79,11 @@ class WarmRuntime:
         forkserver.ensure_running()
 
     def close(self) -> None:
-        """End all workers."""
+        """End all workers, and wait for the process that they were forked from to end."""
         for pool in self._pools.values():
             pool.close()
+        # It ends by itself when this process has, but only after that; there is no public way to wait for it.
+        forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
     def _spec(self, config: Any) -> FunctionSpec:
         config.env_vars.shell_env_values = {}  # or a variable of this shell would replace the template's
