@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-emit-index-url --no-header pyproject.toml
 
 -include .env
-export TASK_API_HOST TASK_API_PORT
+export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test lint format types validate openapi lock clean build-SharedLayer

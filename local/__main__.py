@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from local.errors import LocalStackError
+from local.redis_server import FAKE, INSTALLED
 from local.stack import Options, serve
 
 
@@ -45,6 +46,14 @@ def parse_options(arguments: list[str]) -> Options:
         help="a parameter of the template, such as SignUp=disabled; may be repeated",
     )
     parser.add_argument(
+        "--redis",
+        default=os.environ.get("TASK_API_REDIS") or "auto",
+        type=_redis,
+        help="where the list is cached: redis-server, valkey-server or fakeredis is started, auto starts "
+        "the first of these that is there, none caches nothing, and a URL is that of a server of your own",
+        metavar="SERVER",
+    )
+    parser.add_argument(
         "--concurrency",
         type=int,
         default=4,
@@ -61,6 +70,7 @@ def parse_options(arguments: list[str]) -> Options:
         host=chosen.host,
         port=chosen.port,
         state=None if chosen.no_state else chosen.state.resolve(),
+        redis=chosen.redis,
         concurrency=chosen.concurrency,
         parameters=dict(chosen.parameter),
     )
@@ -80,6 +90,14 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 0 to 65535")
     return int(text)
+
+
+def _redis(text: str) -> str:
+    if text in {"auto", "none", FAKE, *INSTALLED} or text.startswith(("redis://", "rediss://")):
+        return text
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is none of auto, none, {', '.join(INSTALLED)}, {FAKE} and redis://…"
+    )
 
 
 def _parameter(text: str) -> tuple[str, str]:

@@ -1,12 +1,13 @@
-"""AWS on this machine: moto's server, with the tables and secrets of the template.
+"""What the functions call on this machine: moto's server with the template's resources, and a Redis server.
 
 Runs as a process of its own, `python -m local.backends`, so that it and the gateway do not share an
-interpreter. It reads one line of JSON from standard input (`BackendsConfig`), answers with one (`{"url": …}`
+interpreter. It reads one line of JSON from standard input (`BackendsConfig`), answers with one (`Endpoints`,
 or `{"error": …}`), and ends when its standard input does: with the stack, however that ends.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -20,14 +21,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.errors import LocalStackError
+from local.redis_server import RedisServer
 from local.state import StateFile
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import StreamSpecificationTypeDef
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 REGION = "us-east-1"
+ACCOUNT = "123456789012"
+"""The account that moto and SAM CLI make up."""
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
@@ -39,7 +46,14 @@ ENVIRONMENT = {
     "no_proxy": "127.0.0.1",
 }
 """What leads every AWS client here, whatever the user's own environment and files say of AWS."""
+_KEPT_SERVICES = ("DynamoDB_", "secretsmanager")
 _READ_OPERATIONS = ("Get", "Query", "Scan", "Describe", "List", "BatchGet", "TransactGet")
+_QUEUE_ATTRIBUTES: tuple[QueueAttributeNameType, ...] = (
+    "DelaySeconds",
+    "MessageRetentionPeriod",
+    "VisibilityTimeout",
+)
+_MAX_ITERATORS = 100
 _SAVE_INTERVAL = 2
 """Seconds between saves while things change; also what a crash can cost."""
 _START_TIMEOUT = 60
@@ -54,6 +68,20 @@ class BackendsConfig:
     """The template's resources by logical id, which is the name each has here."""
     state: str | None
     """The file that keeps their content, if any does."""
+    redis: str
+    """Which Redis: `auto`, `none`, the name of a program to start, or the URL of one that runs."""
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where the backends are."""
+
+    aws: str
+    """URL of AWS."""
+    redis: str
+    """URL of Redis; empty when there is none."""
+    redis_program: str
+    """What Redis is, for people."""
 
 
 class Backends:
@@ -69,11 +97,11 @@ class Backends:
             start_new_session=True,  # Ctrl-C must not end it before the stack has
         )
 
-    def configure(self, config: BackendsConfig) -> str:
-        """Make the resources and restore their content; returns the URL where AWS is.
+    def configure(self, config: BackendsConfig) -> Endpoints:
+        """Make the resources, restore their content and start Redis.
 
         Raises:
-            LocalStackError: the state file is damaged or in use, or the process died.
+            LocalStackError: the state file is damaged or in use, Redis does not start, or the process died.
         """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None  # noqa: S101, PT018 (both are pipes)
@@ -82,10 +110,10 @@ class Backends:
             stdin.flush()
             answer = json.loads(stdout.readline())
         except (OSError, ValueError) as error:
-            raise LocalStackError("The AWS backends did not start; the reason stands above.") from error
+            raise LocalStackError("The backends did not start; the reason stands above.") from error
         if "error" in answer:
             raise LocalStackError(answer["error"])
-        return str(answer["url"])
+        return Endpoints(**answer)
 
     def close(self) -> None:
         """Let the process save what it has, and end it."""
@@ -116,19 +144,48 @@ def main() -> None:
     server = make_server("127.0.0.1", 0, aws, threaded=True, request_handler=Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
-    try:
-        file = StateFile(Path(config.state)) if config.state else None
-        content = Content(url, config.resources)
-        content.create(file.read() if file else {"tables": {}, "secrets": {}})
-    except LocalStackError as error:
-        print(json.dumps({"error": str(error)}), flush=True)
-        return
-    print(json.dumps({"url": url}), flush=True)
-    stopped = threading.Event()
-    threading.Thread(target=_set_at_end_of_input, args=(stopped,), daemon=True).start()
-    if file is None:
-        stopped.wait()
-        return
+    with contextlib.ExitStack() as stack:
+        try:
+            redis, program = _redis(config.redis, stack)
+            file = StateFile(Path(config.state)) if config.state else None
+            content = Content(url, config.resources)
+            content.create(file.read() if file else {"tables": {}, "secrets": {}})
+        except LocalStackError as error:
+            print(json.dumps({"error": str(error)}), flush=True)
+            return
+        print(json.dumps(asdict(Endpoints(url, redis, program))), flush=True)
+        stopped = threading.Event()
+        threading.Thread(target=_set_at_end_of_input, args=(stopped,), daemon=True).start()
+        if file is None:
+            stopped.wait()
+        else:
+            _keep_saving(file, content, aws, stopped)
+
+
+def _redis(choice: str, stack: contextlib.ExitStack) -> tuple[str, str]:
+    """Start Redis, until the stack closes, if it is to be started; returns its URL and what it is."""
+    if choice == "none":
+        return "", "none: nothing is cached"
+    if "://" in choice:
+        return choice, "your own"
+    server = RedisServer(None if choice == "auto" else choice)
+    stack.callback(server.stop)
+    _begin_generation(server.url)
+    return server.url, server.program
+
+
+def _begin_generation(url: str) -> None:
+    """Let the cache take pages at once: nobody can have written without telling a server that is new."""
+    import redis
+
+    from shared.page_cache import GENERATION
+
+    with redis.Redis.from_url(url) as client:
+        client.set(GENERATION, "first")
+
+
+def _keep_saving(file: StateFile, content: Content, aws: SerialApplication, stopped: threading.Event) -> None:
+    """Save what changed every few seconds, and a last time when the stack stops."""
     saved = -1
     while True:
         stopping = stopped.wait(_SAVE_INTERVAL)
@@ -145,7 +202,7 @@ def _set_at_end_of_input(event: threading.Event) -> None:
 
 
 class SerialApplication:
-    """Lets moto handle one request at a time, and counts the writes.
+    """Lets moto handle one request at a time, and counts the writes of what is kept.
 
     moto undoes a failed transaction by putting back a copy of the table that it made before: another
     request in between would be lost.
@@ -158,12 +215,23 @@ class SerialApplication:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Handle a request."""
-        operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+        service, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")
         with self._lock:
             body = b"".join(self._application(environ, start_response))
-            if not operation.startswith(_READ_OPERATIONS):
+            if service.startswith(_KEPT_SERVICES) and not operation.startswith(_READ_OPERATIONS):
                 self.writes += 1
+            if service.startswith("DynamoDBStreams"):
+                _forget_old_iterators()
         return [body]
+
+
+def _forget_old_iterators() -> None:
+    """Keep moto from keeping every iterator there ever was: pollers make several a second."""
+    from moto.dynamodbstreams.models import dynamodbstreams_backends
+
+    iterators = dynamodbstreams_backends[ACCOUNT][REGION].shard_iterators
+    while len(iterators) > _MAX_ITERATORS:
+        del iterators[next(iter(iterators))]
 
 
 def consistent(read: Callable[[], dict[str, Any]], count: Callable[[], int]) -> tuple[int, dict[str, Any]]:
@@ -176,15 +244,17 @@ def consistent(read: Callable[[], dict[str, Any]], count: Callable[[], int]) -> 
 
 
 class Content:
-    """The tables and secrets of the template."""
+    """The tables, secrets and queues of the template. What is in the queues is not kept."""
 
     def __init__(self, url: str | None, resources: Mapping[str, Any]) -> None:
         import boto3
 
         self._dynamodb: DynamoDBClient = boto3.client("dynamodb", endpoint_url=url)
         self._secrets: SecretsManagerClient = boto3.client("secretsmanager", endpoint_url=url)
+        self._sqs: SQSClient = boto3.client("sqs", endpoint_url=url)
         self._tables = _of_type(resources, "AWS::DynamoDB::Table")
         self._secret_properties = _of_type(resources, "AWS::SecretsManager::Secret")
+        self._queues = _of_type(resources, "AWS::SQS::Queue")
 
     def create(self, state: Mapping[str, Any]) -> None:
         """Make them all, with the content they had before."""
@@ -192,9 +262,17 @@ class Content:
             self._create_table(name, properties)
             for item in state["tables"].get(name, []):
                 self._dynamodb.put_item(TableName=name, Item=item)
+            # Not before, because what is restored did not happen now.
+            if stream := properties.get("StreamSpecification"):
+                view = stream["StreamViewType"]
+                specification: StreamSpecificationTypeDef = {"StreamEnabled": True, "StreamViewType": view}
+                self._dynamodb.update_table(TableName=name, StreamSpecification=specification)
         for name, properties in self._secret_properties.items():
             value = state["secrets"].get(name) or _generate(properties.get("GenerateSecretString", {}))
             self._secrets.create_secret(Name=name, SecretString=value)
+        # Dead-letter queues first: the others refer to them.
+        for name, properties in sorted(self._queues.items(), key=lambda queue: "RedrivePolicy" in queue[1]):
+            self._create_queue(name, properties)
 
     def read(self) -> dict[str, Any]:
         """Read all that is in them."""
@@ -210,14 +288,21 @@ class Content:
             },
         }
 
+    def _create_queue(self, name: str, properties: Mapping[str, Any]) -> None:
+        attributes: dict[QueueAttributeNameType, str] = {
+            key: str(properties[key]) for key in _QUEUE_ATTRIBUTES if key in properties
+        }
+        if redrive := properties.get("RedrivePolicy"):
+            target = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{logical_id(redrive['deadLetterTargetArn'])}"
+            attributes["RedrivePolicy"] = json.dumps({**redrive, "deadLetterTargetArn": target})
+        self._sqs.create_queue(QueueName=name, Attributes=attributes)
+
     def _create_table(self, name: str, properties: Mapping[str, Any]) -> None:
         optional = {
             key: properties[key]
             for key in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
             if key in properties
         }
-        if stream := properties.get("StreamSpecification"):
-            optional["StreamSpecification"] = {"StreamEnabled": True, **stream}
         self._dynamodb.create_table(
             TableName=name,
             AttributeDefinitions=properties["AttributeDefinitions"],
@@ -228,7 +313,20 @@ class Content:
 
 
 def _of_type(resources: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
-    return {name: resource["Properties"] for name, resource in resources.items() if resource["Type"] == kind}
+    return {
+        name: resource.get("Properties", {})
+        for name, resource in resources.items()
+        if resource["Type"] == kind
+    }
+
+
+def logical_id(reference: Any) -> str:
+    """Find which resource is referred to, in what SAM CLI makes of `!Ref` and `!GetAtt`."""
+    if isinstance(reference, dict) and "Fn::GetAtt" in reference:
+        return str(reference["Fn::GetAtt"][0])
+    if isinstance(reference, str):
+        return reference.rpartition(":")[2]
+    raise LocalStackError(f"The template's reference {reference!r} is not one that the local stack knows.")
 
 
 def _generate(rules: Mapping[str, Any]) -> str:

@@ -13,7 +13,6 @@ from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
 from samcli.local.apigw.local_apigw_service import LocalApigwService
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from local.runtime import WarmRuntime
 from local.template import Template
 
 # The messages that SAM CLI answers itself with, and the types that API Gateway gives these responses. See
@@ -40,17 +39,16 @@ class RequestLogEntry:
     seconds: float
     function: str | None
     """The function of the route; None when there is no such route."""
+    cache: str | None
+    """What the answer says of the cache, if anything."""
 
 
 class Gateway(LocalApigwService):  # type: ignore[misc]
     """Serves the template's API."""
 
     def __init__(
-        self, template: Template, runtime: WarmRuntime, port: int, log: Callable[[RequestLogEntry], None]
+        self, template: Template, runner: LocalLambdaRunner, port: int, log: Callable[[RequestLogEntry], None]
     ) -> None:
-        runner = LocalLambdaRunner(
-            runtime, template.functions, cwd=str(template.root), real_path=str(template.root)
-        )
         super().__init__(api=template.api, lambda_runner=runner, port=port)
         self._gateway_responses = template.gateway_responses
         self._log = log
@@ -106,6 +104,7 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
                 status=response.status_code,
                 seconds=time.perf_counter() - g.started,
                 function=route.function_name if route else None,
+                cache=response.headers.get("X-Cache"),
             )
         )
         return response

@@ -28,10 +28,14 @@ _PRELOADED = [
     "aws_lambda_powertools.event_handler.middlewares.openapi_validation",
     "aws_lambda_powertools.event_handler.openapi.params",
     "aws_lambda_powertools.logging",
+    "aws_lambda_powertools.metrics",
+    "aws_lambda_powertools.utilities.batch",
+    "aws_lambda_powertools.utilities.idempotency",
     "aws_lambda_powertools.utilities.parameters",
     "boto3.session",
     "local.worker",
     "passlib.context",
+    "redis",
 ]
 _INIT_TIMEOUT = 30
 """Seconds for a new worker to import the function's code and say that it is ready."""
@@ -46,9 +50,26 @@ class WarmRuntime:
     all others are busy. A worker whose code has changed since it started is replaced.
     """
 
-    def __init__(self, root: Path, environment: Mapping[str, str], concurrency: int, log: Log) -> None:
+    def __init__(
+        self,
+        root: Path,
+        environment: Mapping[str, str],
+        replaced: Mapping[str, str],
+        concurrency: int,
+        log: Log,
+    ) -> None:
+        """Prepare to run functions.
+
+        Args:
+            root: The folder that has the package `shared`.
+            environment: Variables that every function has here.
+            replaced: Other values for variables of the template, for the functions that have them.
+            concurrency: How many events a function may handle at once.
+            log: Takes what functions write.
+        """
         self._root = root
         self._environment = environment
+        self._replaced = replaced
         self._concurrency = concurrency
         self._log = log
         self._processes = multiprocessing.get_context("forkserver")
@@ -87,6 +108,7 @@ class WarmRuntime:
 
     def _spec(self, config: Any) -> FunctionSpec:
         config.env_vars.shell_env_values = {}  # or a variable of this shell would replace the template's
+        variables = config.env_vars.resolve()
         return FunctionSpec(
             name=config.name,
             code=config.code_abs_path,
@@ -96,7 +118,8 @@ class WarmRuntime:
                 "PATH": os.environ["PATH"],
                 "LANG": "en_US.UTF-8",
                 "TZ": ":UTC",
-                **config.env_vars.resolve(),
+                **variables,
+                **{name: value for name, value in self._replaced.items() if name in variables},
                 **self._environment,
             },
             memory=config.memory,

@@ -26,6 +26,8 @@ class Options:
     """0 takes any free one."""
     state: Path | None
     """The file that keeps tables and secrets; None starts empty and keeps nothing."""
+    redis: str
+    """`auto`, `none`, the name of a program to start, or the URL of a server that runs."""
     concurrency: int
     """How many events a function may handle at once."""
     parameters: Mapping[str, str]
@@ -62,20 +64,33 @@ def _running(options: Options) -> Iterator[str]:
         stack.callback(backends.close)
 
         # Imported here, because it takes a second that the backends spend on their own start.
+        from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
+
         from local import console
+        from local.event_sources import queue_mappings, stream_mappings
         from local.gateway import Gateway
         from local.runtime import WarmRuntime
         from local.template import load_template
+        from local.triggers import Triggers, invoker
 
         console.quiet_sam()
         template = load_template(options.template, options.parameters)
+        queues, streams = queue_mappings(template), stream_mappings(template)
         state = str(options.state) if options.state else None
-        aws = backends.configure(BackendsConfig(dict(template.resources), state))
-        environment = {**ENVIRONMENT, "AWS_ENDPOINT_URL": aws}
-        runtime = WarmRuntime(template.root, environment, options.concurrency, log=console.function_line)
+        endpoints = backends.configure(BackendsConfig(dict(template.resources), state, options.redis))
+        runtime = WarmRuntime(
+            template.root,
+            {**ENVIRONMENT, "AWS_ENDPOINT_URL": endpoints.aws},
+            {"REDIS_URL": endpoints.redis},
+            options.concurrency,
+            log=console.function_line,
+        )
         stack.callback(runtime.close)
-        # The triggers of queues and streams belong here: they call `runtime` as the gateway does.
-        gateway = Gateway(template, runtime, port, log=console.request)
+        root = str(template.root)
+        runner = LocalLambdaRunner(runtime, template.functions, cwd=root, real_path=root)
+        triggers = Triggers(queues, streams, invoker(runner), endpoints.aws, log=console.delivery)
+        stack.callback(triggers.stop)
+        gateway = Gateway(template, runner, port, log=console.request)
         server = gateway.listen(options.host, listener.fileno())
         threading.Thread(target=server.serve_forever, daemon=True).start()
         stack.callback(server.shutdown)
@@ -83,14 +98,18 @@ def _running(options: Options) -> Iterator[str]:
 
         url = f"http://{options.host}:{port}"
         console.say(f"\n  API        {url}")
-        console.say(f"  AWS        {aws}  (moto: DynamoDB, Secrets Manager)")
+        console.say(f"  AWS        {endpoints.aws}  (moto: DynamoDB, SQS, Secrets Manager)")
+        console.say(f"  Redis      {endpoints.redis}  ({endpoints.redis_program})")
         console.say(f"  state      {state or 'kept nowhere (--no-state)'}")
         console.say(
-            f"  functions  {len(list(template.functions.get_all()))}, each started by its first request\n"
+            f"  functions  {len(list(template.functions.get_all()))}, each started when it is first called\n"
         )
         for route in sorted(template.api.routes, key=lambda route: route.path):
             lock = "signed in" if route.authorizer_object else ""
-            console.say(f"  {route.methods[0]:6} {route.path:18} {route.function_name:20} {lock}")
+            console.say(f"  {route.methods[0]:6} {route.path:18} {route.function_name:27} {lock}")
+        for kind, mappings in (("stream", streams), ("queue", queues)):
+            for mapping in mappings:
+                console.say(f"  {kind:6} {mapping.source:18} {mapping.function}")
         console.say("")
         yield url
 

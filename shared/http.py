@@ -18,7 +18,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import errors
-from shared.schemas import task_document
+from shared.schemas import task_document, to_json
 from shared.tasks import Task
 
 Answer = Response[Any]
@@ -94,7 +94,7 @@ def json_answer(
     body: object, *, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
 ) -> Answer:
     """Answer with a JSON body."""
-    return Response(status_code=status, content_type=JSON, body=_to_json(body), headers=dict(headers or {}))
+    return Response(status_code=status, content_type=JSON, body=to_json(body), headers=dict(headers or {}))
 
 
 def task_answer(
@@ -115,7 +115,7 @@ def problem(
     return Response(
         status_code=status,
         content_type=PROBLEM_TYPE,
-        body=_to_json(problem_document(status, detail, field_errors)),
+        body=to_json(problem_document(status, detail, field_errors)),
         headers=dict(headers or {}),
     )
 
@@ -161,10 +161,6 @@ def is_unchanged(task: Task, if_none_match: str | None) -> bool:
         return False
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return etag(task) in tags or tags == ["*"]
-
-
-def _to_json(body: object) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
 def _parse_json(text: str) -> Any:

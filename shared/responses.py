@@ -21,6 +21,7 @@ _HEADERS = {
     "Location": "The URL of the new task.",
     "Retry-After": "Seconds after which to try again.",
     "WWW-Authenticate": "`Bearer`",
+    "X-Cache": "`hit` when the page came from the cache, `miss` when it went there, `off` without a cache.",
 }
 
 _ANY_ROUTE: dict[HTTPStatus, str] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -110,6 +111,11 @@ def task_document(task: Task) -> dict[str, object]:
         "created_at": task.created_at // MICROSECONDS,
         "updated_at": task.updated_at // MICROSECONDS,
     }
+
+
+def to_json(body: object) -> str:
+    """Write a body as JSON."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
 class NewUser(_RequestBody):

@@ -66,7 +66,7 @@ class TaskStore:
             }
         }
         try:
-            transact_write(self._client, put_task, self._hold_title(task))
+            self._write(put_task, self._hold_title(task))
         except ConditionFailed as error:
             raise TitleTaken(title) from error
         return task
@@ -82,7 +82,7 @@ class TaskStore:
         answer = self._client.get_item(TableName=self._table, Key=_task_key(task_id), ConsistentRead=True)
         if "Item" not in answer:
             raise TaskNotFound(task_id)
-        return _from_item(answer["Item"])
+        return task_from_item(answer["Item"])
 
     def update(
         self, task_id: str, changes: Mapping[str, Any], *, versions: Collection[int] | None = None
@@ -107,7 +107,7 @@ class TaskStore:
             if changed.title != task.title:
                 writes += [self._hold_title(changed), self._free_title(task)]
             try:
-                transact_write(self._client, *writes)
+                self._write(*writes)
             except ConditionFailed as error:
                 if error.failed == {_NEW_TITLE}:
                     raise TitleTaken(changed.title) from error
@@ -138,7 +138,7 @@ class TaskStore:
                 }
             }
             try:
-                transact_write(self._client, delete_task, self._free_title(task))
+                self._write(delete_task, self._free_title(task))
             except ConditionFailed:
                 continue
             return
@@ -182,10 +182,13 @@ class TaskStore:
             ScanIndexForward=False,
             PaginationConfig={"PageSize": page_size},
         )
-        tasks = (_from_item(item) for page in pages for item in page["Items"])
+        tasks = (task_from_item(item) for page in pages for item in page["Items"])
         # DynamoDB leaves the order of equal sort keys open.
         for _, simultaneous in itertools.groupby(tasks, key=attrgetter("created_at")):
             yield from sorted(simultaneous, key=attrgetter("id"), reverse=True)
+
+    def _write(self, *writes: TransactWriteItemTypeDef) -> None:
+        transact_write(self._client, *writes)
 
     def _get_version(self, task_id: str, versions: Collection[int] | None) -> Task:
         task = self.get(task_id)
@@ -256,7 +259,8 @@ def _to_item(task: Task) -> dict[str, AttributeValueTypeDef]:
     }
 
 
-def _from_item(item: Item) -> Task:
+def task_from_item(item: Item) -> Task:
+    """Read a task from its item, as the table and its stream have it."""
     return Task(
         id=item["id"]["S"],
         title=item["title"]["S"],

@@ -2,14 +2,14 @@
 
 from http import HTTPStatus
 
+from shared.cached_tasks import CachedTasks
 from shared.errors import TitleTaken
 from shared.http import Answer, Api, task_answer
 from shared.responses import SIGNED_IN, problems, success
 from shared.schemas import NewTask, TaskDocument
-from shared.task_store import TaskStore
 
 app = Api()
-tasks = TaskStore()
+tasks = CachedTasks()
 
 
 @app.post(

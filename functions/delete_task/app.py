@@ -6,13 +6,13 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path
 
+from shared.cached_tasks import CachedTasks
 from shared.errors import TaskNotFound, VersionMismatch
 from shared.http import Answer, Api, matching_versions
 from shared.responses import SIGNED_IN, problems, success
-from shared.task_store import TaskStore
 
 app = Api()
-tasks = TaskStore()
+tasks = CachedTasks()
 
 
 @app.delete(

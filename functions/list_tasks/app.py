@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import WithJsonSchema
 
-from shared.http import Answer, Api, json_answer
+from shared.cached_tasks import CachedTasks
+from shared.http import JSON, Answer, Api
 from shared.responses import SIGNED_IN, problems, success
-from shared.schemas import MICROSECONDS, Cursor, TaskDocument, task_document
-from shared.task_store import TaskStore
+from shared.schemas import MICROSECONDS, Cursor, TaskDocument
 from shared.tasks import TaskQuery, TaskStatus
 
 app = Api()
-tasks = TaskStore()
+tasks = CachedTasks()
 
 # Decimal, because a float cannot hold today's time to the microsecond. The limit is the year 9999.
 UnixTime = Annotated[Decimal, WithJsonSchema({"type": "number", "minimum": 0, "maximum": 253402300799})]
@@ -28,7 +28,8 @@ UnixTime = Annotated[Decimal, WithJsonSchema({"type": "number", "minimum": 0, "m
     operation_id="list_tasks",
     tags=["Tasks"],
     openapi_extensions=SIGNED_IN,
-    responses=success(HTTPStatus.OK, "A page of tasks", "Link", model=list[TaskDocument]) | problems(),
+    responses=success(HTTPStatus.OK, "A page of tasks", "Link", "X-Cache", model=list[TaskDocument])
+    | problems(),
 )
 def list_tasks(
     status: Annotated[TaskStatus | None, Query(description="Only tasks with this status.")] = None,
@@ -43,7 +44,7 @@ def list_tasks(
     ] = None,
 ) -> Answer:
     """List tasks, newest first. Follow the `next` link to see every task exactly once."""
-    page = tasks.list(
+    page = tasks.render(
         TaskQuery(
             limit=limit,
             skip=skip,
@@ -52,17 +53,17 @@ def list_tasks(
             after=cursor,
         )
     )
-    headers = {}
-    if page.next is not None:
+    headers = {"X-Cache": page.cache.value}
+    if page.cursor is not None:
         parameters = {
             "status": status,
             "created_at": created_at,
             "limit": limit,
-            "cursor": page.next.to_cursor(),
+            "cursor": page.cursor,
         }
         query = urlencode({name: value for name, value in parameters.items() if value is not None})
         headers["Link"] = f'<{app.request_url}?{query}>; rel="next"'
-    return json_answer([task_document(task) for task in page.tasks], headers=headers)
+    return Answer(HTTPStatus.OK, JSON, page.body, headers)
 
 
 handler = app.handler

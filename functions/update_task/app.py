@@ -5,14 +5,14 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path
 
+from shared.cached_tasks import CachedTasks
 from shared.errors import TaskNotFound, TitleTaken, VersionMismatch
 from shared.http import Answer, Api, matching_versions, task_answer
 from shared.responses import SIGNED_IN, problems, success
 from shared.schemas import TaskChanges, TaskDocument
-from shared.task_store import TaskStore
 
 app = Api()
-tasks = TaskStore()
+tasks = CachedTasks()
 
 
 @app.patch(

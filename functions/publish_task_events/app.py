@@ -1,0 +1,24 @@
+"""The tasks table's stream: put an event into the queue for each new task."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.task_events import EventQueue, task_created
+from shared.task_store import task_from_item
+
+logger = Logger()
+queue = EventQueue()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 (Lambda passes both)
+    """Publish in the stream's order; the first record that failed is where Lambda goes on, in a while.
+
+    See https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+    """
+    records = [record["dynamodb"] for record in event["Records"]]
+    published = queue.publish([task_created(task_from_item(record["NewImage"])) for record in records])
+    failed = records[published : published + 1]
+    return {"batchItemFailures": [{"itemIdentifier": record["SequenceNumber"]} for record in failed]}

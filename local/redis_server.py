@@ -1,0 +1,95 @@
+"""Redis on this machine: an installed server, or else fakeredis.
+
+`python -m local.redis_server PORT` serves fakeredis on a port.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+from local.errors import LocalStackError
+
+INSTALLED = ("redis-server", "valkey-server")
+FAKE = "fakeredis"
+_START_TIMEOUT = 30
+_STOP_TIMEOUT = 5
+
+
+class RedisServer:
+    """A server of its own, on a free port of the loopback interface, that keeps nothing on disk."""
+
+    def __init__(self, program: str | None = None, port: int | None = None) -> None:
+        """Start it, and wait until it answers.
+
+        Args:
+            program: `redis-server`, `valkey-server` or `fakeredis`; by default the first that is there.
+            port: The port to listen on; by default a free one.
+
+        Raises:
+            LocalStackError: it is not installed, or does not start.
+        """
+        self.program = program or next(filter(shutil.which, INSTALLED), FAKE)
+        self.port = port or _free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 (one of three programs)
+                _command(self.program, self.port),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C must not end it before the functions have ended
+            )
+        except FileNotFoundError as error:
+            raise LocalStackError(
+                f"{self.program} is not installed. Install it, or start with --redis {FAKE}."
+            ) from error
+        self._wait_until_ready()
+
+    def _wait_until_ready(self) -> None:
+        import redis
+
+        deadline = time.monotonic() + _START_TIMEOUT
+        with redis.Redis.from_url(self.url, socket_timeout=1) as client:
+            while self._process.poll() is None and time.monotonic() < deadline:
+                with contextlib.suppress(redis.RedisError):
+                    client.ping()
+                    return
+                time.sleep(0.01)
+        self.stop()
+        raise LocalStackError(f"{self.program} does not start. Try another with --redis, such as {FAKE}.")
+
+    def stop(self) -> None:
+        """End the server."""
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _command(program: str, port: int) -> list[str]:
+    if program == FAKE:
+        return [sys.executable, "-m", "local.redis_server", str(port)]
+    return [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--loglevel", "warning"]
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def main() -> None:
+    """Serve fakeredis."""
+    from fakeredis import TcpFakeServer
+
+    TcpFakeServer(("127.0.0.1", int(sys.argv[1]))).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

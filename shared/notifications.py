@@ -1,0 +1,32 @@
+"""Telling people about tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from aws_lambda_powertools import Logger
+
+logger = Logger(child=True)
+
+
+class Notifier(Protocol):
+    """Sends notifications: by mail, to a chat, to a phone."""
+
+    def task_created(self, task: Mapping[str, Any]) -> None:
+        """Tell that a task was created.
+
+        Args:
+            task: A task document.
+
+        Raises:
+            Exception: it could not be sent; it will be tried again.
+        """
+
+
+class LogNotifier:
+    """Stands in for a real service: it writes to the log what it would send."""
+
+    def task_created(self, task: Mapping[str, Any]) -> None:
+        """Log the notification."""
+        logger.info("notification sent", task_id=task["id"], title=task["title"])

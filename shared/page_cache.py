@@ -1,0 +1,167 @@
+"""Pages of the task list in Redis or Valkey: one round trip a look-up, and never a page from before a write.
+
+Pages are fields of one hash. Beside it stands a generation, a random text that every write replaces: a reader
+notes it before it reads the table, and its page is stored only if the generation is still the same. All keys
+have one hash tag, so that a clustered server keeps them together.
+
+A server that is slow, full or gone never fails a request: it costs one bounded wait, is then left alone for
+some seconds, and shows as the metric `CacheFailure`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from aws_lambda_powertools import Logger, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+METRIC_NAMESPACE = "TaskApi"
+LEAVE_ALONE = 5.0
+"""Seconds for which a server that failed is not asked again."""
+
+_CLIENT_OPTIONS: dict[str, Any] = {
+    "decode_responses": True,
+    # Seconds for connecting and for each answer. A request can wait for three of them, with TLS: 0.1 s.
+    "socket_connect_timeout": 0.03,
+    "socket_timeout": 0.035,
+    "retry": Retry(NoBackoff(), 0),
+    # Without these a new connection starts with three more round trips.
+    "protocol": 2,
+    "lib_name": None,
+    "lib_version": None,
+}
+
+GENERATION = "{tasks}:generation"
+"""The key of the text that every write replaces."""
+_KEYS = ("{tasks}:pages", GENERATION, "{tasks}:written", "{tasks}:settling")
+_NAME_KEYS = "local pages, generation, written, settling = KEYS[1], KEYS[2], KEYS[3], KEYS[4]"
+_MAX_PAGES = 200
+_LIFE = 60_000
+"""Milliseconds for which a page is served."""
+_SHORT_LIFE = 2_000
+"""The same for a page stored this soon after a write: the index it was read from may lag behind the table."""
+_SETTLING = int(LEAVE_ALONE * 1000) + _SHORT_LIFE
+"""Milliseconds after which every writer that left a lost server alone has come back to its successor."""
+
+# A generation that is missing was lost with the server's memory. For a while nothing is stored then, because
+# some writers still leave the server alone and their writes would go unnoticed. The new generation is random
+# like any other, so that no reader from before the loss can take it for its own.
+_LOOK_UP = f"""
+{_NAME_KEYS}
+local current = redis.call('GET', generation)
+if not current then
+  redis.call('DEL', pages)
+  redis.call('SET', generation, ARGV[2])
+  redis.call('SET', settling, '', 'PX', {_SETTLING})
+end
+if redis.call('EXISTS', settling) == 1 then
+  return {{false, false}}
+end
+local stored = redis.call('HGET', pages, ARGV[1])
+if stored then
+  local now = redis.call('TIME')
+  local expiry, page = string.match(stored, '^(%d+) (.*)$')
+  if tonumber(expiry) > now[1] * 1000 + now[2] / 1000 then
+    return {{current, page}}
+  end
+end
+return {{current, false}}
+"""
+
+_STORE = f"""
+{_NAME_KEYS}
+if redis.call('GET', generation) ~= ARGV[2] then
+  return 0
+end
+if redis.call('HLEN', pages) >= {_MAX_PAGES} then
+  redis.call('DEL', pages)
+end
+local life = redis.call('EXISTS', written) == 1 and {_SHORT_LIFE} or {_LIFE}
+local now = redis.call('TIME')
+local expiry = string.format('%.0f', now[1] * 1000 + now[2] / 1000 + life)
+redis.call('HSET', pages, ARGV[1], expiry .. ' ' .. ARGV[3])
+redis.call('PEXPIRE', pages, {_LIFE})
+return 1
+"""
+
+# DEL comes first: a server that is full refuses a script whose first write needs memory.
+_INVALIDATE = f"""
+{_NAME_KEYS}
+redis.call('DEL', pages)
+if redis.call('EXISTS', generation) == 0 then
+  redis.call('SET', settling, '', 'PX', {_SETTLING})
+end
+redis.call('SET', generation, ARGV[1])
+redis.call('SET', written, '', 'PX', {_SHORT_LIFE})
+return 1
+"""
+
+logger = Logger(child=True)
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """What the cache has for a query."""
+
+    page: str | None
+    generation: str | None
+    """To store a page with; None when nothing can be stored now."""
+
+
+class PageCache:
+    """The pages of the list."""
+
+    def __init__(self, url: str | None = None, *, leave_alone: float = LEAVE_ALONE) -> None:
+        """Prepare the cache; its first use connects.
+
+        Args:
+            url: Where the server is: `redis://` or, with TLS, `rediss://`; by default `REDIS_URL`. When that
+                is empty, nothing is cached.
+            leave_alone: Seconds for which a server that failed is not asked again.
+        """
+        url = os.environ["REDIS_URL"] if url is None else url
+        self._redis = redis.Redis.from_url(url, **_CLIENT_OPTIONS) if url else None
+        self._leave_alone = leave_alone
+        self._left_alone_until = 0.0
+
+    def look_up(self, query: str) -> LookUp:
+        """Find the page of a query; one round trip."""
+        found = self._run(_LOOK_UP, query, _random())
+        return LookUp(page=found[1], generation=found[0]) if found else LookUp(None, None)
+
+    def store(self, query: str, page: str, generation: str) -> None:
+        """Keep a page, unless a write came after `generation` was looked up; one round trip."""
+        self._run(_STORE, query, generation, page)
+
+    def invalidate(self) -> bool:
+        """Forget all pages, also those that readers are about to store; one round trip.
+
+        Returns:
+            Whether that is done: False when the server does not answer, or is left alone for now.
+        """
+        return self._redis is None or self._run(_INVALIDATE, _random()) is not None
+
+    def _run(self, script: str, *arguments: str) -> Any:
+        """Run a script; None when the server cannot be used."""
+        if self._redis is None or time.monotonic() < self._left_alone_until:
+            return None
+        try:
+            return self._redis.eval(script, len(_KEYS), *_KEYS, *arguments)
+        except redis.RedisError as error:
+            self._left_alone_until = time.monotonic() + self._leave_alone
+            logger.warning("cache failed", reason=repr(error), left_alone_for=self._leave_alone)
+            with single_metric(
+                name="CacheFailure", unit=MetricUnit.Count, value=1, namespace=METRIC_NAMESPACE
+            ):
+                return None
+
+
+def _random() -> str:
+    return secrets.token_hex(8)
