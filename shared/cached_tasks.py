@@ -58,10 +58,9 @@ class CachedTasks(TaskStore):
         page = self.list(query)
         body = to_json([task_document(task) for task in page.tasks])
         cursor = page.next.to_cursor() if page.next else ""
-        if found.generation is None:
-            return RenderedPage(body, cursor or None, CacheUse.OFF)
-        self._cache.store(name, f"{cursor}\n{body}", found.generation)
-        return RenderedPage(body, cursor or None, CacheUse.MISS)
+        self._cache.store(name, f"{cursor}\n{body}", found)
+        use = CacheUse.OFF if found.generation is None else CacheUse.MISS
+        return RenderedPage(body, cursor or None, use)
 
     def _write(self, *writes: TransactWriteItemTypeDef) -> None:
         super()._write(*writes)

@@ -46,7 +46,7 @@ _MAX_PAGES = 200
 _LIFE = 60_000
 """Milliseconds for which a page is served."""
 _SHORT_LIFE = 2_000
-"""The same for a page stored this soon after a write: the index it was read from may lag behind the table."""
+"""The same for a page read this soon after a write: the index it was read from may lag behind the table."""
 _SETTLING = int(LEAVE_ALONE * 1000) + _SHORT_LIFE
 """Milliseconds after which every writer that left a lost server alone has come back to its successor."""
 
@@ -62,17 +62,17 @@ if not current then
   redis.call('SET', settling, '', 'PX', {_SETTLING})
 end
 if redis.call('EXISTS', settling) == 1 then
-  return {{false, false}}
+  return {{false, false, 0}}
 end
 local stored = redis.call('HGET', pages, ARGV[1])
 if stored then
   local now = redis.call('TIME')
   local expiry, page = string.match(stored, '^(%d+) (.*)$')
   if tonumber(expiry) > now[1] * 1000 + now[2] / 1000 then
-    return {{current, page}}
+    return {{current, page, 0}}
   end
 end
-return {{current, false}}
+return {{current, false, redis.call('EXISTS', written) == 1 and {_SHORT_LIFE} or {_LIFE}}}
 """
 
 _STORE = f"""
@@ -83,10 +83,9 @@ end
 if redis.call('HLEN', pages) >= {_MAX_PAGES} then
   redis.call('DEL', pages)
 end
-local life = redis.call('EXISTS', written) == 1 and {_SHORT_LIFE} or {_LIFE}
 local now = redis.call('TIME')
-local expiry = string.format('%.0f', now[1] * 1000 + now[2] / 1000 + life)
-redis.call('HSET', pages, ARGV[1], expiry .. ' ' .. ARGV[3])
+local expiry = string.format('%.0f', now[1] * 1000 + now[2] / 1000 + ARGV[3])
+redis.call('HSET', pages, ARGV[1], expiry .. ' ' .. ARGV[4])
 redis.call('PEXPIRE', pages, {_LIFE})
 return 1
 """
@@ -112,7 +111,9 @@ class LookUp:
 
     page: str | None
     generation: str | None
-    """To store a page with; None when nothing can be stored now."""
+    """What it must still be when a page is stored; None when nothing can be stored now."""
+    life: int
+    """Milliseconds for which a page read now may be served."""
 
 
 class PageCache:
@@ -134,11 +135,15 @@ class PageCache:
     def look_up(self, query: str) -> LookUp:
         """Find the page of a query; one round trip."""
         found = self._run(_LOOK_UP, query, _random())
-        return LookUp(page=found[1], generation=found[0]) if found else LookUp(None, None)
+        return LookUp(page=found[1], generation=found[0], life=found[2]) if found else LookUp(None, None, 0)
 
-    def store(self, query: str, page: str, generation: str) -> None:
-        """Keep a page, unless a write came after `generation` was looked up; one round trip."""
-        self._run(_STORE, query, generation, page)
+    def store(self, query: str, page: str, found: LookUp) -> None:
+        """Keep a page read after `found` was looked up, unless a write came in between; one round trip.
+
+        Does nothing when `found` has no generation.
+        """
+        if found.generation is not None:
+            self._run(_STORE, query, found.generation, str(found.life), page)
 
     def invalidate(self) -> bool:
         """Forget all pages, also those that readers are about to store; one round trip.

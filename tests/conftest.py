@@ -30,6 +30,9 @@ os.environ.update(
     TOKEN_SECRET="TokenSecret",
     TOKEN_LIFETIME="3600",
     SIGN_UP="enabled",
+    REDIS_URL="",
+    NOTIFICATIONS_QUEUE="NotificationsQueue",
+    NOTIFIED_TABLE="NotifiedTable",
 )
 os.environ.pop("AWS_ENDPOINT_URL", None)
 
@@ -62,6 +65,9 @@ class LambdaContext:
     memory_limit_in_mb = 512
     invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:Function"
     aws_request_id = "5a5a5a5a-0000-4000-8000-5a5a5a5a5a5a"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 10_000
 
 
 def load_function(name: str) -> ModuleType:

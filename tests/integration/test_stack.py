@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import pytest
 import requests
 
 from tests.conftest import ROOT
-from tests.local_stack import Client, Stack, sign_up, unique
+from tests.local_stack import Client, Stack, await_condition, sign_up, unique
 
 StartStack = Callable[..., Stack]
 
@@ -53,7 +52,7 @@ def test_leaves_nothing_behind(start_stack: StartStack, number: int) -> None:
     group = stack.process.pid
     assert processes_of(group)
     assert stack.stop(number) == 0
-    wait_until(lambda: processes_of(group) == [])
+    await_condition(lambda: processes_of(group) == [])
     for port in (stack.url.rpartition(":")[2], aws):
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", int(port))) != 0
@@ -66,20 +65,13 @@ def test_leaves_nothing_behind_when_it_is_killed(start_stack: StartStack) -> Non
     aws = int(stack.wait_for(r"AWS\s+http://127.0.0.1:(\d+)")[1])
     stack.process.kill()
     assert stack.process.stdout is not None
-    wait_until(lambda: processes_of(stack.process.pid) == [])
+    await_condition(lambda: processes_of(stack.process.pid) == [])
 
     def refused() -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", aws)) != 0
 
-    wait_until(refused)
-
-
-def wait_until(condition: Callable[[], bool], timeout: float = 20) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    await_condition(refused)
 
 
 def test_the_users_own_aws_settings_do_not_matter(
@@ -221,9 +213,9 @@ class TestState:
         first = start_stack("--state", str(file))
         user = sign_up(first.url)
         task = user.create(unique("Saved"))
-        wait_until(lambda: file.exists() and task["id"] in file.read_text())
+        await_condition(lambda: file.exists() and task["id"] in file.read_text())
         first.process.kill()
-        wait_until(lambda: processes_of(first.process.pid) == [])
+        await_condition(lambda: processes_of(first.process.pid) == [])
 
         def second() -> bool:
             try:
@@ -232,7 +224,7 @@ class TestState:
                 return False
             return True
 
-        wait_until(second)
+        await_condition(second)
         assert user("GET", "/tasks").json() == [task]
 
     def test_no_state_keeps_nothing(self, start_stack: StartStack, project: Path) -> None:

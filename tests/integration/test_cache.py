@@ -1,0 +1,81 @@
+"""The cached list over HTTP, with Redis there and gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.local_stack import Client, Stack, await_condition, sign_up, unique
+from tests.redis_servers import PROGRAMS, Server, serve
+
+StartStack = Callable[..., Stack]
+
+
+@pytest.fixture(params=PROGRAMS)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    yield from serve(request.param)
+
+
+def copy_of(user: Client) -> Client:
+    client = Client(user.url)
+    client.session.headers.update(user.session.headers)
+    return client
+
+
+def test_hits_and_misses_show_in_the_answer_and_in_the_request_log(
+    start_stack: StartStack, server: Server
+) -> None:
+    server.settle()
+    stack = start_stack("--no-state", "--redis", server.url)
+    user = sign_up(stack.url)
+    task = user.create()
+    await_condition(lambda: user("GET", "/tasks").headers["X-Cache"] == "hit")
+    assert user("GET", "/tasks").json() == [task]
+    assert stack.wait_for(r"200 .* GET +/tasks +ListTasksFunction cache miss")
+    assert stack.wait_for(r"200 .* GET +/tasks +ListTasksFunction cache hit")
+    assert user("DELETE", f"/tasks/{task['id']}").status_code == 204
+    assert user("GET", "/tasks").json() == []
+
+
+def test_without_redis_the_list_comes_from_the_table(start_stack: StartStack) -> None:
+    user = sign_up(start_stack("--no-state", "--redis", "none").url)
+    task = user.create()
+    answer = user("GET", "/tasks")
+    assert (answer.json(), answer.headers["X-Cache"]) == ([task], "off")
+
+
+def test_redis_killed_under_load_and_brought_back(start_stack: StartStack, server: Server) -> None:
+    server.settle()
+    stack = start_stack("--no-state", "--redis", server.url)
+    user = sign_up(stack.url)
+    user.create()
+    await_condition(lambda: user("GET", "/tasks").headers["X-Cache"] == "hit")
+
+    def work(number: int) -> list[int]:
+        client, statuses = copy_of(user), []
+        for _ in range(12):
+            created = client("POST", "/tasks", json={"title": unique(f"Load {number}")})
+            listed = client("GET", "/tasks")
+            changed = client("PATCH", f"/tasks/{created.json()['id']}", json={"status": "COMPLETED"})
+            statuses += [created.status_code, listed.status_code, changed.status_code]
+        return statuses
+
+    with ThreadPoolExecutor(3) as threads:
+        before = [threads.submit(work, number) for number in range(3)]
+        server.kill()
+        after = [threads.submit(work, number) for number in range(3)]
+        for each in before:
+            each.result()
+        server.bring_back()
+        statuses = [status for each in before + after for status in each.result()]
+    assert set(statuses) == {200, 201}
+
+    def is_cached_again() -> bool:
+        task = user.create()
+        seen = user("GET", "/tasks?limit=1")
+        assert seen.json() == [task], "stale"
+        return user("GET", "/tasks?limit=1").headers["X-Cache"] == "hit"
+
+    await_condition(is_cached_again)

@@ -1,0 +1,135 @@
+"""From the table's stream over the queue to the notification, on the local stack."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.conftest import ROOT
+from tests.local_stack import Client, Stack, await_condition, sign_up, unique
+
+StartStack = Callable[..., Stack]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project to change, where a failed message comes back after a second."""
+    for name in ("functions", "shared", "local"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    template = (ROOT / "template.yaml").read_text()
+    (tmp_path / "template.yaml").write_text(template.replace("VisibilityTimeout: 60", "VisibilityTimeout: 1"))
+    return tmp_path
+
+
+def notified(stack: Stack) -> Counter[str]:
+    """How often each title was notified."""
+    lines = [line for line in stack.lines if "notification sent" in line]
+    return Counter(json.loads(line.partition("title=")[2]) for line in lines)
+
+
+def sqs(stack: Stack) -> Any:
+    return boto3.client("sqs", endpoint_url=stack.wait_for(r"AWS\s+(http://\S+)")[1])
+
+
+def test_each_stored_task_is_notified_once_and_a_failed_create_is_not(start_stack: StartStack) -> None:
+    stack = start_stack("--no-state")
+    user = sign_up(stack.url)
+    titles = [unique("Notified") for _ in range(30)]
+
+    def create_twice(title: str) -> list[int]:
+        client = Client(user.url)
+        client.session.headers.update(user.session.headers)
+        return [client("POST", "/tasks", json={"title": title}).status_code for _ in range(2)]
+
+    with ThreadPoolExecutor(6) as threads:
+        assert list(threads.map(create_twice, titles)) == [[201, 409]] * len(titles)
+    user("PATCH", f"/tasks/{user.create(last := unique('Last'))['id']}", json={"status": "COMPLETED"})
+    await_condition(lambda: notified(stack).keys() >= {*titles, last})
+    stack.stop()  # which delivers what is on its way
+    assert notified(stack) == dict.fromkeys([*titles, last], 1)
+
+
+def test_a_create_that_dies_after_its_write_is_notified_and_listed(
+    start_stack: StartStack, project: Path
+) -> None:
+    stack = start_stack("--no-state", root=project)
+    user = sign_up(stack.url)
+    assert user("GET", "/tasks").json() == []
+    module = project / "shared/cached_tasks.py"
+    whole = module.read_text()
+    module.write_text(
+        whole.replace("super()._write(*writes)\n", "super()._write(*writes)\n        exit_now()\n")
+    )
+    module.write_text(module.read_text() + "\n\ndef exit_now():\n    import os\n\n    os._exit(1)\n")
+    title = unique("Orphan")
+    assert user("POST", "/tasks", json={"title": title}).status_code >= 500
+    module.write_text(whole)
+    await_condition(lambda: notified(stack)[title] == 1)
+    await_condition(lambda: [task["title"] for task in user("GET", "/tasks").json()] == [title])
+
+
+def test_a_poison_message_ends_among_the_dead_letters_and_the_rest_is_notified_once(
+    start_stack: StartStack, project: Path
+) -> None:
+    stack = start_stack("--no-state", root=project)
+    queues = sqs(stack)
+    titles = [unique("Beside poison") for _ in range(8)]
+    good = [
+        json.dumps({"type": "task.created", "id": title, "task": {"id": "1", "title": title}})
+        for title in titles
+    ]
+    bodies = [*good[:4], "no JSON", *good[4:], '{"type": "unknown", "id": "x", "task": {}}']
+    entries = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies)]
+    queues.send_message_batch(QueueUrl="NotificationsQueue", Entries=entries)
+    dead: list[Any] = []
+
+    def both_are_dead() -> bool:
+        answer = queues.receive_message(
+            QueueUrl="NotificationsDeadLetterQueue",
+            MessageSystemAttributeNames=["All"],
+            MaxNumberOfMessages=10,
+        )
+        dead.extend(answer.get("Messages", []))
+        return len(dead) == 2
+
+    await_condition(both_are_dead)
+    assert {message["Body"] for message in dead} == {bodies[4], bodies[9]}
+    tries = [line for line in stack.lines if "from NotificationsQueue" in line and "failed" in line]
+    assert 5 <= len(tries) <= 10, tries
+    assert notified(stack) == dict.fromkeys(titles, 1)
+
+
+def test_a_message_that_comes_twice_is_notified_once(start_stack: StartStack) -> None:
+    stack = start_stack("--no-state")
+    queues = sqs(stack)
+    title, last = unique("Twice"), unique("Last")
+    for each in (title, title, last):
+        body = json.dumps({"type": "task.created", "id": each, "task": {"id": "1", "title": each}})
+        queues.send_message(QueueUrl="NotificationsQueue", MessageBody=body)
+    await_condition(lambda: notified(stack)[last] == 1)
+    stack.stop()
+    assert notified(stack) == {title: 1, last: 1}
+
+
+def test_what_is_created_while_the_queue_is_away_is_notified_once_afterwards(start_stack: StartStack) -> None:
+    stack = start_stack("--no-state")
+    user = sign_up(stack.url)
+    queues = sqs(stack)
+    queues.delete_queue(QueueUrl="NotificationsQueue")
+    titles = [unique("Kept back") for _ in range(5)]
+    for title in titles:
+        user.create(title)
+    stack.wait_for(r"from TasksTable, \d+ failed +PublishTaskEventsFunction")
+    assert not notified(stack)
+    queues.create_queue(QueueName="NotificationsQueue", Attributes={"VisibilityTimeout": "60"})
+    await_condition(lambda: notified(stack).keys() >= set(titles))
+    stack.stop()
+    assert notified(stack) == dict.fromkeys(titles, 1)

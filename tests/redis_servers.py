@@ -1,0 +1,65 @@
+"""Redis servers for tests: fakeredis everywhere, and a real one where it is installed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from local.redis_server import FAKE, INSTALLED, RedisServer
+
+REAL = next(filter(shutil.which, INSTALLED), None)
+needs_real_redis = pytest.mark.skipif(REAL is None, reason="needs redis-server or valkey-server")
+PROGRAMS = [
+    pytest.param(FAKE, id=FAKE),
+    pytest.param(REAL, id="real redis", marks=needs_real_redis),
+]
+
+
+class Server:
+    """A server to look into, to kill and to bring back."""
+
+    def __init__(self, program: str) -> None:
+        self._server = RedisServer(program)
+        self.url = self._server.url
+        self.client = redis.Redis.from_url(self.url, decode_responses=True)
+
+    def kill(self) -> None:
+        """Take it down with all that it holds."""
+        self.client.close()
+        self._server.stop()
+
+    def bring_back(self) -> None:
+        """Start it again at the same address, empty."""
+        self._server = RedisServer(self._server.program, self._server.port)
+
+    def lose_memory(self) -> None:
+        self.client.flushall()
+
+    def advance(self, seconds: float) -> None:
+        """Bring nearer, by some seconds, the end of everything that ends."""
+        milliseconds = int(seconds * 1000)
+        for name in self.client.keys():
+            left = self.client.pttl(name)
+            if left >= 0:
+                self.client.pexpire(name, max(0, left - milliseconds))
+        for query, stored in self.client.hgetall("{tasks}:pages").items():
+            expiry, _, page = stored.partition(" ")
+            self.client.hset("{tasks}:pages", query, f"{int(expiry) - milliseconds} {page}")
+
+    def settle(self) -> None:
+        """Let so much time pass since the last write and the last loss that nothing depends on it any more."""
+        self.client.set("{tasks}:generation", "settled")
+        self.client.delete("{tasks}:settling", "{tasks}:written", "{tasks}:pages")
+
+    def stop(self) -> None:
+        self.client.close()
+        self._server.stop()
+
+
+def serve(program: str) -> Iterator[Server]:
+    server = Server(program)
+    yield server
+    server.stop()

@@ -1,0 +1,371 @@
+"""The cache of pages, against fakeredis and a real server: what it serves, what it refuses, and how it fails."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import json
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from redis.connection import AbstractConnection
+
+from local.redis_server import _free_port
+from shared import page_cache
+from shared.page_cache import LookUp, PageCache
+from tests.local_stack import await_condition
+from tests.redis_servers import PROGRAMS, REAL, Server, needs_real_redis, serve
+
+NOTHING = LookUp(None, None, 0)
+
+
+@pytest.fixture(scope="module", params=PROGRAMS)
+def shared_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    yield from serve(request.param)
+
+
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    shared_server.settle()
+    return shared_server
+
+
+@pytest.fixture
+def cache(server: Server) -> PageCache:
+    return patient(server.url)
+
+
+def patient(url: str, **options: Any) -> PageCache:
+    """A cache that bears with a busy machine."""
+    return PageCache(f"{url}{'&' if '?' in url else '?'}socket_timeout=5", **options)
+
+
+def fill(cache: PageCache, query: str = "q", page: str = "page") -> None:
+    cache.store(query, page, cache.look_up(query))
+
+
+def test_a_stored_page_is_found(cache: PageCache) -> None:
+    fill(cache, page="first line\nsecond line ✓ \0 %d")
+    assert cache.look_up("q").page == "first line\nsecond line ✓ \0 %d"
+    assert cache.look_up("another").page is None
+
+
+def test_a_write_makes_it_forget(cache: PageCache) -> None:
+    fill(cache)
+    assert cache.invalidate()
+    assert cache.look_up("q").page is None
+
+
+def test_a_page_from_before_a_write_is_not_stored_after_it(cache: PageCache) -> None:
+    found = cache.look_up("q")
+    cache.invalidate()
+    cache.store("q", "stale", found)
+    assert cache.look_up("q").page is None
+
+
+def test_a_page_read_soon_after_a_write_lives_for_two_seconds(cache: PageCache, server: Server) -> None:
+    cache.invalidate()
+    fill(cache)
+    server.advance(1.5)
+    assert cache.look_up("q").page == "page"
+    server.advance(0.6)
+    assert cache.look_up("q").page is None
+
+
+def test_a_page_read_soon_after_a_write_and_stored_late_lives_for_two_seconds(
+    cache: PageCache, server: Server
+) -> None:
+    cache.invalidate()
+    found = cache.look_up("q")
+    server.advance(3)
+    cache.store("q", "page", found)
+    server.advance(2.1)
+    assert cache.look_up("q").page is None
+
+
+def test_any_other_page_lives_for_a_minute(cache: PageCache, server: Server) -> None:
+    cache.invalidate()
+    server.advance(2.1)
+    fill(cache)
+    server.advance(55)
+    assert cache.look_up("q").page == "page"
+    server.advance(5.1)
+    assert cache.look_up("q").page is None
+
+
+def test_all_pages_go_when_none_was_stored_for_a_minute(cache: PageCache, server: Server) -> None:
+    fill(cache)
+    server.advance(61)
+    assert server.client.exists("{tasks}:pages") == 0
+
+
+def test_the_number_of_pages_is_bounded(cache: PageCache, server: Server) -> None:
+    for number in range(450):
+        fill(cache, query=f"q{number}")
+        assert server.client.hlen("{tasks}:pages") <= 200
+    assert cache.look_up("q449").page == "page"
+
+
+class TestALostMemory:
+    def test_a_reader_from_before_stores_nothing(self, cache: PageCache, server: Server) -> None:
+        found = cache.look_up("q")
+        server.lose_memory()
+        cache.invalidate()
+        server.advance(8)
+        cache.store("q", "stale", found)
+        assert cache.look_up("q").page is None
+
+    @pytest.mark.parametrize("first", ["reader", "writer"])
+    def test_nothing_is_stored_until_writers_that_left_it_alone_are_back(
+        self, cache: PageCache, server: Server, first: str
+    ) -> None:
+        server.lose_memory()
+        if first == "reader":
+            assert cache.look_up("q") == NOTHING
+        else:
+            cache.invalidate()
+        server.advance(page_cache.LEAVE_ALONE)
+        assert cache.look_up("q") == NOTHING
+        server.advance(2.1)
+        fill(cache)
+        assert cache.look_up("q").page == "page"
+
+
+@needs_real_redis
+class TestAFullServer:
+    @pytest.fixture
+    def full(self) -> Iterator[Server]:
+        assert REAL is not None
+        for server in serve(REAL):
+            server.settle()
+            yield server
+
+    def test_forgets_what_it_has_and_takes_nothing(self, full: Server) -> None:
+        cache = patient(full.url, leave_alone=0)
+        fill(cache)
+        full.client.config_set("maxmemory", 1)
+        assert cache.look_up("q").page == "page"
+        fill(cache, "another")
+        assert cache.look_up("another").page is None
+        assert cache.invalidate()
+        assert cache.look_up("q").page is None
+
+    def test_that_lost_its_memory_is_no_error(self, full: Server) -> None:
+        full.lose_memory()
+        full.client.config_set("maxmemory", 1)
+        assert patient(full.url).look_up("q") == NOTHING
+
+
+class Silent:
+    """A server that takes connections and says nothing."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._open: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self._open.append(connection)
+                self.connections += 1
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+        for connection in self._open:
+            connection.close()
+
+
+@pytest.fixture
+def silent() -> Iterator[Silent]:
+    server = Silent()
+    yield server
+    server.close()
+
+
+class TestAServerThatFails:
+    @pytest.mark.parametrize("scheme", ["redis", "rediss"])
+    def test_that_is_silent_is_tried_once_and_left_alone(
+        self, silent: Silent, scheme: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = 1000.0
+        monkeypatch.setattr("time.monotonic", lambda: now)
+        cache = PageCache(f"{scheme}://127.0.0.1:{silent.port}")
+        assert cache.look_up("q") == NOTHING
+        assert not cache.invalidate()
+        cache.store("q", "page", LookUp(None, "generation", 1000))
+        now += page_cache.LEAVE_ALONE - 0.1
+        assert cache.look_up("q") == NOTHING
+        assert silent.connections == 1
+        now += 0.2
+        assert cache.look_up("q") == NOTHING
+        assert silent.connections == 2
+
+    @pytest.mark.parametrize("scheme", ["redis", "rediss"])
+    def test_costs_at_most_a_tenth_of_a_second(self, scheme: str) -> None:
+        cache = PageCache(f"{scheme}://127.0.0.1:1")
+        assert cache._redis is not None
+        options = cache._redis.get_connection_kwargs()
+        # Connecting, the server's part of the TLS handshake, and the answer; no second try.
+        assert options["socket_connect_timeout"] + 2 * options["socket_timeout"] <= 0.1
+        assert options["retry"].get_retries() == 0
+
+    def test_that_is_gone_shows_as_a_metric(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as gone:
+            port = gone.getsockname()[1]
+        cache = PageCache(f"redis://127.0.0.1:{port}")
+        assert not cache.invalidate()
+        assert cache.look_up("q") == NOTHING
+        metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+        assert [metric["CacheFailure"] for metric in metrics] == [[1.0]]
+
+    @needs_real_redis
+    def test_that_refuses_is_no_error(self) -> None:
+        assert REAL is not None
+        for server in serve(REAL):
+            server.client.config_set("requirepass", "secret")
+            assert PageCache(server.url).look_up("q") == NOTHING
+            address = server.url.removeprefix("redis://")
+            assert patient(f"redis://:wrong@{address}").look_up("q") == NOTHING
+            assert patient(f"redis://:secret@{address}").invalidate()
+            server.client = redis.Redis.from_url(f"redis://:secret@{address}")
+
+    def test_comes_back(self) -> None:
+        for server in serve("fakeredis"):
+            cache = patient(server.url, leave_alone=0)
+            assert cache.invalidate()
+            server.kill()
+            assert not cache.invalidate()
+            server.bring_back()
+            assert cache.invalidate()
+
+
+def test_without_a_cache_nothing_is_cached() -> None:
+    cache = PageCache("")
+    assert cache.look_up("q") == NOTHING
+    assert cache.invalidate()
+
+
+def test_each_call_is_one_round_trip_also_the_first(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = count_commands(monkeypatch)
+    cache = patient(server.url)
+    found = cache.look_up("q")
+    assert len(calls) == 1
+    cache.store("q", "page", found)
+    assert len(calls) == 2
+    cache.invalidate()
+    assert len(calls) == 3
+
+
+def count_commands(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Note what is sent to Redis from here on."""
+    calls: list[Any] = []
+    send = AbstractConnection.send_packed_command
+
+    def send_packed_command(self: Any, command: Any, *rest: Any, **options: Any) -> Any:
+        calls.append(command)
+        return send(self, command, *rest, **options)
+
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", send_packed_command)
+    return calls
+
+
+@needs_real_redis
+def test_a_clustered_server_keeps_all_keys_together(tmp_path: Path) -> None:
+    assert REAL is not None
+    port = _free_port()
+    process = subprocess.Popen(
+        [REAL, "--port", str(port), "--save", "", "--cluster-enabled", "yes"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        client = await_server(f"redis://127.0.0.1:{port}")
+        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        await_condition(lambda: client.cluster("info")["cluster_state"] == "ok")
+        client.set(page_cache.GENERATION, "first")
+        cache = patient(f"redis://127.0.0.1:{port}")
+        fill(cache)
+        assert cache.look_up("q").page == "page"
+        assert cache.invalidate()
+        client.close()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def await_server(url: str) -> redis.Redis:
+    client = redis.Redis.from_url(url)
+
+    def answers() -> bool:
+        with suppress(redis.ConnectionError):
+            return bool(client.ping())
+        return False
+
+    await_condition(answers)
+    return client
+
+
+@needs_real_redis
+def test_speaks_tls_and_checks_the_certificate(tmp_path: Path) -> None:
+    assert REAL is not None
+    certificate, key = make_certificate(tmp_path)
+    port = _free_port()
+    process = subprocess.Popen(
+        [REAL, "--port", "0", "--tls-port", str(port), "--save", "", "--tls-auth-clients", "no"]
+        + ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", certificate],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        url = f"rediss://127.0.0.1:{port}"
+        await_server(f"{url}?ssl_ca_certs={certificate}").close()
+        assert patient(f"{url}?ssl_ca_certs={certificate}").invalidate()
+        assert not patient(url).invalidate()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def make_certificate(folder: Path) -> tuple[str, str]:
+    """A certificate for 127.0.0.1 that vouches for itself, and its key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "redis")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return str(folder / "certificate.pem"), str(folder / "key.pem")
