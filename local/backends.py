@@ -217,21 +217,29 @@ class SerialApplication:
         """Handle a request."""
         service, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")
         with self._lock:
+            if service.startswith("DynamoDBStreams"):
+                _mend_iterators()
             body = b"".join(self._application(environ, start_response))
             if service.startswith(_KEPT_SERVICES) and not operation.startswith(_READ_OPERATIONS):
                 self.writes += 1
-            if service.startswith("DynamoDBStreams"):
-                _forget_old_iterators()
         return [body]
 
 
-def _forget_old_iterators() -> None:
-    """Keep moto from keeping every iterator there ever was: pollers make several a second."""
+def _mend_iterators() -> None:
+    """Let moto's stream iterators read what is in the stream now, and forget the older ones.
+
+    Once moto has undone a failed transaction by putting back its copy of the table, an iterator would still
+    read the stream of the other one, with the records of what did not happen. And moto keeps every iterator
+    there ever was, while pollers make several a second.
+    """
     from moto.dynamodbstreams.models import dynamodbstreams_backends
 
-    iterators = dynamodbstreams_backends[ACCOUNT][REGION].shard_iterators
+    backend = dynamodbstreams_backends[ACCOUNT][REGION]
+    iterators = backend.shard_iterators
     while len(iterators) > _MAX_ITERATORS:
         del iterators[next(iter(iterators))]
+    for iterator in iterators.values():
+        iterator.stream_shard = backend.dynamodb.get_table(iterator.stream_shard.table.name).stream_shard
 
 
 def consistent(read: Callable[[], dict[str, Any]], count: Callable[[], int]) -> tuple[int, dict[str, Any]]:

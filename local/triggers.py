@@ -225,7 +225,7 @@ class StreamPoller(_Poller):
 
     def _read(self, number: int) -> list[Event]:
         """Read on from the position; returns the records that the function wants."""
-        # A new iterator each time, because moto's iterators lose their shard when a transaction fails.
+        # A new iterator each time, so that none expires.
         place: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}
         if self._position is not None:
             place = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": self._position}

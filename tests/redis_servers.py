@@ -41,7 +41,7 @@ class Server:
     def advance(self, seconds: float) -> None:
         """Bring nearer, by some seconds, the end of everything that ends."""
         milliseconds = int(seconds * 1000)
-        for name in self.client.keys():
+        for name in self.client.scan_iter():
             left = self.client.pttl(name)
             if left >= 0:
                 self.client.pexpire(name, max(0, left - milliseconds))
@@ -50,7 +50,7 @@ class Server:
             self.client.hset("{tasks}:pages", query, f"{int(expiry) - milliseconds} {page}")
 
     def settle(self) -> None:
-        """Let so much time pass since the last write and the last loss that nothing depends on it any more."""
+        """Let so much time pass since the last write and the last loss that nothing depends on them."""
         self.client.set("{tasks}:generation", "settled")
         self.client.delete("{tasks}:settling", "{tasks}:written", "{tasks}:pages")
 

@@ -65,10 +65,7 @@ def test_a_create_that_dies_after_its_write_is_notified_and_listed(
     assert user("GET", "/tasks").json() == []
     module = project / "shared/cached_tasks.py"
     whole = module.read_text()
-    module.write_text(
-        whole.replace("super()._write(*writes)\n", "super()._write(*writes)\n        exit_now()\n")
-    )
-    module.write_text(module.read_text() + "\n\ndef exit_now():\n    import os\n\n    os._exit(1)\n")
+    module.write_text(whole.replace("self._cache.invalidate()", "__import__('os')._exit(1)"))
     title = unique("Orphan")
     assert user("POST", "/tasks", json={"title": title}).status_code >= 500
     module.write_text(whole)

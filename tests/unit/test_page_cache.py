@@ -1,4 +1,4 @@
-"""The cache of pages, against fakeredis and a real server: what it serves, what it refuses, and how it fails."""
+"""The cache of pages, against fakeredis and a real server: what it serves and refuses, and how it fails."""
 
 from __future__ import annotations
 
@@ -325,8 +325,9 @@ def test_speaks_tls_and_checks_the_certificate(tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path)
     port = _free_port()
     process = subprocess.Popen(
-        [REAL, "--port", "0", "--tls-port", str(port), "--save", "", "--tls-auth-clients", "no"]
-        + ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", certificate],
+        f"{REAL} --port 0 --tls-port {port} --tls-auth-clients no --tls-cert-file {certificate}"
+        f" --tls-key-file {key} --tls-ca-cert-file {certificate}".split(),
+        cwd=tmp_path,
         stdout=subprocess.DEVNULL,
     )
     try:
