@@ -1,0 +1,156 @@
+"""Whatever readers, writers and a failing cache do at once: a list read after a write shows that write."""
+
+from __future__ import annotations
+
+import itertools
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from moto import mock_aws
+
+from shared import page_cache
+from shared.cached_tasks import CachedTasks
+from shared.page_cache import PageCache
+from shared.schemas import task_document, to_json
+from shared.tasks import TaskQuery, TaskStatus
+from tests.redis_servers import PROGRAMS, Server, serve
+
+statuses = st.sampled_from(TaskStatus)
+queries = st.builds(
+    TaskQuery, limit=st.sampled_from([1, 2, 20]), skip=st.integers(0, 1), status=st.none() | statuses
+)
+# What happens, by name, with a number to choose the task and a status.
+happenings = st.tuples(
+    st.sampled_from(["create", "rename", "change", "delete", "lose", "cut", "mend", "wait"]),
+    st.integers(0, 5),
+    statuses,
+)
+
+
+class Machine(RuleBasedStateMachine):
+    """Two writers and a reader, each with its own connection, and a server that fails and returns empty."""
+
+    server: Server
+    clock: list[float]
+
+    @initialize()
+    def start(self) -> None:
+        self.mock = mock_aws()
+        self.mock.start()
+        client: Any = boto3.client("dynamodb")
+        from local.backends import Content
+        from local.template import load_template
+        from tests.conftest import ROOT
+
+        Content(None, load_template(ROOT / "template.yaml", {}).resources).create(
+            {"tables": {}, "secrets": {}}
+        )
+        self.server.settle()
+        self.cut_off = False
+        self.numbers = itertools.count()
+        self.writers = [CachedTasks(client, cache=self.cache()) for _ in range(2)]
+        self.reader = CachedTasks(client, cache=self.cache())
+        self.ids: list[str] = []
+
+    def cache(self) -> PageCache:
+        cache = PageCache(f"{self.server.url}?socket_timeout=5")
+        assert cache._redis is not None
+        run = cache._redis.eval
+
+        def eval_unless_cut_off(*arguments: Any) -> Any:
+            if self.cut_off:
+                raise redis.ConnectionError("cut off")
+            return run(*arguments)
+
+        cache._redis.eval = eval_unless_cut_off
+        return cache
+
+    def happen(self, what: str, number: int, status: TaskStatus) -> None:
+        writer = self.writers[number % 2]
+        if what == "create":
+            task = writer.create(
+                title=f"Task {next(self.numbers)}", description=None, status=status, created_by="ada"
+            )
+            self.ids.append(task.id)
+        elif what == "lose":
+            self.server.lose_memory()
+        elif what == "cut":
+            self.cut_off = True
+        elif what == "mend" and self.cut_off:  # it was down, and has forgotten everything
+            self.server.lose_memory()
+            self.cut_off = False
+        elif what == "wait":
+            seconds = [0.5, 1.5, 2.5, 5.1, 7.1, 61][number]
+            self.clock[0] += seconds
+            self.server.advance(seconds)
+        elif self.ids and what in {"rename", "change", "delete"}:
+            task_id = self.ids[number % len(self.ids)]
+            if what == "delete":
+                writer.delete(task_id)
+                self.ids.remove(task_id)
+            else:
+                new = {"title": f"Task {next(self.numbers)}"} if what == "rename" else {"status": status}
+                writer.update(task_id, new)
+
+    @rule(happening=happenings)
+    def something_happens(self, happening: tuple[str, int, TaskStatus]) -> None:
+        self.happen(*happening)
+
+    @rule(query=queries, before=st.lists(happenings, max_size=2), after=st.lists(happenings, max_size=2))
+    def a_slow_reader(self, query: TaskQuery, before: list[Any], after: list[Any]) -> None:
+        """Things happen between its look-up and its reading of the table, and before it stores the page."""
+        read = self.reader.list
+
+        def read_slowly(query: TaskQuery) -> Any:
+            for happening in before:
+                self.happen(*happening)
+            page = read(query)
+            for happening in after:
+                self.happen(*happening)
+            return page
+
+        self.reader.list = read_slowly  # type: ignore[method-assign]
+        try:
+            self.reader.render(query)
+        finally:
+            self.reader.list = read  # type: ignore[method-assign]
+
+    @rule(query=queries)
+    def a_list_shows_every_write(self, query: TaskQuery) -> None:
+        listed = self.reader.render(query)
+        page = self.reader.list(query)
+        assert listed.body == to_json([task_document(task) for task in page.tasks])
+        assert listed.cursor == (page.next.to_cursor() if page.next else None)
+
+    @invariant()
+    def pages_are_bounded(self) -> None:
+        assert self.server.client.hlen("{tasks}:pages") <= page_cache._MAX_PAGES
+
+    def teardown(self) -> None:
+        if hasattr(self, "mock"):
+            self.mock.stop()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_list_after_a_write_shows_it(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    for server in serve(program):
+        monkeypatch.setattr(
+            page_cache, "time", type("Clock", (), {"monotonic": staticmethod(lambda: clock[0])})
+        )
+        machine = type("CacheMachine", (Machine,), {"server": server, "clock": clock})
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=25,
+                stateful_step_count=25,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
