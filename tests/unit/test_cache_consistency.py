@@ -21,15 +21,11 @@ from shared.tasks import TaskQuery, TaskStatus
 from tests.redis_servers import PROGRAMS, Server, serve
 
 statuses = st.sampled_from(TaskStatus)
-queries = st.builds(
-    TaskQuery, limit=st.sampled_from([1, 2, 20]), skip=st.integers(0, 1), status=st.none() | statuses
-)
+queries = st.sampled_from([TaskQuery(), TaskQuery(limit=1), TaskQuery(status=TaskStatus.PENDING)])
+# Few losses, because after one nothing is cached for a while.
+kinds = ["create", "rename", "change", "delete"] * 3 + ["wait", "wait", "lose", "cut", "mend"]
 # What happens, by name, with a number to choose the task and a status.
-happenings = st.tuples(
-    st.sampled_from(["create", "rename", "change", "delete", "lose", "cut", "mend", "wait"]),
-    st.integers(0, 5),
-    statuses,
-)
+happenings = st.tuples(st.sampled_from(kinds), st.integers(0, 5), statuses)
 
 
 class Machine(RuleBasedStateMachine):
