@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from moto.events.models import EventPattern
@@ -78,15 +76,6 @@ def stream_mappings(template: Template) -> list[EventSourceMapping]:
         )
         for function, properties in _events(template, "DynamoDB")
     ]
-
-
-def json_value(value: object) -> Any:
-    """Write what boto3 parsed as Lambda writes it: times as seconds, bytes in base 64."""
-    if isinstance(value, datetime):
-        return value.timestamp()
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    raise TypeError(f"unknown kind of value: {value!r}")
 
 
 def _events(template: Template, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -33,7 +33,7 @@ class RedisServer:
             LocalStackError: it is not installed, or does not start.
         """
         self.program = program or next(filter(shutil.which, INSTALLED), FAKE)
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
         try:
             self._process = subprocess.Popen(  # noqa: S603 (one of three programs)
@@ -73,7 +73,8 @@ def _command(program: str, port: int) -> list[str]:
     return [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--loglevel", "warning"]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port of the loopback interface that nothing listens on."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port

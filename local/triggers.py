@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import threading
@@ -19,7 +20,7 @@ from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
 from samcli.lib.utils.stream_writer import StreamWriter
 
 from local.backends import ACCOUNT, REGION
-from local.event_sources import EventSourceMapping, json_value
+from local.event_sources import EventSourceMapping
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -234,7 +235,7 @@ class StreamPoller(_Poller):
         if not answer["Records"]:
             return []
         self._position = answer["Records"][-1]["dynamodb"]["SequenceNumber"]
-        records = json.loads(json.dumps(answer["Records"], default=json_value))
+        records = _as_lambda_writes(answer["Records"])
         return [
             {**record, "eventSourceARN": self._stream} for record in records if self._mapping.matches(record)
         ]
@@ -344,18 +345,29 @@ def _to_sqs_record(message: Mapping[str, Any], queue: str) -> Event:
         }
         for name, attribute in message.get("MessageAttributes", {}).items()
     }
-    record = {
-        "messageId": message["MessageId"],
-        "receiptHandle": message["ReceiptHandle"],
-        "body": message["Body"],
-        "attributes": message.get("Attributes", {}),
-        "messageAttributes": attributes,
-        "md5OfBody": message["MD5OfBody"],
-        "eventSource": "aws:sqs",
-        "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}",
-        "awsRegion": REGION,
-    }
-    return dict(json.loads(json.dumps(record, default=json_value)))
+    record: Event = _as_lambda_writes(
+        {
+            "messageId": message["MessageId"],
+            "receiptHandle": message["ReceiptHandle"],
+            "body": message["Body"],
+            "attributes": message.get("Attributes", {}),
+            "messageAttributes": attributes,
+            "md5OfBody": message["MD5OfBody"],
+            "eventSource": "aws:sqs",
+            "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}",
+            "awsRegion": REGION,
+        }
+    )
+    return record
+
+
+def _as_lambda_writes(value: object) -> Any:
+    """Make JSON of what boto3 parsed: times are seconds, bytes are in base 64."""
+
+    def default(value: datetime | bytes) -> float | str:
+        return value.timestamp() if isinstance(value, datetime) else base64.b64encode(value).decode()
+
+    return json.loads(json.dumps(value, default=default))
 
 
 def _with_parsed_body(record: Event) -> Event:

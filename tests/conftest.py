@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from importlib import util
@@ -16,6 +17,7 @@ import pytest
 from moto import mock_aws
 
 from tests.local_stack import ROOT, Client, Stack, sign_up
+from tests.redis_servers import PROGRAMS, Server, serve
 
 TOKEN_KEY = "the signing key of the tests, sixty-four characters or so of it!"
 
@@ -37,16 +39,20 @@ os.environ.update(
 os.environ.pop("AWS_ENDPOINT_URL", None)
 
 
-@pytest.fixture
-def aws() -> Iterator[None]:
-    """The template's tables and secret, empty, in moto."""
+def create_resources() -> None:
+    """Make the template's tables, queues and secret, empty, in moto."""
     from local.backends import Content
     from local.template import load_template
 
     resources = load_template(ROOT / "template.yaml", {}).resources
+    Content(None, resources).create({"tables": {}, "secrets": {"TokenSecret": TOKEN_KEY}})
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    """The template's tables, queues and secret, empty, in moto."""
     with mock_aws():
-        content = Content(None, resources)
-        content.create({"tables": {}, "secrets": {"TokenSecret": TOKEN_KEY}})
+        create_resources()
         yield
 
 
@@ -93,6 +99,18 @@ def invoke(aws: None) -> Callable[..., dict[str, Any]]:
     return invoke
 
 
+@pytest.fixture(scope="module", params=PROGRAMS)
+def shared_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    yield from serve(request.param)
+
+
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    """A Redis server that has long been there, and holds no pages."""
+    shared_server.settle()
+    return shared_server
+
+
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     stack = Stack("--no-state")
@@ -110,6 +128,15 @@ def anyone(stack: Stack) -> Client:
 def user(stack: Stack) -> Client:
     """One who is signed in."""
     return sign_up(stack.url)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project to change."""
+    for name in ("functions", "shared", "local"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "template.yaml", tmp_path)
+    return tmp_path
 
 
 @pytest.fixture

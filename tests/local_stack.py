@@ -82,6 +82,7 @@ class Client:
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self.url = url
+        self.token = token
         self.session = requests.Session()
         if token:
             self.session.headers["Authorization"] = f"Bearer {token}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import redis
+from redis.connection import AbstractConnection
 
 from local.redis_server import FAKE, INSTALLED, RedisServer
 
@@ -63,3 +65,14 @@ def serve(program: str) -> Iterator[Server]:
     server = Server(program)
     yield server
     server.stop()
+
+
+def watch_commands(monkeypatch: pytest.MonkeyPatch, seen: Callable[[], object]) -> None:
+    """Call `seen` for each command that is sent to Redis from here on."""
+    send = AbstractConnection.send_packed_command
+
+    def send_packed_command(connection: Any, command: Any, *rest: Any, **options: Any) -> Any:
+        seen()
+        return send(connection, command, *rest, **options)
+
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", send_packed_command)

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
 from tests.local_stack import Client, Stack, await_condition, sign_up, unique
-from tests.redis_servers import PROGRAMS, Server, serve
+from tests.redis_servers import Server
 
 StartStack = Callable[..., Stack]
-
-
-@pytest.fixture(params=PROGRAMS)
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    yield from serve(request.param)
-
-
-def copy_of(user: Client) -> Client:
-    client = Client(user.url)
-    client.session.headers.update(user.session.headers)
-    return client
 
 
 def test_hits_and_misses_show_in_the_answer_and_in_the_request_log(
     start_stack: StartStack, server: Server
 ) -> None:
-    server.settle()
     stack = start_stack("--no-state", "--redis", server.url)
     user = sign_up(stack.url)
     task = user.create()
@@ -47,14 +33,13 @@ def test_without_redis_the_list_comes_from_the_table(start_stack: StartStack) ->
 
 
 def test_redis_killed_under_load_and_brought_back(start_stack: StartStack, server: Server) -> None:
-    server.settle()
     stack = start_stack("--no-state", "--redis", server.url)
     user = sign_up(stack.url)
     user.create()
     await_condition(lambda: user("GET", "/tasks").headers["X-Cache"] == "hit")
 
     def work(number: int) -> list[int]:
-        client, statuses = copy_of(user), []
+        client, statuses = Client(user.url, user.token), []
         for _ in range(12):
             created = client("POST", "/tasks", json={"title": unique(f"Load {number}")})
             listed = client("GET", "/tasks")

@@ -17,8 +17,7 @@ def at_once(user: Client, number: int, act: Callable[[Client, int], requests.Res
     start = Barrier(number)
 
     def client(n: int) -> int:
-        mine = Client(user.url)
-        mine.session.headers.update(user.session.headers)
+        mine = Client(user.url, user.token)
         start.wait()
         return act(mine, n).status_code
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,20 +12,17 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.conftest import ROOT
 from tests.local_stack import Client, Stack, await_condition, sign_up, unique
 
 StartStack = Callable[..., Stack]
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(project: Path) -> Path:
     """A copy of the project to change, where a failed message comes back after a second."""
-    for name in ("functions", "shared", "local"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    template = (ROOT / "template.yaml").read_text()
-    (tmp_path / "template.yaml").write_text(template.replace("VisibilityTimeout: 60", "VisibilityTimeout: 1"))
-    return tmp_path
+    template = project / "template.yaml"
+    template.write_text(template.read_text().replace("VisibilityTimeout: 60", "VisibilityTimeout: 1"))
+    return project
 
 
 def notified(stack: Stack) -> Counter[str]:
@@ -45,8 +41,7 @@ def test_each_stored_task_is_notified_once_and_a_failed_create_is_not(start_stac
     titles = [unique("Notified") for _ in range(30)]
 
     def create_twice(title: str) -> list[int]:
-        client = Client(user.url)
-        client.session.headers.update(user.session.headers)
+        client = Client(user.url, user.token)
         return [client("POST", "/tasks", json={"title": title}).status_code for _ in range(2)]
 
     with ThreadPoolExecutor(6) as threads:

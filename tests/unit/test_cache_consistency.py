@@ -18,6 +18,7 @@ from shared.cached_tasks import CachedTasks
 from shared.page_cache import PageCache
 from shared.schemas import task_document, to_json
 from shared.tasks import TaskQuery, TaskStatus
+from tests.conftest import create_resources
 from tests.redis_servers import PROGRAMS, Server, serve
 
 statuses = st.sampled_from(TaskStatus)
@@ -39,13 +40,7 @@ class Machine(RuleBasedStateMachine):
         self.mock = mock_aws()
         self.mock.start()
         client: Any = boto3.client("dynamodb")
-        from local.backends import Content
-        from local.template import load_template
-        from tests.conftest import ROOT
-
-        Content(None, load_template(ROOT / "template.yaml", {}).resources).create(
-            {"tables": {}, "secrets": {}}
-        )
+        create_resources()
         self.server.settle()
         self.cut_off = False
         self.numbers = itertools.count()

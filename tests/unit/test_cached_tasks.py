@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from redis.connection import AbstractConnection
 
 from shared.cached_tasks import CachedTasks, CacheUse
 from shared.page_cache import PageCache
 from shared.task_store import TaskStore
 from shared.tasks import TaskQuery, TaskStatus
 from tests.conftest import LambdaContext, event, load_function
-from tests.redis_servers import PROGRAMS, Server, serve
-
-
-@pytest.fixture(scope="module", params=PROGRAMS)
-def shared_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    yield from serve(request.param)
-
-
-@pytest.fixture
-def server(shared_server: Server) -> Server:
-    shared_server.settle()
-    return shared_server
+from tests.redis_servers import Server, watch_commands
 
 
 @pytest.fixture
@@ -102,13 +89,7 @@ class Calls:
         dynamodb.meta.events.register(
             "before-call.dynamodb.*", lambda model, **_: self._made.append(model.name)
         )
-        send = AbstractConnection.send_packed_command
-
-        def send_packed_command(connection: Any, command: Any, *rest: Any, **options: Any) -> Any:
-            self._made.append("redis")
-            return send(connection, command, *rest, **options)
-
-        monkeypatch.setattr(AbstractConnection, "send_packed_command", send_packed_command)
+        watch_commands(monkeypatch, lambda: self._made.append("redis"))
 
     def take(self) -> list[str]:
         made, self._made = self._made, []

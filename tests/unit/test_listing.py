@@ -17,7 +17,7 @@ from moto import mock_aws
 from shared import task_store
 from shared.task_store import TaskStore
 from shared.tasks import Position, Task, TaskQuery, TaskStatus
-from tests.conftest import ROOT
+from tests.conftest import create_resources
 
 NEWEST = 10
 statuses = st.sampled_from(TaskStatus)
@@ -29,13 +29,8 @@ fast = settings(deadline=None, max_examples=40, suppress_health_check=[HealthChe
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    from local.backends import Content
-    from local.template import load_template
-
     with mock_aws():
-        Content(None, load_template(ROOT / "template.yaml", {}).resources).create(
-            {"tables": {}, "secrets": {}}
-        )
+        create_resources()
         yield boto3.client("dynamodb")
 
 

@@ -9,32 +9,20 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
-from redis.connection import AbstractConnection
 
-from local.redis_server import _free_port
+from local.redis_server import free_port
 from shared import page_cache
 from shared.page_cache import LookUp, PageCache
 from tests.local_stack import await_condition
-from tests.redis_servers import PROGRAMS, REAL, Server, needs_real_redis, serve
+from tests.redis_servers import REAL, Server, needs_real_redis, serve, watch_commands
 
 NOTHING = LookUp(None, None, 0)
-
-
-@pytest.fixture(scope="module", params=PROGRAMS)
-def shared_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    yield from serve(request.param)
-
-
-@pytest.fixture
-def server(shared_server: Server) -> Server:
-    shared_server.settle()
-    return shared_server
 
 
 @pytest.fixture
@@ -260,7 +248,8 @@ def test_without_a_cache_nothing_is_cached() -> None:
 
 
 def test_each_call_is_one_round_trip_also_the_first(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = count_commands(monkeypatch)
+    calls: list[str] = []
+    watch_commands(monkeypatch, lambda: calls.append("redis"))
     cache = patient(server.url)
     found = cache.look_up("q")
     assert len(calls) == 1
@@ -270,44 +259,11 @@ def test_each_call_is_one_round_trip_also_the_first(server: Server, monkeypatch:
     assert len(calls) == 3
 
 
-def count_commands(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Note what is sent to Redis from here on."""
-    calls: list[Any] = []
-    send = AbstractConnection.send_packed_command
-
-    def send_packed_command(self: Any, command: Any, *rest: Any, **options: Any) -> Any:
-        calls.append(command)
-        return send(self, command, *rest, **options)
-
-    monkeypatch.setattr(AbstractConnection, "send_packed_command", send_packed_command)
-    return calls
-
-
-@needs_real_redis
-def test_a_clustered_server_keeps_all_keys_together(tmp_path: Path) -> None:
+@contextmanager
+def running(url: str, *options: str, folder: Path) -> Iterator[redis.Redis]:
+    """A real server with options of its own, once it answers at `url`."""
     assert REAL is not None
-    port = _free_port()
-    process = subprocess.Popen(
-        [REAL, "--port", str(port), "--save", "", "--cluster-enabled", "yes"],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        client = await_server(f"redis://127.0.0.1:{port}")
-        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
-        await_condition(lambda: client.cluster("info")["cluster_state"] == "ok")
-        client.set(page_cache.GENERATION, "first")
-        cache = patient(f"redis://127.0.0.1:{port}")
-        fill(cache)
-        assert cache.look_up("q").page == "page"
-        assert cache.invalidate()
-        client.close()
-    finally:
-        process.kill()
-        process.wait()
-
-
-def await_server(url: str) -> redis.Redis:
+    process = subprocess.Popen([REAL, "--save", "", *options], cwd=folder, stdout=subprocess.DEVNULL)
     client = redis.Redis.from_url(url)
 
     def answers() -> bool:
@@ -315,29 +271,42 @@ def await_server(url: str) -> redis.Redis:
             return bool(client.ping())
         return False
 
-    await_condition(answers)
-    return client
+    try:
+        await_condition(answers)
+        yield client
+    finally:
+        client.close()
+        process.kill()
+        process.wait()
+
+
+@needs_real_redis
+def test_a_clustered_server_keeps_all_keys_together(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"redis://127.0.0.1:{port}"
+    with running(url, "--port", str(port), "--cluster-enabled", "yes", folder=tmp_path) as client:
+        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        await_condition(lambda: client.cluster("info")["cluster_state"] == "ok")
+        client.set(page_cache.GENERATION, "first")
+        cache = patient(url)
+        fill(cache)
+        assert cache.look_up("q").page == "page"
+        assert cache.invalidate()
 
 
 @needs_real_redis
 def test_speaks_tls_and_checks_the_certificate(tmp_path: Path) -> None:
-    assert REAL is not None
     certificate, key = make_certificate(tmp_path)
-    port = _free_port()
-    process = subprocess.Popen(
-        f"{REAL} --port 0 --tls-port {port} --tls-auth-clients no --tls-cert-file {certificate}"
-        f" --tls-key-file {key} --tls-ca-cert-file {certificate}".split(),
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
+    port = free_port()
+    url = f"rediss://127.0.0.1:{port}"
+    trusting = f"{url}?ssl_ca_certs={certificate}"
+    options = (
+        f"--port 0 --tls-port {port} --tls-auth-clients no --tls-cert-file {certificate}"
+        f" --tls-key-file {key} --tls-ca-cert-file {certificate}"
     )
-    try:
-        url = f"rediss://127.0.0.1:{port}"
-        await_server(f"{url}?ssl_ca_certs={certificate}").close()
-        assert patient(f"{url}?ssl_ca_certs={certificate}").invalidate()
+    with running(trusting, *options.split(), folder=tmp_path):
+        assert patient(trusting).invalidate()
         assert not patient(url).invalidate()
-    finally:
-        process.kill()
-        process.wait()
 
 
 def make_certificate(folder: Path) -> tuple[str, str]:
