@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -11,12 +12,17 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ConnectTimeoutError
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.task_events import EventQueue, TaskEvent, task_created
 from shared.tasks import Task, TaskStatus
 from tests.conftest import LambdaContext, event, load_function
+
+
+# What a message may consist of. See
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+ALLOWED = re.compile("[\\t\\n\\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 
 
 class Queue:
@@ -30,6 +36,7 @@ class Queue:
         assert 1 <= len(Entries) <= 10
         assert len({entry["Id"] for entry in Entries}) == len(Entries)
         assert sum(len(entry["MessageBody"].encode()) for entry in Entries) <= 262_144
+        assert all(ALLOWED.fullmatch(entry["MessageBody"]) for entry in Entries)
         self.calls.append([json.loads(entry["MessageBody"])["id"] for entry in Entries])
         failed = [entry for entry in Entries if json.loads(entry["MessageBody"])["id"] in self.refused]
         return {"Failed": [{"Id": entry["Id"], "SenderFault": False} for entry in failed]} if failed else {}
@@ -63,13 +70,22 @@ def test_small_events_share_calls() -> None:
     assert [len(call) for call in queue.calls] == [10, 10, 5]
 
 
+@given(st.text(min_size=1))
+@example("\ufffe\uffff")
+def test_sqs_takes_any_title(title: str) -> None:
+    EventQueue(Queue(), "queue").publish([new_task(title)])  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("title", ["Kaffee ☕", "\ufffe\uffff", "\x00\x1b", "🗓" * 200])
 def test_any_title_arrives_as_it_is(aws: None, title: str) -> None:
-    task = Task("1", title, "🗓" * 10_000, TaskStatus.PENDING, 1, 1, "ada", 1)
-    assert EventQueue().publish([task_created(task)]) == 1
+    assert EventQueue().publish([new_task(title)]) == 1
     (message,) = boto3.client("sqs").receive_message(QueueUrl="NotificationsQueue")["Messages"]
     document = json.loads(message["Body"])
     assert (document["type"], document["task"]["title"]) == ("task.created", title)
+
+
+def new_task(title: str) -> TaskEvent:
+    return task_created(Task("1", title, "🗓" * 10_000, TaskStatus.PENDING, 1, 1, "ada", 1))
 
 
 class TestPublishing:
