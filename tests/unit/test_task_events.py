@@ -19,7 +19,6 @@ from shared.task_events import EventQueue, TaskEvent, task_created
 from shared.tasks import Task, TaskStatus
 from tests.conftest import LambdaContext, event, load_function
 
-
 # What a message may consist of. See
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 ALLOWED = re.compile("[\\t\\n\\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
