@@ -31,7 +31,9 @@ _CLIENT_OPTIONS: dict[str, Any] = {
     # Seconds for connecting and for each answer. A request can wait for three of them, with TLS: 0.1 s.
     "socket_connect_timeout": 0.03,
     "socket_timeout": 0.035,
-    "retry": Retry(NoBackoff(), 0),
+    # A connection that the server closed while the execution environment was frozen is opened anew. What has
+    # timed out is not tried again.
+    "retry": Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     # Without these a new connection starts with three more round trips.
     "protocol": 2,
     "lib_name": None,
