@@ -1,0 +1,161 @@
+"""What `sam build` makes: all that Lambda needs, for either kind of processor, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local.template import load_template
+from tests.conftest import ROOT
+
+
+def find_lambda_python() -> str | None:
+    """Where python3.13 is. A version manager's command of that name may only tell how to get it."""
+    try:
+        command = ["python3.13", "-c", "import sys; print(sys.executable)"]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return None
+
+
+LAMBDA_PYTHON = find_lambda_python()
+pytestmark = pytest.mark.skipif(LAMBDA_PYTHON is None, reason="needs python3.13, which Lambda runs")
+FUNCTIONS = sorted(
+    name
+    for name, resource in load_template(ROOT / "template.yaml", {}).resources.items()
+    if resource["Type"] == "AWS::Serverless::Function"
+)
+# The machine types of ELF files. See https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
+ELF_MACHINES = {"SharedLayerArm64": 183, "SharedLayerX86": 62}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("build")
+    sam = Path(sys.executable).with_name("sam")
+    command = [sam, "build", "--build-dir", folder, "--base-dir", ROOT, "--template", ROOT / "template.yaml"]
+    environment = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
+    done = subprocess.run(
+        [*command, "--config-file", ROOT / "samconfig.toml"],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(params=sorted(ELF_MACHINES))
+def layer(request: pytest.FixtureRequest, built: Path) -> Path:
+    path: Path = built / request.param / "python"
+    return path
+
+
+VARIABLES = [
+    "NOTIFICATIONS_QUEUE",
+    "NOTIFIED_TABLE",
+    "REDIS_URL",
+    "SIGN_UP",
+    "TASKS_TABLE",
+    "TOKEN_SECRET",
+    "USERS_TABLE",
+]
+
+
+def run(built: Path, function: str, code: str) -> str:
+    """Run code where the handler is, as Lambda does: with the function's folder, the layer and no more."""
+    arm = platform.machine() in {"aarch64", "arm64"}
+    layer = built / ("SharedLayerArm64" if arm else "SharedLayerX86") / "python"
+    assert LAMBDA_PYTHON is not None
+    paths = [str(built / function), str(layer)]
+    done = subprocess.run(
+        [LAMBDA_PYTHON, "-I", "-S", "-B", "-c", f"import sys; sys.path[:0] = {paths}\n{code}"],
+        env={
+            "AWS_ACCESS_KEY_ID": "none",
+            "AWS_SECRET_ACCESS_KEY": "none",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+            "POWERTOOLS_SERVICE_NAME": "task-api",
+            **dict.fromkeys(VARIABLES, ""),
+            "TOKEN_LIFETIME": "3600",
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.skipif(platform.system() != "Linux", reason="the layer's libraries are Linux's")
+def test_each_handler_is_imported_from_what_was_built(built: Path, function: str) -> None:
+    code = """
+import app
+assert callable(app.handler)
+standard = {sys.base_prefix, *sys.path[2:]}
+for module in list(sys.modules.values()):
+    file = getattr(module, "__file__", None)
+    assert not file or file.startswith((*sys.path[:2], *standard)), file
+    if file and file.startswith(sys.path[1]) and file.endswith(".py"):
+        assert module.__cached__ and __import__("os").path.exists(module.__cached__), file
+print(app.__file__)
+"""
+    assert run(built, function, code).strip() == str(built / function / "app.py")
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="the layer's libraries are Linux's")
+def test_a_request_finds_all_that_it_needs(built: Path) -> None:
+    """Down to the call of DynamoDB, which is not there."""
+    event = json.loads((ROOT / "events/get_task.json").read_text())
+    code = f"""
+import json
+import app
+class Context:
+    function_name = memory_limit_in_mb = invoked_function_arn = aws_request_id = ""
+answer = app.handler({event!r}, Context())
+print(answer["statusCode"])
+"""
+    assert run(built, "GetTaskFunction", code).splitlines()[-1] == "503"
+
+
+def test_functions_are_small_and_hold_only_their_own_code(built: Path) -> None:
+    for function in FUNCTIONS:
+        files = {path.relative_to(built / function).as_posix() for path in (built / function).rglob("*")}
+        allowed = {"app.py", "openapi.json"} if function == "ApiDocsFunction" else {"app.py"}
+        assert files == allowed
+
+
+def test_the_layer_is_for_its_processor(layer: Path) -> None:
+    libraries = list(layer.rglob("*.so"))
+    assert len(libraries) >= 3
+    for library in libraries:
+        header = library.read_bytes()[:20]
+        assert header[:4] == b"\x7fELF"
+        assert int.from_bytes(header[18:20], "little") == ELF_MACHINES[layer.parent.name]
+
+
+def test_the_bytecode_is_never_checked(layer: Path) -> None:
+    sources = [path for path in layer.rglob("*.py") if "site-packages" not in path.parts]
+    assert len(sources) > 500
+    for source in sources:
+        bytecode = source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"
+        # PEP 552: the flags after the magic number; 1 is a hash that is not checked.
+        assert bytecode.read_bytes()[4:8] == b"\x01\0\0\0", source
+
+
+def test_the_layer_has_nothing_that_lambda_does_not_use(layer: Path) -> None:
+    services = {path.name for path in (layer / "botocore/data").iterdir() if path.is_dir()}
+    assert services == {"dynamodb", "secretsmanager", "sqs"}
+    names = {path.name for path in layer.iterdir()}
+    assert not names & {"bin", "moto", "pytest", "samcli", "local", "tests", "functions"}
+    assert (layer / "shared/tasks.py").read_text() == (ROOT / "shared/tasks.py").read_text()
