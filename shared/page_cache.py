@@ -163,7 +163,9 @@ class PageCache:
             return self._redis.eval(script, len(_KEYS), *_KEYS, *arguments)
         except redis.RedisError as error:
             self._left_alone_until = time.monotonic() + self._leave_alone
-            logger.warning("cache failed", reason=repr(error), left_alone_for=self._leave_alone)
+            logger.warning(
+                "cache failed", reason=f"{type(error).__name__}: {error}", left_alone_for=self._leave_alone
+            )
             with single_metric(
                 name="CacheFailure", unit=MetricUnit.Count, value=1, namespace=METRIC_NAMESPACE
             ):

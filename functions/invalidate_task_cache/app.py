@@ -12,12 +12,13 @@ logger = Logger()
 cache = PageCache(leave_alone=0)
 
 
-class CacheUnreachable(Exception):
-    """The cache did not answer; Lambda tries again."""
-
-
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 (Lambda passes both)
-    """Invalidate once for all records of the batch."""
-    if not cache.invalidate():
-        raise CacheUnreachable
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 (Lambda passes both)
+    """Invalidate once for all records of the batch; all of them failed when the cache does not answer.
+
+    See https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+    """
+    failed = [] if cache.invalidate() else event["Records"][:1]
+    return {
+        "batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]} for record in failed]
+    }
