@@ -1,0 +1,179 @@
+"""Least privilege: each function's role allows what its code calls, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+from passlib.hash import argon2
+from samcli.yamlhelper import yaml_parse
+
+from tests.conftest import ROOT, LambdaContext, event, load_function
+
+TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+FUNCTIONS = {
+    resource["Properties"]["CodeUri"].removeprefix("functions/"): resource["Properties"]
+    for resource in TEMPLATE.values()
+    if resource["Type"] == "AWS::Serverless::Function"
+}
+Permission = tuple[str, str]
+"""An action, and what it is done to: a resource's logical id, with what follows in its ARN."""
+
+# What Lambda itself does for a function that a stream or a queue calls. See
+# https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+STREAM_ACTIONS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
+QUEUE_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+
+
+def allowed(function: str) -> set[Permission]:
+    role = TEMPLATE[resource_name(FUNCTIONS[function]["Role"])]["Properties"]
+    assert role["ManagedPolicyArns"] == [{"Ref": "RunPolicy"}]
+    return {
+        (action, resource_name(resource))
+        for policy in role.get("Policies", [])
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+    }
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def resource_name(reference: Any) -> str:
+    """Name a resource that is referred to, such as TasksTable or TasksTable/index/a-name."""
+    if "Fn::GetAtt" in reference:
+        name, attribute = reference["Fn::GetAtt"]
+        return f"{name}/stream" if attribute == "StreamArn" else str(name)
+    if "Fn::Sub" in reference:
+        return str(reference["Fn::Sub"]).replace("${", "").replace(".Arn}", "")
+    return str(reference["Ref"])
+
+
+def by_lambda(function: str) -> set[Permission]:
+    """What Lambda does in the function's name, because of its event source mappings."""
+    permissions: set[Permission] = set()
+    for source in FUNCTIONS[function].get("Events", {}).values():
+        properties = source["Properties"]
+        if source["Type"] == "DynamoDB":
+            stream = resource_name(properties["Stream"])
+            permissions |= {(action, stream) for action in STREAM_ACTIONS}
+            permissions.add(("dynamodb:ListStreams", f"{stream}/*"))
+            if destination := properties.get("DestinationConfig"):
+                permissions.add(("sqs:SendMessage", resource_name(destination["OnFailure"]["Destination"])))
+        elif source["Type"] == "SQS":
+            permissions |= {(action, resource_name(properties["Queue"])) for action in QUEUE_ACTIONS}
+    return permissions
+
+
+def needed(operation: str, parameters: dict[str, Any]) -> set[Permission]:
+    """What a call needs to be allowed.
+
+    See https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
+    """
+    if operation == "TransactWriteItems":
+        return {
+            (f"dynamodb:{kind}Item", write["TableName"])
+            for item in parameters["TransactItems"]
+            for kind, write in item.items()
+        }
+    if operation == "SendMessageBatch":
+        return {("sqs:SendMessage", parameters["QueueUrl"])}
+    if operation == "GetSecretValue":
+        return {("secretsmanager:GetSecretValue", parameters["SecretId"])}
+    index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""
+    return {(f"dynamodb:{operation}", parameters["TableName"] + index)}
+
+
+@pytest.fixture
+def called(aws: None, monkeypatch: pytest.MonkeyPatch) -> set[Permission]:
+    """What the functions' calls of AWS need, from here on."""
+    permissions: set[Permission] = set()
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def record(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
+        permissions.update(needed(operation, parameters))
+        return call(client, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", record)
+    return permissions
+
+
+def invoke(function: str, **changes: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = load_function(function).handler(event(function, **changes), LambdaContext())
+    return answer
+
+
+Scenario = Callable[[set[Permission]], None]
+"""Runs a function so that it makes every kind of call it can; what is done before that clears the set."""
+
+
+def simply(function: str, status: int | None = None) -> Scenario:
+    def scenario(_called: set[Permission]) -> None:
+        assert invoke(function).get("statusCode") == status
+
+    return scenario
+
+
+def with_a_task(function: str, status: int, *bodies: dict[str, Any]) -> Scenario:
+    def scenario(called: set[Permission]) -> None:
+        task_id = json.loads(invoke("create_task")["body"])["id"]
+        called.clear()
+        for body in bodies or [{}]:
+            path = {"path": f"/tasks/{task_id}", "pathParameters": {"task_id": task_id}}
+            assert invoke(function, **path, body=json.dumps(body))["statusCode"] == status
+
+    return scenario
+
+
+def login(called: set[Permission]) -> None:
+    invoke("create_user")
+    boto3.client("dynamodb").update_item(
+        TableName="UsersTable",
+        Key={"username": {"S": "ada"}},
+        UpdateExpression="SET password_hash = :weak",
+        ExpressionAttributeValues={":weak": {"S": argon2.using(time_cost=1).hash("correct horse battery")}},
+    )
+    called.clear()
+    assert invoke("login")["statusCode"] == 200
+
+
+def send_notification(_called: set[Permission]) -> None:
+    records = event("send_notification")["Records"]
+    records[0]["body"] = json.dumps({**json.loads(records[0]["body"]), "type": "unknown"})
+    assert len(invoke("send_notification", Records=records)["batchItemFailures"]) == 1
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "api_docs": simply("api_docs", 200),
+    "authorize": simply("authorize"),
+    "create_task": simply("create_task", 201),
+    "create_user": simply("create_user", 201),
+    "delete_task": with_a_task("delete_task", 204),
+    "get_task": with_a_task("get_task", 200),
+    "invalidate_task_cache": simply("invalidate_task_cache"),
+    "list_tasks": simply("list_tasks", 200),
+    "login": login,
+    "publish_task_events": simply("publish_task_events"),
+    "send_notification": send_notification,
+    "update_task": with_a_task("update_task", 200, {"title": "Another"}, {"status": "COMPLETED"}),
+}
+
+
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
+def test_a_function_may_do_what_it_does_and_no_more(function: str, called: set[Permission]) -> None:
+    SCENARIOS[function](called)
+    assert allowed(function) == called | by_lambda(function)
+
+
+def test_no_resource_is_a_wildcard_where_one_can_be_named() -> None:
+    statements = TEMPLATE["RunPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    everything = [statement["Action"] for statement in statements if statement["Resource"] == "*"]
+    # See https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
+    assert everything == [["xray:PutTraceSegments", "xray:PutTelemetryRecords"]]
