@@ -1,0 +1,49 @@
+"""What the template promises to those who deploy it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from samcli.yamlhelper import yaml_parse
+
+from tests.conftest import ROOT
+
+RESOURCES: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+
+
+def of_type(prefix: str) -> list[str]:
+    names = [name for name, resource in RESOURCES.items() if resource["Type"].startswith(prefix)]
+    assert names
+    return names
+
+
+@pytest.mark.parametrize("prefix", ["AWS::EC2::", "AWS::ElastiCache::"])
+def test_without_a_cache_there_is_no_network(prefix: str) -> None:
+    assert {RESOURCES[name].get("Condition") for name in of_type(prefix)} == {"HasCache"}
+
+
+def test_what_users_wrote_outlives_the_stack() -> None:
+    for name in ("TasksTable", "UsersTable"):
+        table = RESOURCES[name]
+        assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+        assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_nothing_leads_out_of_the_network() -> None:
+    kinds = {RESOURCES[name]["Type"] for name in of_type("AWS::EC2::")}
+    assert not kinds & {
+        "AWS::EC2::InternetGateway",
+        "AWS::EC2::NatGateway",
+        "AWS::EC2::EIP",
+        "AWS::EC2::Route",
+    }
+
+
+def test_only_functions_that_use_the_cache_reach_it() -> None:
+    functions = [RESOURCES[name]["Properties"] for name in of_type("AWS::Serverless::Function")]
+    for function in functions:
+        variables = function.get("Environment", {}).get("Variables", {})
+        assert ("REDIS_URL" in variables) == ("VpcConfig" in function)
+    (ingress,) = RESOURCES["CacheSecurityGroup"]["Properties"]["SecurityGroupIngress"]
+    assert ingress["SourceSecurityGroupId"] == {"Ref": "FunctionsSecurityGroup"}
