@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -47,3 +48,14 @@ def test_only_functions_that_use_the_cache_reach_it() -> None:
         assert ("REDIS_URL" in variables) == ("VpcConfig" in function)
     (ingress,) = RESOURCES["CacheSecurityGroup"]["Properties"]["SecurityGroupIngress"]
     assert ingress["SourceSecurityGroupId"] == {"Ref": "FunctionsSecurityGroup"}
+
+
+def test_the_dashboard_is_json() -> None:
+    widgets = json.loads(RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])["widgets"]
+    assert len(widgets) >= 7
+
+
+def test_every_alarm_is_published() -> None:
+    for name in of_type("AWS::CloudWatch::Alarm"):
+        alarm = RESOURCES[name]["Properties"]
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmTopic"}]
