@@ -63,7 +63,7 @@ class WarmRuntime:
         Args:
             root: The folder that has the package `shared`.
             environment: Variables that every function has here.
-            replaced: Other values for variables of the template, for the functions that have them.
+            replaced: Other values for variables of the template, where these are not empty.
             concurrency: How many events a function may handle at once.
             log: Takes what functions write.
         """
@@ -119,7 +119,7 @@ class WarmRuntime:
                 "LANG": "en_US.UTF-8",
                 "TZ": ":UTC",
                 **variables,
-                **{name: value for name, value in self._replaced.items() if name in variables},
+                **{name: value for name, value in self._replaced.items() if variables.get(name)},
                 **self._environment,
             },
             memory=config.memory,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.local_stack import Client, Stack, await_condition, sign_up, unique
 from tests.redis_servers import Server
 
@@ -25,8 +27,11 @@ def test_hits_and_misses_show_in_the_answer_and_in_the_request_log(
     assert user("GET", "/tasks").json() == []
 
 
-def test_without_redis_the_list_comes_from_the_table(start_stack: StartStack) -> None:
-    user = sign_up(start_stack("--no-state", "--redis", "none").url)
+@pytest.mark.parametrize("options", [("--redis", "none"), ("--parameter", "Cache=disabled")])
+def test_without_a_cache_the_list_comes_from_the_table(
+    start_stack: StartStack, options: tuple[str, str]
+) -> None:
+    user = sign_up(start_stack("--no-state", *options).url)
     task = user.create()
     answer = user("GET", "/tasks")
     assert (answer.json(), answer.headers["X-Cache"]) == ([task], "off")
