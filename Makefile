@@ -13,7 +13,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format types validate openapi lock clean build-SharedLayerArm64 build-SharedLayerX86
+.PHONY: help install run test lint format types validate openapi lock clean build-SharedLayer build-CompiledLayerArm64 \
+	build-CompiledLayerX86
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -59,21 +60,30 @@ lock: $(INSTALLED) ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upg
 clean: ## Remove what these commands made, tasks and users of the local stack included
 	rm -rf $(VENV) .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# `sam build` calls these: a layer with the locked runtime dependencies and the package shared. What Lambda never
-# uses is left out: the data of AWS services that nobody here calls, tests, and records of the installation. The
-# bytecode is never checked against its source, because Lambda cannot write a newer one.
+# `sam build` calls these: one layer with the locked runtime dependencies and the package shared, and for each kind of
+# processor one with their compiled libraries; Lambda lays them over each other. What Lambda never uses is left out:
+# the data of AWS services that nobody here calls, tests, and records of the installation. The bytecode is never checked
+# against its source, because Lambda cannot write a newer one.
 LAYER_PYTHON := python3.13
+LAYER = $(ARTIFACTS_DIR)/python
 SERVICES := dynamodb secretsmanager sqs
-build-SharedLayerArm64: MACHINE := aarch64
-build-SharedLayerX86: MACHINE := x86_64
-build-SharedLayerArm64 build-SharedLayerX86:
-	$(LAYER_PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --only-binary :all: \
-		--platform manylinux2014_$(MACHINE) --platform manylinux_2_28_$(MACHINE) --python-version 3.13 \
-		--require-hashes --requirement requirements/runtime.txt --target "$(ARTIFACTS_DIR)/python"
-	cp -R shared "$(ARTIFACTS_DIR)/python/"
-	cd "$(ARTIFACTS_DIR)/python" && rm -rf bin boto3/data boto3/examples passlib/tests && \
-		find . -name __pycache__ -prune -exec rm -rf {} + && \
+INSTALL = $(LAYER_PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --only-binary :all: \
+	--platform manylinux2014_$(MACHINE) --platform manylinux_2_28_$(MACHINE) --python-version 3.13 \
+	--require-hashes --requirement requirements/runtime.txt --target "$(LAYER)"
+
+build-SharedLayer: MACHINE := aarch64
+build-SharedLayer:
+	$(INSTALL)
+	cp -R shared "$(LAYER)"
+	cd "$(LAYER)" && rm -rf bin boto3/data boto3/examples passlib/tests && \
+		find . \( -name __pycache__ -o -name "*.so" \) -prune -exec rm -rf {} + && \
 		find botocore/data -mindepth 1 -maxdepth 1 -type d $(SERVICES:%=! -name %) -exec rm -rf {} + && \
 		find botocore/data \( -name "examples-*" -o -name "waiters-*" \) -exec rm {} +
-	$(LAYER_PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s "$(ARTIFACTS_DIR)" -p /opt \
-		"$(ARTIFACTS_DIR)/python"
+	$(LAYER_PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s "$(ARTIFACTS_DIR)" -p /opt "$(LAYER)"
+
+build-CompiledLayerArm64: MACHINE := aarch64
+build-CompiledLayerX86: MACHINE := x86_64
+build-CompiledLayerArm64 build-CompiledLayerX86:
+	$(INSTALL)
+	find "$(LAYER)" -type f ! -name "*.so" -delete
+	find "$(LAYER)" -type d -empty -delete

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +33,7 @@ FUNCTIONS = sorted(
     if resource["Type"] == "AWS::Serverless::Function"
 )
 # The machine types of ELF files. See https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
-ELF_MACHINES = {"SharedLayerArm64": 183, "SharedLayerX86": 62}
+ELF_MACHINES = {"CompiledLayerArm64": 183, "CompiledLayerX86": 62}
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +54,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=sorted(ELF_MACHINES))
-def layer(request: pytest.FixtureRequest, built: Path) -> Path:
-    path: Path = built / request.param / "python"
-    return path
+@pytest.fixture(scope="module")
+def layer(built: Path) -> Path:
+    return built / "SharedLayer/python"
 
 
 VARIABLES = [
@@ -70,12 +70,20 @@ VARIABLES = [
 ]
 
 
-def run(built: Path, function: str, code: str) -> str:
-    """Run code where the handler is, as Lambda does: with the function's folder, the layer and no more."""
+@pytest.fixture(scope="module")
+def opt(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What Lambda makes of the layers: one laid over the other."""
+    folder = tmp_path_factory.mktemp("opt")
     arm = platform.machine() in {"aarch64", "arm64"}
-    layer = built / ("SharedLayerArm64" if arm else "SharedLayerX86") / "python"
+    for layer in ("SharedLayer", "CompiledLayerArm64" if arm else "CompiledLayerX86"):
+        shutil.copytree(built / layer, folder, dirs_exist_ok=True)
+    return folder
+
+
+def run(built: Path, opt: Path, function: str, code: str) -> str:
+    """Run code where the handler is, as Lambda does: with the function's folder, the layers and no more."""
     assert LAMBDA_PYTHON is not None
-    paths = [str(built / function), str(layer)]
+    paths = [str(built / function), str(opt / "python")]
     done = subprocess.run(
         [LAMBDA_PYTHON, "-I", "-S", "-B", "-c", f"import sys; sys.path[:0] = {paths}\n{code}"],
         env={
@@ -98,7 +106,7 @@ def run(built: Path, function: str, code: str) -> str:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.skipif(platform.system() != "Linux", reason="the layer's libraries are Linux's")
-def test_each_handler_is_imported_from_what_was_built(built: Path, function: str) -> None:
+def test_each_handler_is_imported_from_what_was_built(built: Path, opt: Path, function: str) -> None:
     code = """
 import app
 assert callable(app.handler)
@@ -110,11 +118,11 @@ for module in list(sys.modules.values()):
         assert module.__cached__ and __import__("os").path.exists(module.__cached__), file
 print(app.__file__)
 """
-    assert run(built, function, code).strip() == str(built / function / "app.py")
+    assert run(built, opt, function, code).strip() == str(built / function / "app.py")
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="the layer's libraries are Linux's")
-def test_a_request_finds_all_that_it_needs(built: Path) -> None:
+def test_a_request_finds_all_that_it_needs(built: Path, opt: Path) -> None:
     """Down to the call of DynamoDB, which is not there."""
     event = json.loads((ROOT / "events/get_task.json").read_text())
     code = f"""
@@ -125,7 +133,7 @@ class Context:
 answer = app.handler({event!r}, Context())
 print(answer["statusCode"])
 """
-    assert run(built, "GetTaskFunction", code).splitlines()[-1] == "503"
+    assert run(built, opt, "GetTaskFunction", code).splitlines()[-1] == "503"
 
 
 def test_functions_are_small_and_hold_only_their_own_code(built: Path) -> None:
@@ -135,13 +143,14 @@ def test_functions_are_small_and_hold_only_their_own_code(built: Path) -> None:
         assert files == allowed
 
 
-def test_the_layer_is_for_its_processor(layer: Path) -> None:
-    libraries = list(layer.rglob("*.so"))
+@pytest.mark.parametrize("compiled", sorted(ELF_MACHINES))
+def test_the_libraries_are_for_their_processor(built: Path, compiled: str) -> None:
+    libraries = [path for path in (built / compiled).rglob("*") if path.is_file()]
     assert len(libraries) >= 3
     for library in libraries:
         header = library.read_bytes()[:20]
         assert header[:4] == b"\x7fELF"
-        assert int.from_bytes(header[18:20], "little") == ELF_MACHINES[layer.parent.name]
+        assert int.from_bytes(header[18:20], "little") == ELF_MACHINES[compiled]
 
 
 def test_the_bytecode_is_never_checked(layer: Path) -> None:
@@ -157,5 +166,6 @@ def test_the_layer_has_nothing_that_lambda_does_not_use(layer: Path) -> None:
     services = {path.name for path in (layer / "botocore/data").iterdir() if path.is_dir()}
     assert services == {"dynamodb", "secretsmanager", "sqs"}
     names = {path.name for path in layer.iterdir()}
+    assert not list(layer.rglob("*.so"))
     assert not names & {"bin", "moto", "pytest", "samcli", "local", "tests", "functions"}
     assert (layer / "shared/tasks.py").read_text() == (ROOT / "shared/tasks.py").read_text()
