@@ -62,6 +62,11 @@ def parse_options(arguments: list[str]) -> Options:
         help="workers that a function may have when requests come at once",
     )
     parser.add_argument(
+        "--docker",
+        action="store_true",
+        help="serve the API by `sam local start-api` from what `sam build` made; `make sam-local` does both",
+    )
+    parser.add_argument(
         "--template", type=Path, default=Path("template.yaml"), help="SAM template", metavar="FILE"
     )
     chosen = parser.parse_args(arguments)
@@ -73,6 +78,7 @@ def parse_options(arguments: list[str]) -> Options:
         redis=chosen.redis,
         concurrency=chosen.concurrency,
         parameters=dict(chosen.parameter),
+        docker=chosen.docker,
     )
 
 

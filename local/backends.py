@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.literals import QueueAttributeNameType
 
+LOOPBACK = "127.0.0.1"
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 """The account that moto and SAM CLI make up."""
@@ -42,8 +43,8 @@ ENVIRONMENT = {
     "AWS_DEFAULT_REGION": REGION,
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    "NO_PROXY": "127.0.0.1",
-    "no_proxy": "127.0.0.1",
+    "NO_PROXY": "*",
+    "no_proxy": "*",
 }
 """What leads every AWS client here, whatever the user's own environment and files say of AWS."""
 _KEPT_SERVICES = ("DynamoDB_", "secretsmanager")
@@ -70,6 +71,8 @@ class BackendsConfig:
     """The file that keeps their content, if any does."""
     redis: str
     """Which Redis: `auto`, `none`, the name of a program to start, or the URL of one that runs."""
+    host: str
+    """The address they listen on."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +144,12 @@ def main() -> None:
         return  # the stack gave up before it knew what it needs
     config = BackendsConfig(**json.loads(line))
     aws = SerialApplication(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, aws, threaded=True, request_handler=Handler)
+    server = make_server(config.host, 0, aws, threaded=True, request_handler=Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
+    url = f"http://{config.host}:{server.server_port}"
     with contextlib.ExitStack() as stack:
         try:
-            redis, program = _redis(config.redis, stack)
+            redis, program = _redis(config.redis, config.host, stack)
             file = StateFile(Path(config.state)) if config.state else None
             content = Content(url, config.resources)
             content.create(file.read() if file else {"tables": {}, "secrets": {}})
@@ -162,13 +165,13 @@ def main() -> None:
             _keep_saving(file, content, aws, stopped)
 
 
-def _redis(choice: str, stack: contextlib.ExitStack) -> tuple[str, str]:
+def _redis(choice: str, host: str, stack: contextlib.ExitStack) -> tuple[str, str]:
     """Start Redis, until the stack closes, if it is to be started; returns its URL and what it is."""
     if choice == "none":
         return "", "none: nothing is cached"
     if "://" in choice:
         return choice, "your own"
-    server = RedisServer(None if choice == "auto" else choice)
+    server = RedisServer(None if choice == "auto" else choice, host=host)
     stack.callback(server.stop)
     _begin_generation(server.url)
     return server.url, server.program

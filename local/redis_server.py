@@ -1,6 +1,6 @@
 """Redis on this machine: an installed server, or else fakeredis.
 
-`python -m local.redis_server PORT` serves fakeredis on a port.
+`python -m local.redis_server HOST PORT` serves fakeredis.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ _START_TIMEOUT = 30
 
 
 class RedisServer:
-    """A server of its own, on a free port of the loopback interface, that keeps nothing on disk."""
+    """A server of its own that keeps nothing on disk."""
 
-    def __init__(self, program: str | None = None, port: int | None = None) -> None:
+    def __init__(self, program: str | None = None, port: int | None = None, host: str = "127.0.0.1") -> None:
         """Start it, and wait until it answers.
 
         Args:
             program: `redis-server`, `valkey-server` or `fakeredis`; by default the first that is there.
             port: The port to listen on; by default a free one.
+            host: The address to listen on.
 
         Raises:
             LocalStackError: it is not installed, or does not start.
         """
         self.program = program or next(filter(shutil.which, INSTALLED), FAKE)
-        self.port = port or free_port()
-        self.url = f"redis://127.0.0.1:{self.port}"
+        self.port = port or free_port(host)
+        self.url = f"redis://{host}:{self.port}"
         try:
             self._process = subprocess.Popen(  # noqa: S603 (one of three programs)
-                _command(self.program, self.port),
+                _command(self.program, host, self.port),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C must not end it before the functions have ended
@@ -67,15 +68,17 @@ class RedisServer:
         self._process.wait()
 
 
-def _command(program: str, port: int) -> list[str]:
+def _command(program: str, host: str, port: int) -> list[str]:
     if program == FAKE:
-        return [sys.executable, "-m", "local.redis_server", str(port)]
-    return [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--loglevel", "warning"]
+        return [sys.executable, "-m", "local.redis_server", host, str(port)]
+    # Protected mode would refuse containers, which do not come through the loopback interface.
+    options = {"bind": host, "port": str(port), "protected-mode": "no", "save": "", "loglevel": "warning"}
+    return [program, *(part for name, value in options.items() for part in (f"--{name}", value))]
 
 
-def free_port() -> int:
-    """Find a port of the loopback interface that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
+def free_port(host: str = "127.0.0.1") -> int:
+    """Find a port that nothing listens on."""
+    with socket.create_server((host, 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
 
@@ -84,7 +87,7 @@ def main() -> None:
     """Serve fakeredis."""
     from fakeredis import TcpFakeServer
 
-    TcpFakeServer(("127.0.0.1", int(sys.argv[1]))).serve_forever()
+    TcpFakeServer((sys.argv[1], int(sys.argv[2]))).serve_forever()
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ class Options:
     concurrency: int
     """How many events a function may handle at once."""
     parameters: Mapping[str, str]
+    docker: bool
+    """Whether SAM CLI serves the API, in containers."""
 
 
 def serve(options: Options) -> None:
@@ -66,7 +68,7 @@ def _running(options: Options) -> Iterator[str]:
         # Imported here, because it takes a second that the backends spend on their own start.
         from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
 
-        from local import console
+        from local import console, sam_local
         from local.event_sources import queue_mappings, stream_mappings
         from local.gateway import Gateway
         from local.runtime import WarmRuntime
@@ -77,7 +79,10 @@ def _running(options: Options) -> Iterator[str]:
         template = load_template(options.template, options.parameters)
         queues, streams = queue_mappings(template), stream_mappings(template)
         state = str(options.state) if options.state else None
-        endpoints = backends.configure(BackendsConfig(dict(template.resources), state, options.redis))
+        host = sam_local.docker_host() if options.docker else sam_local.NO_CONTAINERS
+        endpoints = backends.configure(
+            BackendsConfig(dict(template.resources), state, options.redis, host.address)
+        )
         runtime = WarmRuntime(
             template.root,
             {**ENVIRONMENT, "AWS_ENDPOINT_URL": endpoints.aws},
@@ -90,14 +95,22 @@ def _running(options: Options) -> Iterator[str]:
         runner = LocalLambdaRunner(runtime, template.functions, cwd=root, real_path=root)
         triggers = Triggers(queues, streams, invoker(runner), endpoints.aws, log=console.delivery)
         stack.callback(triggers.stop)
-        gateway = Gateway(template, runner, port, log=console.request)
-        server = gateway.listen(options.host, listener.fileno())
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        stack.callback(server.shutdown)
         runtime.preload()
+        if options.docker:
+            aws, redis = host.seen_from_containers(endpoints.aws), host.seen_from_containers(endpoints.redis)
+            listener.close()
+            api = sam_local.StartApi(
+                template, options.parameters, aws, redis, host=options.host, port=port
+            )
+            stack.callback(api.close)
+        else:
+            gateway = Gateway(template, runner, port, log=console.request)
+            server = gateway.listen(options.host, listener.fileno())
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            stack.callback(server.shutdown)
 
         url = f"http://{options.host}:{port}"
-        console.say(f"\n  API        {url}")
+        console.say(f"\n  API        {url}" + ("  (sam local start-api)" if options.docker else ""))
         console.say(f"  AWS        {endpoints.aws}  (moto: DynamoDB, SQS, Secrets Manager)")
         console.say(f"  Redis      {endpoints.redis}  ({endpoints.redis_program})")
         console.say(f"  state      {state or 'kept nowhere (--no-state)'}")

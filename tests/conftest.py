@@ -18,6 +18,7 @@ from moto import mock_aws
 
 from tests.local_stack import ROOT, Client, Stack, sign_up
 from tests.redis_servers import PROGRAMS, Server, serve
+from tests.sam_cli import sam
 
 TOKEN_KEY = "the signing key of the tests, sixty-four characters or so of it!"
 
@@ -128,6 +129,13 @@ def anyone(stack: Stack) -> Client:
 def user(stack: Stack) -> Client:
     """One who is signed in."""
     return sign_up(stack.url)
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """What `sam build` makes."""
+    sam("build")
+    return ROOT / ".aws-sam/build"
 
 
 @pytest.fixture

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from local.template import load_template
 from tests.conftest import ROOT
+from tests.sam_cli import LAMBDA_PYTHON, needs_lambda_python
 
-
-def find_lambda_python() -> str | None:
-    """Where python3.13 is. A version manager's command of that name may only tell how to get it."""
-    try:
-        command = ["python3.13", "-c", "import sys; print(sys.executable)"]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        return None
-
-
-LAMBDA_PYTHON = find_lambda_python()
-pytestmark = pytest.mark.skipif(LAMBDA_PYTHON is None, reason="needs python3.13, which Lambda runs")
+pytestmark = needs_lambda_python
 FUNCTIONS = sorted(
     name
     for name, resource in load_template(ROOT / "template.yaml", {}).resources.items()
@@ -34,24 +22,6 @@ FUNCTIONS = sorted(
 )
 # The machine types of ELF files. See https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
 ELF_MACHINES = {"CompiledLayerArm64": 183, "CompiledLayerX86": 62}
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("build")
-    sam = Path(sys.executable).with_name("sam")
-    command = [sam, "build", "--build-dir", folder, "--base-dir", ROOT, "--template", ROOT / "template.yaml"]
-    environment = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
-    done = subprocess.run(
-        [*command, "--config-file", ROOT / "samconfig.toml"],
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return folder
 
 
 @pytest.fixture(scope="module")

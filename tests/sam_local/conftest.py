@@ -1,0 +1,27 @@
+"""`make sam-local`, as it runs once `sam build` is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.local_stack import Client, Stack, sign_up
+
+
+@pytest.fixture(scope="module")
+def stack(built: Path) -> Iterator[Stack]:
+    stack = Stack("--no-state", "--docker")
+    yield stack
+    stack.stop()
+
+
+@pytest.fixture(scope="module")
+def anyone(stack: Stack) -> Client:
+    return Client(stack.url)
+
+
+@pytest.fixture(scope="module")
+def user(stack: Stack) -> Client:
+    return sign_up(stack.url)
