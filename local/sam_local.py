@@ -121,8 +121,7 @@ def _copy(
 ) -> tuple[Path, Collection[str]]:
     """Copy the built template to a file beside it, with which functions find AWS and Redis here.
 
-    SAM CLI gives a container only variables that its template names. Whoever runs `sam local invoke` can use the
-    file too.
+    SAM CLI gives a container only variables that its template names. `sam local invoke` can use the file too.
 
     Returns:
         The file, and the names of all variables in it.

@@ -99,9 +99,7 @@ def _running(options: Options) -> Iterator[str]:
         if options.docker:
             aws, redis = host.seen_from_containers(endpoints.aws), host.seen_from_containers(endpoints.redis)
             listener.close()
-            api = sam_local.StartApi(
-                template, options.parameters, aws, redis, host=options.host, port=port
-            )
+            api = sam_local.StartApi(template, options.parameters, aws, redis, host=options.host, port=port)
             stack.callback(api.close)
         else:
             gateway = Gateway(template, runner, port, log=console.request)
