@@ -15,6 +15,7 @@ import string
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -280,7 +281,9 @@ class Content:
                 self._dynamodb.update_table(TableName=name, StreamSpecification=specification)
         for name, properties in self._secret_properties.items():
             value = state["secrets"].get(name) or _generate(properties.get("GenerateSecretString", {}))
-            self._secrets.create_secret(Name=name, SecretString=value)
+            # The same version whenever it has the same value, because tokens name the version they have.
+            version = str(uuid.uuid5(uuid.NAMESPACE_OID, value))
+            self._secrets.create_secret(Name=name, SecretString=value, ClientRequestToken=version)
         # Dead-letter queues first: the others refer to them.
         for name, properties in sorted(self._queues.items(), key=lambda queue: "RedrivePolicy" in queue[1]):
             self._create_queue(name, properties)
@@ -294,7 +297,8 @@ class Content:
                 for name in self._tables
             },
             "secrets": {
-                name: self._secrets.get_secret_value(SecretId=name)["SecretString"]
+                # moto's default is the version that it made first.
+                name: self._secrets.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")["SecretString"]
                 for name in self._secret_properties
             },
         }

@@ -1,24 +1,19 @@
-"""Access tokens: JSON Web Tokens (RFC 7519), signed with a key from Secrets Manager."""
+"""Access tokens: JSON Web Tokens (RFC 7519), signed with a key from Secrets Manager that they name."""
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
-from typing import cast
 
 import jwt
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
-from shared.aws import CLIENT_CONFIG
 from shared.errors import InvalidToken
+from shared.token_keys import TokenKeys
 from shared.users import User
 
 _ALGORITHM = "HS256"
 _ISSUER = "task-api"
 _AUDIENCE = "task-api"
-_KEY_MAX_AGE = 300
-"""Seconds for which an execution environment keeps the key it read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +29,8 @@ class Claims:
 class TokenSigner:
     """Issues tokens and verifies them."""
 
-    def __init__(self, secrets: SecretsProvider | None = None, secret_id: str | None = None) -> None:
-        self._secrets = secrets or SecretsProvider(boto_config=CLIENT_CONFIG)
-        self._secret_id = secret_id or os.environ["TOKEN_SECRET"]
+    def __init__(self, keys: TokenKeys | None = None) -> None:
+        self._keys = keys or TokenKeys()
 
     def issue(self, user: User, *, lifetime: int) -> str:
         """Sign a token for a user that is valid for `lifetime` seconds."""
@@ -49,7 +43,8 @@ class TokenSigner:
             "iss": _ISSUER,
             "aud": _AUDIENCE,
         }
-        return jwt.encode(claims, self._key(), algorithm=_ALGORITHM)
+        key = self._keys.current()
+        return jwt.encode(claims, key.secret, algorithm=_ALGORITHM, headers={"kid": key.id})
 
     def verify(self, token: str) -> Claims:
         """Check a token's signature, time, issuer and audience.
@@ -58,9 +53,12 @@ class TokenSigner:
             InvalidToken: any of them is wrong, or the text is no token.
         """
         try:
+            key = self._keys.find(str(jwt.get_unverified_header(token).get("kid")))
+            if key is None:
+                raise InvalidToken("signed with a key that is not honoured")
             claims = jwt.decode(
                 token,
-                self._key(),
+                key.secret,
                 algorithms=[_ALGORITHM],
                 issuer=_ISSUER,
                 audience=_AUDIENCE,
@@ -69,6 +67,3 @@ class TokenSigner:
         except jwt.InvalidTokenError as error:
             raise InvalidToken(str(error)) from error
         return Claims(user_id=claims["sub"], username=claims["username"], expires_at=claims["exp"])
-
-    def _key(self) -> str:
-        return cast(str, self._secrets.get(self._secret_id, max_age=_KEY_MAX_AGE))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
+import boto3
 import jwt
 import pytest
 import requests
 
-from tests.local_stack import Client, Stack, unique
+from shared.token_keys import TokenKeyRotation
+from tests.local_stack import Client, Stack, sign_up, unique
 
 TASK_FIELDS = {"id", "title", "description", "status", "created_at", "updated_at"}
 
@@ -161,19 +164,24 @@ class TestAuthorization:
     )
     def test_a_token_that_is_not_right_is_unauthorized(self, stack: Stack, user: Client, change: Any) -> None:
         token = str(user.session.headers["Authorization"]).removeprefix("Bearer ")
-        key = signing_key(stack)
+        key = current_key(stack)["SecretString"]
+        header = jwt.get_unverified_header(token)
         claims = jwt.decode(token, key, algorithms=["HS256"], audience="task-api")
-        again = jwt.encode(claims, key, algorithm="HS256")
+        again = jwt.encode(claims, key, algorithm="HS256", headers=header)
         assert Client(user.url, again)("GET", "/tasks").status_code == 200, "the key of this test is wrong"
         wrong = {name: value for name, value in (claims | change).items() if value is not None}
-        assert_unauthorized(Client(user.url, jwt.encode(wrong, key, algorithm="HS256"))("GET", "/tasks"))
+        token = jwt.encode(wrong, key, algorithm="HS256", headers=header)
+        assert_unauthorized(Client(user.url, token)("GET", "/tasks"))
 
     def test_a_forged_token_is_unauthorized(self, user: Client) -> None:
         token = str(user.session.headers["Authorization"]).removeprefix("Bearer ")
         claims = jwt.decode(token, options={"verify_signature": False})
+        named = {"kid": jwt.get_unverified_header(token)["kid"]}
+        other_key = "another key, as long as the right one, and as secret"
         for forged in (
-            jwt.encode(claims, "another key, as long as the right one, and as secret", algorithm="HS256"),
-            jwt.encode(claims, "", algorithm="none"),
+            jwt.encode(claims, other_key, algorithm="HS256"),
+            jwt.encode(claims, other_key, algorithm="HS256", headers=named),
+            jwt.encode(claims, "", algorithm="none", headers=named),
             token[:-3] + ("AAA" if token[-3:] != "AAA" else "BBB"),
         ):
             assert_unauthorized(Client(user.url, forged)("GET", "/tasks"))
@@ -184,13 +192,31 @@ class TestAuthorization:
             Client(user.url)("GET", "/tasks", headers={"Authorization": f"bearer {token}"}).status_code == 200
         )
 
+    def test_nobody_is_signed_out_by_a_new_key(self, start_stack: Callable[..., Stack]) -> None:
+        stack = start_stack("--no-state")
+        early = sign_up(stack.url)
+        assert early("GET", "/tasks").status_code == 200
+        rotation, version = TokenKeyRotation(secrets_manager(stack)), str(uuid.uuid4())
+        for step in ("createSecret", "setSecret", "testSecret", "finishSecret"):
+            rotation.run(step, "TokenSecret", version)
+        # Who signs has the key before for some minutes yet; the new one is honoured already.
+        assert early("GET", "/tasks").status_code == 200
+        assert sign_up(stack.url)("GET", "/tasks").status_code == 200
+        secret = current_key(stack)
+        assert secret["VersionId"] == version
+        token = str(early.session.headers["Authorization"]).removeprefix("Bearer ")
+        claims = jwt.decode(token, options={"verify_signature": False})
+        new = jwt.encode(claims, secret["SecretString"], algorithm="HS256", headers={"kid": version})
+        assert Client(stack.url, new)("GET", "/tasks").status_code == 200
 
-def signing_key(stack: Stack) -> str:
-    import boto3
 
-    url = stack.wait_for(r"AWS\s+(http://\S+)")[1]
-    secrets = boto3.client("secretsmanager", endpoint_url=url)
-    return str(secrets.get_secret_value(SecretId="TokenSecret")["SecretString"])
+def current_key(stack: Stack) -> Any:
+    # moto's default is the version that it made first.
+    return secrets_manager(stack).get_secret_value(SecretId="TokenSecret", VersionStage="AWSCURRENT")
+
+
+def secrets_manager(stack: Stack) -> Any:
+    return boto3.client("secretsmanager", endpoint_url=stack.wait_for(r"AWS\s+(http://\S+)")[1])
 
 
 class TestCreate:

@@ -84,8 +84,8 @@ def needed(operation: str, parameters: dict[str, Any]) -> set[Permission]:
         }
     if operation == "SendMessageBatch":
         return {("sqs:SendMessage", parameters["QueueUrl"])}
-    if operation == "GetSecretValue":
-        return {("secretsmanager:GetSecretValue", parameters["SecretId"])}
+    if "SecretId" in parameters:
+        return {(f"secretsmanager:{operation}", parameters["SecretId"])}
     index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""
     return {(f"dynamodb:{operation}", parameters["TableName"] + index)}
 
@@ -149,6 +149,11 @@ def send_notification(_called: set[Permission]) -> None:
     assert len(invoke("send_notification", Records=records)["batchItemFailures"]) == 1
 
 
+def rotate_token_key(_called: set[Permission]) -> None:
+    for step in ("createSecret", "setSecret", "testSecret", "finishSecret"):
+        invoke("rotate_token_key", Step=step)
+
+
 SCENARIOS: dict[str, Scenario] = {
     "api_docs": simply("api_docs", 200),
     "authorize": simply("authorize"),
@@ -160,6 +165,7 @@ SCENARIOS: dict[str, Scenario] = {
     "list_tasks": simply("list_tasks", 200),
     "login": login,
     "publish_task_events": simply("publish_task_events"),
+    "rotate_token_key": rotate_token_key,
     "send_notification": send_notification,
     "update_task": with_a_task("update_task", 200, {"title": "Another"}, {"status": "COMPLETED"}),
 }

@@ -1,0 +1,171 @@
+"""The rotation of the key that signs tokens: nobody is signed out by it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import boto3
+import jwt
+import pytest
+
+from shared.errors import InvalidToken
+from shared.token_keys import TokenKeyRotation, TokenKeys
+from shared.tokens import TokenSigner
+from shared.users import User
+
+STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
+ADA = User(id="0b8c6d52-21c3-4f0e-8a55-6f1d2e7b9c34", username="ada", created_at=0)
+
+
+class Clock:
+    """A monotonic clock to put forward."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("shared.token_keys.time.monotonic", clock)
+    return clock
+
+
+def rotate(steps: tuple[str, ...] = STEPS, version: str | None = None) -> str:
+    version = version or str(uuid.uuid4())
+    for step in steps:
+        TokenKeyRotation().run(step, "TokenSecret", version)
+    return version
+
+
+@pytest.fixture
+def reads(aws: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The stages that were read from Secrets Manager, from here on."""
+    client = boto3.client("secretsmanager")
+    stages: list[str] = []
+
+    def read(**parameters: Any) -> Any:
+        stages.append(parameters["VersionStage"])
+        return client.get_secret_value(**parameters)
+
+    class Recording:
+        exceptions = client.exceptions
+        get_secret_value = staticmethod(read)
+
+    monkeypatch.setattr("shared.token_keys._secrets_manager_client", Recording)
+    return stages
+
+
+def test_a_token_names_its_key(aws: None) -> None:
+    token = TokenSigner().issue(ADA, lifetime=60)
+    current = boto3.client("secretsmanager").get_secret_value(SecretId="TokenSecret")["VersionId"]
+    assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT", "kid": current}
+
+
+def test_new_tokens_are_signed_with_the_new_key_and_the_old_are_honoured(aws: None) -> None:
+    old = TokenSigner().issue(ADA, lifetime=60)
+    version = rotate()
+    new = TokenSigner().issue(ADA, lifetime=60)
+    assert jwt.get_unverified_header(new)["kid"] == version
+    assert [TokenSigner().verify(token).username for token in (old, new)] == ["ada", "ada"]
+
+
+def test_a_key_is_not_honoured_after_the_second_rotation(aws: None) -> None:
+    old = TokenSigner().issue(ADA, lifetime=60)
+    rotate()
+    rotate()
+    with pytest.raises(InvalidToken):
+        TokenSigner().verify(old)
+
+
+def test_who_read_the_keys_before_the_rotation_honours_the_new_one(aws: None) -> None:
+    verifier = TokenSigner()
+    verifier.verify(TokenSigner().issue(ADA, lifetime=60))
+    rotate()
+    new = TokenSigner().issue(ADA, lifetime=60)
+    assert verifier.verify(new).username == "ada"
+
+
+def test_who_signs_takes_the_new_key_within_minutes(aws: None, clock: Clock) -> None:
+    signer = TokenSigner()
+    signer.issue(ADA, lifetime=60)
+    version = rotate()
+    clock.now += 301
+    assert jwt.get_unverified_header(signer.issue(ADA, lifetime=60))["kid"] == version
+
+
+def test_the_key_before_can_not_be_named_for_a_token_of_another(aws: None) -> None:
+    """The key is the one that the token names, not any that fits."""
+    rotate()
+    keys = TokenKeys()
+    current = keys.current()
+    token = TokenSigner().issue(ADA, lifetime=60)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    previous = boto3.client("secretsmanager").get_secret_value(
+        SecretId="TokenSecret", VersionStage="AWSPREVIOUS"
+    )["VersionId"]
+    forged = jwt.encode(claims, current.secret, algorithm="HS256", headers={"kid": previous})
+    with pytest.raises(InvalidToken):
+        TokenSigner().verify(forged)
+
+
+@pytest.mark.parametrize("header", [{}, {"kid": ""}, {"kid": "AWSCURRENT"}])
+def test_a_token_without_a_known_key_is_refused(aws: None, header: dict[str, Any]) -> None:
+    claims = jwt.decode(TokenSigner().issue(ADA, lifetime=60), options={"verify_signature": False})
+    token = jwt.encode(claims, TokenKeys().current().secret, algorithm="HS256", headers=header)
+    with pytest.raises(InvalidToken):
+        TokenSigner().verify(token)
+
+
+def test_the_key_is_read_once(reads: list[str], clock: Clock) -> None:
+    keys = TokenKeys()
+    for _ in range(3):
+        keys.find(keys.current().id)
+    assert reads == ["AWSCURRENT"]
+
+
+def test_made_up_keys_do_not_become_a_burst_of_reads(reads: list[str], clock: Clock) -> None:
+    keys = TokenKeys()
+    for number in range(50):
+        assert keys.find(f"made up {number}") is None
+    assert reads == ["AWSCURRENT", "AWSPREVIOUS"] * 2
+    clock.now += 1.5
+    for number in range(50):
+        assert keys.find(f"made up {number}") is None
+    assert reads == ["AWSCURRENT", "AWSPREVIOUS"] * 3
+
+
+@pytest.mark.parametrize("interrupted", range(1, len(STEPS)))
+def test_a_rotation_that_is_interrupted_can_be_run_again(aws: None, interrupted: int) -> None:
+    token = TokenSigner().issue(ADA, lifetime=60)
+    version = rotate(STEPS[:interrupted])
+    assert TokenSigner().verify(token).username == "ada"
+    rotate(version=version)
+    assert TokenKeys().current().id == version
+    assert TokenSigner().verify(token).username == "ada"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_can_be_repeated(aws: None, step: str) -> None:
+    token = TokenSigner().issue(ADA, lifetime=60)
+    before = TokenKeys().current()
+    steps = tuple(name for each in STEPS for name in ([each, each] if each == step else [each]))
+    version = rotate(steps)
+    after = TokenKeys().current()
+    assert after.id == version
+    assert after.secret != before.secret
+    assert TokenSigner().verify(token).username == "ada"
+
+
+def test_a_key_that_is_not_there_fails_the_test(aws: None) -> None:
+    with pytest.raises(ValueError, match="no key"):
+        rotate(("testSecret",))
+
+
+def test_an_unknown_step_is_refused(aws: None) -> None:
+    with pytest.raises(ValueError, match="no step"):
+        rotate(("makeSecret",))
