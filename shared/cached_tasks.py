@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from shared.metrics import count
 from shared.page_cache import PageCache
 from shared.schemas import task_document, to_json
 from shared.task_store import TaskStore
@@ -53,14 +54,17 @@ class CachedTasks(TaskStore):
         name = repr(query)
         found = self._cache.look_up(name)
         if found.page is not None:
+            count("CacheHit")
             cursor, _, body = found.page.partition("\n")
             return RenderedPage(body, cursor or None, CacheUse.HIT)
         page = self.list(query)
         body = to_json([task_document(task) for task in page.tasks])
         cursor = page.next.to_cursor() if page.next else ""
         self._cache.store(name, f"{cursor}\n{body}", found)
-        use = CacheUse.OFF if found.generation is None else CacheUse.MISS
-        return RenderedPage(body, cursor or None, use)
+        if found.generation is None:
+            return RenderedPage(body, cursor or None, CacheUse.OFF)
+        count("CacheMiss")
+        return RenderedPage(body, cursor or None, CacheUse.MISS)
 
     def _write(self, *writes: TransactWriteItemTypeDef) -> None:
         super()._write(*writes)

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
-from aws_lambda_powertools import Logger, single_metric
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-METRIC_NAMESPACE = "TaskApi"
+from shared.metrics import count
+
 LEAVE_ALONE = 5.0
 """Seconds for which a server that failed is not asked again."""
 
@@ -166,10 +166,8 @@ class PageCache:
             logger.warning(
                 "cache failed", reason=f"{type(error).__name__}: {error}", left_alone_for=self._leave_alone
             )
-            with single_metric(
-                name="CacheFailure", unit=MetricUnit.Count, value=1, namespace=METRIC_NAMESPACE
-            ):
-                return None
+            count("CacheFailure")
+            return None
 
 
 def _random() -> str:

@@ -100,6 +100,15 @@ def invoke(aws: None) -> Callable[..., dict[str, Any]]:
     return invoke
 
 
+def counted_metrics(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What was counted, in the stack's name."""
+    entries = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert all(entry["service"] == "task-api" for entry in entries)
+    declared = [entry["_aws"]["CloudWatchMetrics"][0] for entry in entries]
+    assert {each["Namespace"] for each in declared} <= {"TaskApi"}
+    return [metric["Name"] for each in declared for metric in each["Metrics"]]
+
+
 @pytest.fixture(scope="module", params=PROGRAMS)
 def shared_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     yield from serve(request.param)

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from shared.cached_tasks import CachedTasks
 from shared.errors import TitleTaken
 from shared.http import Answer, Api, task_answer
+from shared.metrics import count
 from shared.responses import SIGNED_IN, problems, success
 from shared.schemas import NewTask, TaskDocument
 
@@ -26,6 +27,7 @@ def create_task(task: NewTask) -> Answer:
     created = tasks.create(
         title=task.title, description=task.description, status=task.status, created_by=app.user_id
     )
+    count("TaskCreated")
     location = f"{app.request_url}/{created.id}"
     return task_answer(created, status=HTTPStatus.CREATED, headers={"Location": location})
 

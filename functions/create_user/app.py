@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from shared.errors import SignUpDisabled, UsernameTaken
 from shared.http import Answer, Api, json_answer
+from shared.metrics import count
 from shared.responses import problems, success
 from shared.schemas import NewUser, UserDocument
 from shared.users import UserStore
@@ -26,6 +27,7 @@ def create_user(user: NewUser) -> Answer:
     if os.environ["SIGN_UP"] != "enabled":
         raise SignUpDisabled
     created = users.create(user.username, user.password)
+    count("UserCreated")
     document = {"id": created.id, "username": created.username, "created_at": created.created_at}
     return json_answer(document, status=HTTPStatus.CREATED)
 

@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path
 from shared.cached_tasks import CachedTasks
 from shared.errors import TaskNotFound, VersionMismatch
 from shared.http import Answer, Api, matching_versions
+from shared.metrics import count
 from shared.responses import SIGNED_IN, problems, success
 
 app = Api()
@@ -30,6 +31,7 @@ def delete_task(
 ) -> Answer:
     """Remove a task and free its title; with `If-Match`, only if nobody changed the task meanwhile."""
     tasks.delete(task_id, versions=matching_versions(if_match))
+    count("TaskDeleted")
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 

@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Form
 
 from shared.errors import BadCredentials
 from shared.http import FORM, Answer, Api, json_answer
+from shared.metrics import count
 from shared.responses import problems, success
 from shared.schemas import TokenDocument
 from shared.tokens import TokenSigner
@@ -32,7 +33,12 @@ def login(
     grant_type: Annotated[Literal["password"], Form()] = "password",  # noqa: ARG001 (checked by its type)
 ) -> Answer:
     """Answer with a token to send as `Authorization: Bearer <token>`."""
-    user = users.sign_in(username, password)
+    try:
+        user = users.sign_in(username, password)
+    except BadCredentials:
+        count("SignInRefused")
+        raise
+    count("SignedIn")
     lifetime = int(os.environ["TOKEN_LIFETIME"])
     token = tokens.issue(user, lifetime=lifetime)
     return json_answer(

@@ -15,6 +15,7 @@ from aws_lambda_powertools.utilities.idempotency import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.aws import dynamodb_client
+from shared.metrics import count
 from shared.notifications import LogNotifier, Notifier
 
 DAY = 24 * 60 * 60
@@ -46,6 +47,7 @@ def notify(event: dict[str, Any]) -> None:
     if event["type"] != "task.created":
         raise ValueError(f"unknown type of event: {event['type']!r}")
     notifier.task_created(event["task"])
+    count("NotificationSent")
 
 
 def handle(record: SQSRecord) -> None:

@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path
 from shared.cached_tasks import CachedTasks
 from shared.errors import TaskNotFound, TitleTaken, VersionMismatch
 from shared.http import Answer, Api, matching_versions, task_answer
+from shared.metrics import count
 from shared.responses import SIGNED_IN, problems, success
 from shared.schemas import TaskChanges, TaskDocument
 
@@ -33,7 +34,9 @@ def update_task(
 ) -> Answer:
     """Change the fields that are given; with `If-Match`, only if nobody else changed the task meanwhile."""
     given = changes.model_dump(exclude_unset=True)
-    return task_answer(tasks.update(task_id, given, versions=matching_versions(if_match)))
+    task = tasks.update(task_id, given, versions=matching_versions(if_match))
+    count("TaskUpdated")
+    return task_answer(task)
 
 
 handler = app.handler

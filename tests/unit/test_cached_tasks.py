@@ -11,7 +11,7 @@ from shared.cached_tasks import CachedTasks, CacheUse
 from shared.page_cache import PageCache
 from shared.task_store import TaskStore
 from shared.tasks import TaskQuery, TaskStatus
-from tests.conftest import LambdaContext, event, load_function
+from tests.conftest import LambdaContext, counted_metrics, event, load_function
 from tests.redis_servers import Server, watch_commands
 
 
@@ -36,6 +36,14 @@ def test_a_hit_is_the_same_page_as_the_miss(tasks: CachedTasks) -> None:
     assert (miss.body, miss.cursor) == (hit.body, hit.cursor)
     assert hit.cursor is not None
     assert tasks.render(TaskQuery(limit=3)).cursor is None
+
+
+def test_hits_and_misses_are_counted(tasks: CachedTasks, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(3):
+        titles(tasks)
+    assert counted_metrics(capsys) == ["CacheMiss", "CacheHit", "CacheHit"]
+    CachedTasks(cache=PageCache("")).render(TaskQuery())
+    assert counted_metrics(capsys) == []
 
 
 def test_each_write_shows_at_once(tasks: CachedTasks) -> None:

@@ -14,7 +14,7 @@ from botocore.exceptions import ConnectTimeoutError
 from shared import http
 from shared.task_store import TaskStore
 from shared.tasks import TaskStatus
-from tests.conftest import ROOT, LambdaContext, event, load_function
+from tests.conftest import ROOT, LambdaContext, counted_metrics, event, load_function
 
 Invoke = Callable[..., dict[str, Any]]
 Log = Callable[[], list[dict[str, Any]]]
@@ -133,6 +133,33 @@ def test_a_validation_error_does_not_repeat_the_password(invoke: Invoke, log: Lo
     assert answer["statusCode"] == 422
     assert "hunter2" not in answer["body"]
     assert log() == []
+
+
+@pytest.mark.parametrize(
+    ("functions", "counted"),
+    [
+        (["create_user", "login"], ["UserCreated", "SignedIn"]),
+        (["create_user", "create_user"], ["UserCreated"]),
+        (["login"], ["SignInRefused"]),
+        (["create_task", "create_task"], ["TaskCreated"]),
+        (["get_task", "delete_task", "update_task"], []),
+        (["send_notification", "send_notification"], ["NotificationSent", "NotificationSent"]),
+    ],
+)
+def test_what_happened_is_counted(
+    invoke: Invoke, capsys: pytest.CaptureFixture[str], functions: list[str], counted: list[str]
+) -> None:
+    for function in functions:
+        invoke(function)
+    assert counted_metrics(capsys) == counted
+
+
+def test_changes_are_counted(invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    task_id = json.loads(invoke("create_task")["body"])["id"]
+    path = {"path": f"/tasks/{task_id}", "pathParameters": {"task_id": task_id}}
+    invoke("update_task", **path)
+    invoke("delete_task", **path)
+    assert counted_metrics(capsys) == ["TaskCreated", "TaskUpdated", "TaskDeleted"]
 
 
 def test_a_task_lists_with_its_status(invoke: Invoke) -> None:

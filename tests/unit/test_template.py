@@ -61,6 +61,16 @@ def test_the_dashboard_is_json() -> None:
     assert len(widgets) >= 7
 
 
+def test_the_dashboard_shows_every_metric() -> None:
+    code = "".join(
+        path.read_text() for folder in ("functions", "shared") for path in (ROOT / folder).rglob("*.py")
+    )
+    counted = set(re.findall(r'\bcount\("(\w+)"\)', code))
+    assert len(counted) >= 10
+    dashboard = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    assert counted <= set(re.findall(r'"(\w+)"', dashboard))
+
+
 def test_every_alarm_is_published() -> None:
     for name in of_type("AWS::CloudWatch::Alarm"):
         alarm = RESOURCES[name]["Properties"]
