@@ -6,8 +6,9 @@ UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+CHECKOV := $(VENV)-checkov
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-header pyproject.toml
+	--no-emit-index-url --no-header
 
 -include .env
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
@@ -51,18 +52,27 @@ format: $(INSTALLED) ## Mend style
 types: $(INSTALLED) ## Check types
 	@$(BIN)/mypy
 
-validate: $(INSTALLED) ## Check the template
+validate: $(INSTALLED) $(CHECKOV)/.installed ## Check the template
 	@SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint --region us-east-1
+	@$(BIN)/cfn-lint template.yaml
+	@$(CHECKOV)/bin/checkov --file template.yaml --framework cloudformation --skip-download --compact --quiet
+
+$(CHECKOV)/.installed: requirements/checkov.txt $(INSTALLED)
+	@echo "installing checkov into $(CHECKOV): once"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CHECKOV)
+	@$(BIN)/uv pip sync --quiet --python $(CHECKOV)/bin/python requirements/checkov.txt
+	@touch $@
 
 openapi: $(INSTALLED) ## Write functions/api_docs/openapi.json anew, after a change of a route
 	@$(BIN)/python -m local.openapi
 
 lock: $(INSTALLED) ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade takes newer ones
-	@$(LOCK) $(UPGRADE) --group dev --output-file requirements/dev.txt
-	@$(LOCK) $(UPGRADE) --constraint requirements/dev.txt --output-file requirements/runtime.txt
+	@$(LOCK) $(UPGRADE) pyproject.toml --group dev --output-file requirements/dev.txt
+	@$(LOCK) $(UPGRADE) pyproject.toml --constraint requirements/dev.txt --output-file requirements/runtime.txt
+	@$(LOCK) $(UPGRADE) --group pyproject.toml:checkov --output-file requirements/checkov.txt
 
 clean: ## Remove what these commands made, tasks and users of the local stack included
-	rm -rf $(VENV) .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CHECKOV) .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # `sam build` calls these: one layer with the locked runtime dependencies and the package shared, and for each kind of
 # processor one with their compiled libraries; Lambda lays them over each other. What Lambda never uses is left out:
