@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
@@ -115,6 +116,22 @@ def test_an_unreachable_table_is_a_503_that_says_to_try_again(aws: None, log: Lo
     context = event("get_task")["requestContext"]
     assert entry["correlation_id"] == context["requestId"]
     assert entry["user_id"] == context["authorizer"]["user_id"]
+
+
+def test_no_password_and_no_token_is_logged(invoke: Invoke, log: Log) -> None:
+    invoke("create_user")
+    token = json.loads(invoke("login")["body"])["access_token"]
+    for header in (f"Bearer {token}", f"Bearer {token[:-3]}", "Bearer garbage", token):
+        invoke("authorize", authorizationToken=header)
+    invoke("login", body="username=ada&password=wrong+horse+battery")
+    invoke("login", body="password=correct+horse+battery")
+    boto3.client("dynamodb").delete_table(TableName="UsersTable")
+    assert invoke("create_user")["statusCode"] == invoke("login")["statusCode"] == 503
+    logged = json.dumps(log())
+    assert "ResourceNotFoundException" in logged
+    assert "token refused" in logged
+    for secret in ("horse", token.rpartition(".")[2], token[:-3].rpartition(".")[2], "garbage"):
+        assert secret not in logged
 
 
 def test_what_nobody_foresaw_is_a_500_that_tells_nothing(

@@ -156,6 +156,8 @@ def test_a_canary_is_taken_back_by_alarms() -> None:
         assert alarms == ["ApiErrorsAlarm", "ApiLatencyAlarm", "EventErrorsAlarm"]
         assert set(alarms) <= RESOURCES.keys()
         assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
+    conditional = {name for name in groups if "Condition" in resources[name]}
+    assert conditional == {"InvalidateTaskCacheFunctionDeploymentGroup"}
     aliases = [each for each in resources.values() if each["Type"] == "AWS::Lambda::Alias"]
     updated_by = {
         alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]["DeploymentGroupName"]["Ref"]
