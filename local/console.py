@@ -54,6 +54,8 @@ def _legible(line: str) -> str:
         return "metric " + " ".join(f"{name}={entry[name]}" for name in names)
     if not {"level", "message"} <= entry.keys():
         return line
+    if entry["message"] == "answered":
+        return ""  # the request's own line says it
     rest = {name: value for name, value in entry.items() if name not in _OF_EVERY_LOG_ENTRY}
     traceback = f"\n{entry['exception']}" if "exception" in entry else ""
     return f"{entry['level']} {entry['message']}  {_pairs(rest)}{traceback}"

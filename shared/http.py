@@ -60,7 +60,7 @@ class Api(APIGatewayRestResolver):
         )
 
     def resolve(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-        """Answer an API Gateway proxy event; every answer carries its request's id."""
+        """Answer an API Gateway proxy event, and log that; every answer carries its request's id."""
         request = event["requestContext"]
         if user_id := (request.get("authorizer") or {}).get("user_id"):
             logger.append_keys(user_id=user_id)
@@ -71,6 +71,7 @@ class Api(APIGatewayRestResolver):
         else:
             answer = super().resolve(event, context)
         answer["multiValueHeaders"]["x-request-id"] = [request["requestId"]]
+        logger.info("answered", method=event["httpMethod"], path=event["path"], status=answer["statusCode"])
         return answer
 
     @property

@@ -35,7 +35,7 @@ def staged(name: str, stage: str, **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def log() -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """What the edge logs, from here on."""
+    """What is logged, from here on."""
     handler = http.logger.registered_handler
     assert isinstance(handler, logging.StreamHandler)
     stream = io.StringIO()
@@ -110,12 +110,27 @@ def test_an_unreachable_table_is_a_503_that_says_to_try_again(aws: None, log: Lo
     assert answer["statusCode"] == 503
     assert answer["multiValueHeaders"]["Retry-After"] == ["1"]
     assert "dynamodb" not in answer["body"]
-    (entry,) = log()
-    assert entry["level"] == "ERROR"
-    assert entry["exception_name"] == "ConnectTimeoutError"
-    context = event("get_task")["requestContext"]
-    assert entry["correlation_id"] == context["requestId"]
-    assert entry["user_id"] == context["authorizer"]["user_id"]
+    error, answered = log()
+    assert error["level"] == "ERROR"
+    assert error["exception_name"] == "ConnectTimeoutError"
+    assert (answered["level"], answered["status"]) == ("INFO", 503)
+
+
+def test_every_request_is_logged_with_its_id_and_its_user(invoke: Invoke, log: Log) -> None:
+    for function in ("create_task", "list_tasks", "get_task", "create_user"):
+        invoke(function)
+    entries = log()
+    assert [(entry["method"], entry["path"], entry["status"]) for entry in entries] == [
+        ("POST", "/tasks", 201),
+        ("GET", "/tasks", 200),
+        ("GET", event("get_task")["path"], 404),
+        ("POST", "/auth/create", 201),
+    ]
+    context = event("create_task")["requestContext"]
+    assert {entry["correlation_id"] for entry in entries} == {context["requestId"]}
+    users = [entry.get("user_id") for entry in entries]
+    assert users == [context["authorizer"]["user_id"]] * 3 + [None]
+    assert all(entry["function_name"] for entry in entries)
 
 
 def test_no_password_and_no_token_is_logged(invoke: Invoke, log: Log) -> None:
@@ -142,14 +157,14 @@ def test_what_nobody_foresaw_is_a_500_that_tells_nothing(
     answer = function.handler(event("get_task"), LambdaContext())
     assert answer["statusCode"] == 500
     assert "zero" not in answer["body"].lower()
-    assert log()[-1]["exception_name"] == "ZeroDivisionError"
+    error, _answered = log()
+    assert error["exception_name"] == "ZeroDivisionError"
 
 
 def test_a_validation_error_does_not_repeat_the_password(invoke: Invoke, log: Log) -> None:
     answer = invoke("create_user", body=json.dumps({"username": "x", "password": "hunter2"}))
     assert answer["statusCode"] == 422
-    assert "hunter2" not in answer["body"]
-    assert log() == []
+    assert "hunter2" not in answer["body"] + json.dumps(log())
 
 
 @pytest.mark.parametrize(
