@@ -51,7 +51,7 @@ def _legible(line: str) -> str:
     if "_aws" in entry:  # CloudWatch's embedded metric format
         groups = entry["_aws"]["CloudWatchMetrics"]
         names = [metric["Name"] for group in groups for metric in group["Metrics"]]
-        return "metric " + " ".join(f"{name}={entry[name]}" for name in names)
+        return "metric " + " ".join(f"{name}={sum(entry[name]):g}" for name in names)
     if not {"level", "message"} <= entry.keys():
         return line
     if entry["message"] == "answered":
