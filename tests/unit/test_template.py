@@ -77,14 +77,14 @@ def test_every_alarm_is_published() -> None:
         assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmTopic"}]
 
 
-def deployed(**parameters: str) -> dict[str, Any]:
-    """What CloudFormation is given once SAM's own resources have been replaced."""
+def deployed(build: str = "built", **parameters: str) -> dict[str, Any]:
+    """What CloudFormation is given once SAM has replaced its own resources; each build has other layers."""
     template = yaml_parse((ROOT / "template.yaml").read_text())
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = f"s3://built/{name}"
         elif resource["Type"] == "AWS::Serverless::LayerVersion":
-            resource["Properties"]["ContentUri"] = f"s3://built/{name}"
+            resource["Properties"]["ContentUri"] = f"s3://{build}/{name}"
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name="us-east-1"))
     resources: dict[str, Any] = translator.translate(template, parameters)["Resources"]
     return resources
@@ -140,6 +140,15 @@ def test_a_changed_parameter_is_a_new_version(function: str) -> None:
     assert {"Architecture", "SnapStart"} <= used
     # No more either: Lambda refuses to publish a version that is like the one before.
     assert set(parameters_of(version["Description"])) == used
+
+
+def test_another_layer_is_a_new_version_of_every_function() -> None:
+    versions = [
+        {name for name, resource in resources.items() if resource["Type"] == "AWS::Lambda::Version"}
+        for resources in (deployed(), deployed(), deployed(build="another"))
+    ]
+    assert versions[0] == versions[1]
+    assert not versions[0] & versions[2]
 
 
 def test_a_canary_is_taken_back_by_alarms() -> None:
