@@ -161,6 +161,15 @@ def test_a_step_can_be_repeated(aws: None, step: str) -> None:
     assert TokenSigner().verify(token).username == "ada"
 
 
+def test_a_repeated_step_does_not_make_another_key(aws: None) -> None:
+    """AWS refuses to change a version, moto does not."""
+    version = rotate(("createSecret",))
+    pending = {"SecretId": "TokenSecret", "VersionId": version, "VersionStage": "AWSPENDING"}
+    key = boto3.client("secretsmanager").get_secret_value(**pending)["SecretString"]
+    rotate(version=version)
+    assert TokenKeys().current().secret == key
+
+
 def test_a_key_that_is_not_there_fails_the_test(aws: None) -> None:
     with pytest.raises(ValueError, match="no key"):
         rotate(("testSecret",))
