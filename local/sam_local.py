@@ -1,4 +1,8 @@
-"""The API in SAM CLI's containers, for those who have Docker: `make sam-local`."""
+"""The API in SAM CLI's containers, for those who have Docker: `make sam-local`.
+
+`python -m local.sam_local` is SAM CLI that ends, with its containers, when its standard input does: with the
+stack, however that ends.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -92,9 +97,9 @@ class StartApi:
         options = ["--template", str(copy), "--host", host, "--port", str(port)]
         options += ["--skip-pull-image", "--warm-containers", "LAZY"]
         self._process = subprocess.Popen(  # noqa: S603 (SAM CLI, with paths and numbers of our own)
-            [sys.executable, "-m", "samcli", "local", "start-api", *options],
+            [sys.executable, "-m", "local.sam_local", "local", "start-api", *options],
             env=_environment(variables),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C must not end it before the stack has
         )
         deadline = time.monotonic() + _START_TIMEOUT
@@ -107,10 +112,8 @@ class StartApi:
 
     def close(self) -> None:
         """End it, with the containers that it started."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
         try:
-            self._process.wait(_STOP_TIMEOUT)
+            self._process.communicate(timeout=_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -160,3 +163,20 @@ def _environment(variables: Collection[str]) -> dict[str, str]:
 
 def _architecture() -> str:
     return "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
+
+
+def main() -> None:
+    """Run SAM CLI with this command line, until standard input ends."""
+    from samcli.cli.main import cli
+
+    threading.Thread(target=_interrupt_at_end_of_input, daemon=True).start()
+    cli(prog_name="sam")
+
+
+def _interrupt_at_end_of_input() -> None:
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+if __name__ == "__main__":
+    main()

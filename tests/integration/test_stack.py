@@ -19,9 +19,9 @@ from tests.local_stack import Client, Stack, await_condition, sign_up, unique
 StartStack = Callable[..., Stack]
 
 
-def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     command = [sys.executable, "-m", "local", *arguments]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60)
 
@@ -270,6 +270,11 @@ class TestErrors:
 
     def test_an_unknown_parameter(self) -> None:
         assert_one_line(run("--no-state", "--port", "0", "--parameter", "Nope=1"), "no parameter Nope")
+
+    def test_no_docker(self) -> None:
+        missing = "unix:///there/is/none"
+        result = run("--no-state", "--port", "0", "--docker", DOCKER_HOST=missing)
+        assert_one_line(result, "Docker does not answer", "make run")
 
     def test_the_help_tells_the_options(self) -> None:
         text = run("--help").stdout

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+
 import docker
+import pytest
 
 from tests.integration.test_contract import (
     TestCreate,
@@ -47,11 +50,12 @@ def test_a_new_task_is_notified(stack: Stack, user: Client) -> None:
     stack.wait_for(rf'notification sent.*"{task["id"]}"')
 
 
-def test_no_container_is_left_behind(built: object) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_no_container_is_left_behind(built: object, number: int) -> None:
     containers = docker.from_env().containers
     before = {container.id for container in containers.list()}
     stack = Stack("--no-state", "--docker")
     assert Client(stack.url)("GET", "/openapi.json").status_code == 200
     assert {container.id for container in containers.list()} > before
-    assert stack.stop() == 0
-    assert {container.id for container in containers.list()} <= before
+    stack.stop(number)
+    await_condition(lambda: {container.id for container in containers.list()} <= before)
