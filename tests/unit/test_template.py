@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from cfnlint.api import lint
 from samcli.yamlhelper import yaml_parse
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
@@ -149,6 +150,29 @@ def test_another_layer_is_a_new_version_of_every_function() -> None:
     ]
     assert versions[0] == versions[1]
     assert not versions[0] & versions[2]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"Canary": "true", "SnapStart": "PublishedVersions", "DeletionProtection": "true"},
+        {"Canary": "true", "Cache": "disabled", "Architecture": "x86_64"},
+    ],
+    ids=["default", "prod", "no cache"],
+)
+def test_cloudformation_gets_no_cycle_and_no_wrong_value(parameters: dict[str, str]) -> None:
+    chosen = {name: {"Default": value} for name, value in parameters.items()}
+    template = {
+        **{name: TEMPLATE[name] for name in ("AWSTemplateFormatVersion", "Conditions", "Outputs")},
+        "Parameters": {
+            name: {**TEMPLATE["Parameters"][name], **chosen.get(name, {})} for name in TEMPLATE["Parameters"]
+        },
+        "Resources": deployed(**parameters),
+    }
+    problems = lint(json.dumps(template), regions=["us-east-1", "eu-west-1"])
+    # Canary is used where SAM, and not CloudFormation, reads it.
+    assert [str(each) for each in problems if each.message != "Parameter Canary not used."] == []
 
 
 def test_a_canary_is_taken_back_by_alarms() -> None:
