@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.local_stack import Client, Stack, sign_up
+from tests.sam_cli import sam
 
 
 @pytest.fixture(scope="module")
 def stack(built: Path) -> Iterator[Stack]:
     stack = Stack("--no-state", "--docker")
+    # Until Lambda's image is there, and ours made of it, a request takes longer than clients wait.
+    sam("local", "invoke", "ApiDocsFunction", "--event", "events/api_docs.json", timeout=900)
     yield stack
     stack.stop()
 
