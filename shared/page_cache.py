@@ -4,6 +4,8 @@ Pages are fields of one hash. Beside it stands a generation, a random text that 
 notes it before it reads the table, and its page is stored only if the generation is still the same. All keys
 have one hash tag, so that a clustered server keeps them together.
 
+Of many readers who miss the same page, one reads the table and the others wait for it, while nobody writes.
+
 A server that is slow, full or gone never fails a request: it costs one bounded wait, is then left alone for
 some seconds, and shows as the metric `CacheFailure`.
 """
@@ -11,6 +13,7 @@ some seconds, and shows as the metric `CacheFailure`.
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import time
 from dataclasses import dataclass
@@ -43,18 +46,27 @@ _CLIENT_OPTIONS: dict[str, Any] = {
 GENERATION = "{tasks}:generation"
 """The key of the text that every write replaces."""
 _KEYS = ("{tasks}:pages", GENERATION, "{tasks}:written", "{tasks}:settling")
-_NAME_KEYS = "local pages, generation, written, settling = KEYS[1], KEYS[2], KEYS[3], KEYS[4]"
+_NAME_KEYS = (
+    "local pages, generation, written, settling, reader = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]"
+)
 _MAX_PAGES = 200
 _LIFE = 60_000
 """Milliseconds for which a page is served."""
 _SHORT_LIFE = 2_000
 """The same for a page read this soon after a write: the index it was read from may lag behind the table."""
+_LEASE = 500
+"""Milliseconds for which a reader of the table is waited for, before another one takes its place."""
+_WAITS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.05, 0.1, 0.1, 0.1, 0.1)
+"""Seconds between the looks of one who waits, with jitter; after the last it reads the table itself."""
 _SETTLING = int(LEAVE_ALONE * 1000) + _SHORT_LIFE
 """Milliseconds after which every writer that left a lost server alone has come back to its successor."""
 
 # A generation that is missing was lost with the server's memory. For a while nothing is stored then, because
 # some writers still leave the server alone and their writes would go unnoticed. The new generation is random
 # like any other, so that no reader from before the loss can take it for its own.
+#
+# Who misses a page becomes its reader, unless there is one. A reader from before the last write is not waited
+# for, because what it stores will be refused. A server that is full takes no readers either, and everyone reads.
 _LOOK_UP = f"""
 {_NAME_KEYS}
 local current = redis.call('GET', generation)
@@ -64,17 +76,21 @@ if not current then
   redis.call('SET', settling, '', 'PX', {_SETTLING})
 end
 if redis.call('EXISTS', settling) == 1 then
-  return {{false, false, 0}}
+  return {{false, false, 0, 0}}
 end
 local stored = redis.call('HGET', pages, ARGV[1])
 if stored then
   local now = redis.call('TIME')
   local expiry, page = string.match(stored, '^(%d+) (.*)$')
   if tonumber(expiry) > now[1] * 1000 + now[2] / 1000 then
-    return {{current, page, 0}}
+    return {{current, page, 0, 0}}
   end
 end
-return {{current, false, redis.call('EXISTS', written) == 1 and {_SHORT_LIFE} or {_LIFE}}}
+local is_read = redis.call('GET', reader) == current and 1 or 0
+if is_read == 0 then
+  redis.pcall('SET', reader, current, 'PX', {_LEASE})
+end
+return {{current, false, redis.call('EXISTS', written) == 1 and {_SHORT_LIFE} or {_LIFE}, is_read}}
 """
 
 _STORE = f"""
@@ -89,6 +105,7 @@ local now = redis.call('TIME')
 local expiry = string.format('%.0f', now[1] * 1000 + now[2] / 1000 + ARGV[3])
 redis.call('HSET', pages, ARGV[1], expiry .. ' ' .. ARGV[4])
 redis.call('PEXPIRE', pages, {_LIFE})
+redis.call('DEL', reader)
 return 1
 """
 
@@ -135,9 +152,16 @@ class PageCache:
         self._left_alone_until = 0.0
 
     def look_up(self, query: str) -> LookUp:
-        """Find the page of a query; one round trip."""
-        found = self._run(_LOOK_UP, query, _random())
-        return LookUp(page=found[1], generation=found[0], life=found[2]) if found else LookUp(None, None, 0)
+        """Find the page of a query; one round trip, unless another reader is at it and is waited for."""
+        for wait in (*_WAITS, None):
+            found = self._run(_LOOK_UP, _keys_of(query), query, _random())
+            if found is None:
+                break
+            generation, page, life, is_read = found
+            if wait is None or not is_read:
+                return LookUp(page, generation, life)
+            time.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 (jitter, no secret)
+        return LookUp(None, None, 0)
 
     def store(self, query: str, page: str, found: LookUp) -> None:
         """Keep a page read after `found` was looked up, unless a write came in between; one round trip.
@@ -145,7 +169,7 @@ class PageCache:
         Does nothing when `found` has no generation.
         """
         if found.generation is not None:
-            self._run(_STORE, query, found.generation, str(found.life), page)
+            self._run(_STORE, _keys_of(query), query, found.generation, str(found.life), page)
 
     def invalidate(self) -> bool:
         """Forget all pages, also those that readers are about to store; one round trip.
@@ -153,14 +177,14 @@ class PageCache:
         Returns:
             Whether that is done: False when the server does not answer, or is left alone for now.
         """
-        return self._redis is None or self._run(_INVALIDATE, _random()) is not None
+        return self._redis is None or self._run(_INVALIDATE, _KEYS, _random()) is not None
 
-    def _run(self, script: str, *arguments: str) -> Any:
+    def _run(self, script: str, keys: tuple[str, ...], *arguments: str) -> Any:
         """Run a script; None when the server cannot be used."""
         if self._redis is None or time.monotonic() < self._left_alone_until:
             return None
         try:
-            return self._redis.eval(script, len(_KEYS), *_KEYS, *arguments)
+            return self._redis.eval(script, len(keys), *keys, *arguments)
         except redis.RedisError as error:
             self._left_alone_until = time.monotonic() + self._leave_alone
             logger.warning(
@@ -168,6 +192,10 @@ class PageCache:
             )
             count("CacheFailure")
             return None
+
+
+def _keys_of(query: str) -> tuple[str, ...]:
+    return (*_KEYS, f"{{tasks}}:reader:{query}")
 
 
 def _random() -> str:

@@ -55,6 +55,8 @@ class Server:
         """Let so much time pass since the last write and the last loss that nothing depends on them."""
         self.client.set("{tasks}:generation", "settled")
         self.client.delete("{tasks}:settling", "{tasks}:written", "{tasks}:pages")
+        for reader in self.client.scan_iter("{tasks}:reader:*"):
+            self.client.delete(reader)
 
     def stop(self) -> None:
         self.client.close()

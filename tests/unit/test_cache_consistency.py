@@ -131,9 +131,13 @@ class Machine(RuleBasedStateMachine):
 def test_a_list_after_a_write_shows_it(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
     for server in serve(program):
-        monkeypatch.setattr(
-            page_cache, "time", type("Clock", (), {"monotonic": staticmethod(lambda: clock[0])})
-        )
+
+        def sleep(seconds: float, server: Server = server) -> None:
+            clock[0] += seconds
+            server.advance(seconds)
+
+        fake = {"monotonic": staticmethod(lambda: clock[0]), "sleep": staticmethod(sleep)}
+        monkeypatch.setattr(page_cache, "time", type("Clock", (), fake))
         machine = type("CacheMachine", (Machine,), {"server": server, "clock": clock})
         run_state_machine_as_test(
             machine,

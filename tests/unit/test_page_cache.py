@@ -116,6 +116,92 @@ def test_the_number_of_pages_is_bounded(cache: PageCache, server: Server) -> Non
     assert cache.look_up("q449").page == "page"
 
 
+class TestManyReaders:
+    """Of those who miss the same page, one reads the table."""
+
+    @pytest.fixture
+    def meanwhile(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+        """Say what happens while somebody waits; returns how long each wait was."""
+
+        def meanwhile(*happen: Any) -> list[float]:
+            waits: list[float] = []
+            ahead = iter(happen)
+
+            def sleep(seconds: float) -> None:
+                waits.append(seconds)
+                next(ahead, lambda: None)()
+
+            monkeypatch.setattr("time.sleep", sleep)
+            return waits
+
+        return meanwhile
+
+    def test_the_others_wait_for_its_page(self, cache: PageCache, server: Server, meanwhile: Any) -> None:
+        first = cache.look_up("q")
+        waits = meanwhile(lambda: None, lambda: cache.store("q", "page", first))
+        assert patient(server.url).look_up("q").page == "page"
+        assert len(waits) == 2
+
+    def test_nobody_waits_for_another_page(self, cache: PageCache, meanwhile: Any) -> None:
+        waits = meanwhile()
+        cache.look_up("q")
+        cache.look_up("another")
+        assert not waits
+
+    def test_one_takes_the_place_of_a_reader_that_died(
+        self, cache: PageCache, server: Server, meanwhile: Any
+    ) -> None:
+        cache.look_up("q")
+        waits = meanwhile(lambda: server.advance(0.6))
+        second = cache.look_up("q")
+        assert second.page is None
+        assert len(waits) == 1
+        waits = meanwhile(lambda: cache.store("q", "page", second))
+        assert cache.look_up("q").page == "page"
+        assert len(waits) == 1
+
+    def test_nobody_waits_for_a_page_from_before_a_write(
+        self, cache: PageCache, server: Server, meanwhile: Any
+    ) -> None:
+        cache.look_up("q")
+        waits = meanwhile(cache.invalidate)
+        second = cache.look_up("q")
+        assert second.page is None
+        assert len(waits) == 1
+        cache.store("q", "page", second)
+        assert cache.look_up("q").page == "page"
+
+    def test_a_page_that_was_dropped_is_read_anew(
+        self, cache: PageCache, server: Server, meanwhile: Any
+    ) -> None:
+        waits = meanwhile()
+        fill(cache)
+        server.client.delete("{tasks}:pages")
+        assert cache.look_up("q").page is None
+        assert not waits
+
+    def test_waiting_has_an_end(self, cache: PageCache, server: Server, meanwhile: Any) -> None:
+        first = cache.look_up("q")
+        again = lambda: server.client.set("{tasks}:reader:q", str(first.generation), px=500)  # noqa: E731
+        waits = meanwhile(*[again] * 100)
+        found = cache.look_up("q")
+        assert (found.page, found.generation, found.life) == (None, first.generation, first.life)
+        assert waits
+        assert sum(page_cache._WAITS) < 1
+
+    def test_one_whose_cache_fails_waits_no_longer(
+        self, cache: PageCache, server: Server, meanwhile: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cache.look_up("q")
+
+        def fail(*_: Any) -> None:
+            raise redis.ConnectionError
+
+        waits = meanwhile(lambda: monkeypatch.setattr(cache._redis, "eval", fail))
+        assert cache.look_up("q") == NOTHING
+        assert len(waits) == 1
+
+
 class TestALostMemory:
     def test_a_reader_from_before_stores_nothing(self, cache: PageCache, server: Server) -> None:
         found = cache.look_up("q")
