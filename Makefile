@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sam-local test lint format types validate openapi lock clean build-SharedLayer build-CompiledLayerArm64 \
+.PHONY: help install run sam-local migrate test lint format types validate openapi lock clean build-SharedLayer build-CompiledLayerArm64 \
 	build-CompiledLayerX86
 
 help: ## List these commands
@@ -37,6 +37,9 @@ run: $(INSTALLED) ## Serve the API on this machine; ARGS="--help" lists the opti
 sam-local: $(INSTALLED) ## Serve the API with SAM CLI in Docker; ARGS as for run
 	@SAM_CLI_TELEMETRY=0 $(BIN)/sam build
 	@$(BIN)/python -m local --docker $(ARGS)
+
+migrate: $(INSTALLED) ## Migrate what is in a stack's tables; ARGS="--help" lists the options
+	@$(BIN)/python -m migrations $(ARGS)
 
 test: $(INSTALLED) ## Run all tests; ARGS are passed to pytest
 	@$(BIN)/python -m pytest $(ARGS)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shared.metrics import count
 from shared.page_cache import PageCache
 from shared.schemas import task_document, to_json
+from shared.status_index import StatusShards
 from shared.task_store import TaskStore
 from shared.tasks import TaskQuery
 
@@ -44,9 +45,10 @@ class CachedTasks(TaskStore):
         self,
         client: DynamoDBClient | None = None,
         table: str | None = None,
+        shards: StatusShards | None = None,
         cache: PageCache | None = None,
     ) -> None:
-        super().__init__(client, table)
+        super().__init__(client, table, shards)
         self._cache = cache or PageCache()
 
     def render(self, query: TaskQuery) -> RenderedPage:

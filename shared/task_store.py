@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import os
 import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from shared.aws import ConditionFailed, dynamodb_client, transact_write
 from shared.errors import Contention, TaskNotFound, TitleTaken, VersionMismatch
+from shared.status_index import STATUS_INDEX, StatusShards, status_of
 from shared.tasks import Task, TaskPage, TaskQuery, TaskStatus
 
 if TYPE_CHECKING:
@@ -26,8 +29,9 @@ if TYPE_CHECKING:
 
     Item = Mapping[str, Any]
 
-STATUS_INDEX = "status-created_at-index"
 _RACES = 5
+_READERS = 10
+"""How many partitions of the index are asked at once: as many connections as botocore keeps open."""
 _END_OF_TIME = 10**18
 """Later than any task, in microseconds."""
 _TASK, _NEW_TITLE = 0, 1
@@ -37,9 +41,16 @@ _TASK, _NEW_TITLE = 0, 1
 class TaskStore:
     """The tasks table."""
 
-    def __init__(self, client: DynamoDBClient | None = None, table: str | None = None) -> None:
+    def __init__(
+        self,
+        client: DynamoDBClient | None = None,
+        table: str | None = None,
+        shards: StatusShards | None = None,
+    ) -> None:
         self._client = client or dynamodb_client()
         self._table = table or os.environ["TASKS_TABLE"]
+        self._shards = shards or StatusShards.parse(os.environ["STATUS_SHARDS"])
+        self._readers = ThreadPoolExecutor(_READERS) if self._shards.read > 1 else None
 
     def create(self, *, title: str, description: str | None, status: TaskStatus, created_by: str) -> Task:
         """Store a new task.
@@ -61,7 +72,7 @@ class TaskStore:
         put_task: TransactWriteItemTypeDef = {
             "Put": {
                 "TableName": self._table,
-                "Item": _to_item(task),
+                "Item": self._to_item(task),
                 "ConditionExpression": "attribute_not_exists(pk)",
             }
         }
@@ -154,13 +165,18 @@ class TaskStore:
         if query.after is not None:
             # Tasks of the cursor's own microsecond are read again, because some may come after it.
             bound = min(bound, query.after.created_at + 1)
+        # A page's tasks are spread evenly over the shards, more or less.
+        share = 1.5 / self._shards.read if self._shards.read > 1 else 1
         # Beside the page: the cursor's own task, one that tells whether a next page exists, and one that
         # closes a run of equal times.
-        page_size = query.skip + query.limit + 3
+        page_size = math.ceil((query.skip + query.limit) * share) + 3
         partitions = [
-            self._read_partition(status, bound, page_size)
+            self._read_partition(partition_key, bound, page_size)
             for status in ([query.status] if query.status else TaskStatus)
+            for partition_key in self._shards.partition_keys(status)
         ]
+        if self._readers:
+            partitions = list(self._readers.map(_start, partitions))
         merged = heapq.merge(*partitions, key=attrgetter("position"), reverse=True)
         unique = (
             max(copies, key=attrgetter("version"))
@@ -171,14 +187,14 @@ class TaskStore:
         page = tasks[: query.limit]
         return TaskPage(page, next=page[-1].position if len(tasks) > query.limit else None)
 
-    def _read_partition(self, status: TaskStatus, before: int, page_size: int) -> Iterator[Task]:
-        """Yield the tasks of one status by descending position, querying as far as they are asked for."""
+    def _read_partition(self, partition_key: str, before: int, page_size: int) -> Iterator[Task]:
+        """Yield a partition's tasks by descending position, querying as far as they are asked for."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             IndexName=STATUS_INDEX,
             KeyConditionExpression="#status = :status AND created_at < :before",
             ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={":status": {"S": status.value}, ":before": {"N": str(before)}},
+            ExpressionAttributeValues={":status": {"S": partition_key}, ":before": {"N": str(before)}},
             ScanIndexForward=False,
             PaginationConfig={"PageSize": page_size},
         )
@@ -197,7 +213,7 @@ class TaskStore:
         return task
 
     def _update_task(self, seen: Task, changed: Task) -> TransactWriteItemTypeDef:
-        item = _to_item(changed)
+        item = self._to_item(changed)
         fields = ("title", "description", "status", "updated_at", "version")
         return {
             "Update": {
@@ -225,6 +241,19 @@ class TaskStore:
     def _free_title(self, task: Task) -> TransactWriteItemTypeDef:
         return {"Delete": {"TableName": self._table, "Key": _title_key(task.title)}}
 
+    def _to_item(self, task: Task) -> dict[str, AttributeValueTypeDef]:
+        return {
+            **_task_key(task.id),
+            "id": {"S": task.id},
+            "title": {"S": task.title},
+            "description": {"NULL": True} if task.description is None else {"S": task.description},
+            "status": {"S": self._shards.partition_key(task.status, task.id)},
+            "created_at": {"N": str(task.created_at)},
+            "updated_at": {"N": str(task.updated_at)},
+            "created_by": {"S": task.created_by},
+            "version": {"N": str(task.version)},
+        }
+
 
 def _now() -> int:
     return time.time_ns() // 1_000
@@ -245,29 +274,20 @@ def _title_key(title: str) -> dict[str, AttributeValueTypeDef]:
     return {"pk": {"S": f"TITLE#{title}"}}
 
 
-def _to_item(task: Task) -> dict[str, AttributeValueTypeDef]:
-    return {
-        **_task_key(task.id),
-        "id": {"S": task.id},
-        "title": {"S": task.title},
-        "description": {"NULL": True} if task.description is None else {"S": task.description},
-        "status": {"S": task.status.value},
-        "created_at": {"N": str(task.created_at)},
-        "updated_at": {"N": str(task.updated_at)},
-        "created_by": {"S": task.created_by},
-        "version": {"N": str(task.version)},
-    }
-
-
 def task_from_item(item: Item) -> Task:
     """Read a task from its item, as the table and its stream have it."""
     return Task(
         id=item["id"]["S"],
         title=item["title"]["S"],
         description=item["description"].get("S"),
-        status=TaskStatus(item["status"]["S"]),
+        status=status_of(item["status"]["S"]),
         created_at=int(item["created_at"]["N"]),
         updated_at=int(item["updated_at"]["N"]),
         created_by=item["created_by"]["S"],
         version=int(item["version"]["N"]),
     )
+
+
+def _start(tasks: Iterator[Task]) -> Iterator[Task]:
+    """Read as far as the first task."""
+    return itertools.chain(list(itertools.islice(tasks, 1)), tasks)

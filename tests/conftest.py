@@ -29,6 +29,7 @@ os.environ.update(
     AWS_REGION="us-east-1",
     POWERTOOLS_SERVICE_NAME="task-api",
     TASKS_TABLE="TasksTable",
+    STATUS_SHARDS="1",
     USERS_TABLE="UsersTable",
     TOKEN_SECRET="TokenSecret",
     TOKEN_LIFETIME="3600",

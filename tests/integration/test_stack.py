@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -195,6 +196,26 @@ class TestState:
 
         user.url = start_stack("--state", state).url
         assert user("GET", "/tasks").json() == []
+
+    def test_another_number_of_shards_is_a_migration(self, start_stack: StartStack, tmp_path: Path) -> None:
+        options = ("--redis", "none", "--state", str(tmp_path / "state.json"))
+        first = start_stack(*options)
+        user = sign_up(first.url)
+        tasks = [user.create() for _ in range(20)][::-1]
+        first.stop()
+        shards = ("--parameter", "StatusShards=4")
+        second = start_stack(*options, *shards)
+        user.url = second.url
+        assert user("GET", "/tasks").json() == tasks
+        endpoint = second.wait_for(r"AWS +(http://\S+)")[1]
+        migrate = [sys.executable, "-m", "migrations", "--endpoint-url", endpoint, *shards]
+        done = subprocess.run(migrate, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"applied .* 4\d items read, \d+ changed", done.stdout)
+        assert user("GET", "/tasks").json() == tasks
+        second.stop()
+        user.url = start_stack(*options).url
+        assert len(user("GET", "/tasks").json()) < len(tasks), "nothing was moved"
 
     def test_a_kill_costs_what_was_not_saved_yet_and_no_more(
         self, start_stack: StartStack, tmp_path: Path

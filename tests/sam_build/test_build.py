@@ -65,6 +65,7 @@ def run(built: Path, opt: Path, function: str, code: str) -> str:
             "POWERTOOLS_SERVICE_NAME": "task-api",
             **dict.fromkeys(VARIABLES, ""),
             "TOKEN_LIFETIME": "3600",
+            "STATUS_SHARDS": "1",
         },
         capture_output=True,
         text=True,

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from shared import task_store
+from shared.status_index import StatusShards
 from shared.task_store import TaskStore
 from shared.tasks import Position, Task, TaskQuery, TaskStatus
 from tests.conftest import create_resources
@@ -34,9 +34,9 @@ def client() -> Iterator[Any]:
         yield boto3.client("dynamodb")
 
 
-@pytest.fixture
-def store(client: Any) -> TaskStore:
-    return TaskStore(client)
+@pytest.fixture(params=["1", "3", "2/5"])
+def store(client: Any, request: pytest.FixtureRequest) -> TaskStore:
+    return TaskStore(client, shards=StatusShards.parse(request.param))
 
 
 class Tasks:
@@ -51,7 +51,7 @@ class Tasks:
 
     def add(self, *drafts: tuple[int, TaskStatus]) -> None:
         tasks = [self._task(created_at, status) for created_at, status in drafts]
-        self._write([{"PutRequest": {"Item": task_store._to_item(task)}} for task in tasks])
+        self._write([{"PutRequest": {"Item": self._store._to_item(task)}} for task in tasks])
         self.tasks |= {task.id: task for task in tasks}
 
     def _task(self, created_at: int, status: TaskStatus) -> Task:
@@ -177,11 +177,12 @@ def test_what_is_no_cursor_is_refused(text: str) -> None:
 def test_a_task_on_its_way_between_partitions_is_listed_once_as_the_newer(
     store: TaskStore, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Or between the shards of one, while a migration moves it."""
     tasks = Tasks(store, client, [(1, TaskStatus.PENDING)])
     (old,) = tasks.tasks.values()
     new = replace(old, status=TaskStatus.COMPLETED, version=2)
-    copies = {TaskStatus.PENDING: [old], TaskStatus.COMPLETED: [new], TaskStatus.IN_PROGRESS: []}
-    monkeypatch.setattr(store, "_read_partition", lambda status, *_: iter(copies[status]))
+    copies = {"PENDING": [old], "COMPLETED": [new]}
+    monkeypatch.setattr(store, "_read_partition", lambda key, *_: iter(copies.get(key, [])))
     assert store.list(TaskQuery()).tasks == [new]
 
 
@@ -197,7 +198,8 @@ def test_the_order_of_ties_does_not_depend_on_the_index(store: TaskStore, client
     assert listed == tasks.expected(TaskQuery())
 
 
-def test_a_page_reads_no_more_than_it_needs(store: TaskStore, client: Any) -> None:
+def test_a_page_reads_no_more_than_it_needs(client: Any) -> None:
+    store = TaskStore(client, shards=StatusShards())
     Tasks(store, client, [(n, TaskStatus.PENDING) for n in range(1, 41)])
     counts: list[int] = []
     count = lambda parsed, **_: counts.append(parsed["Count"])  # noqa: E731
@@ -209,3 +211,17 @@ def test_a_page_reads_no_more_than_it_needs(store: TaskStore, client: Any) -> No
         client.meta.events.unregister("after-call.dynamodb.Query", count)
     assert deep.tasks
     assert counts == [8, 0, 0, 8, 0, 0]
+
+
+def test_a_page_of_many_shards_reads_little_more(client: Any) -> None:
+    store = TaskStore(client, shards=StatusShards(8, 8))
+    Tasks(store, client, [(n, TaskStatus.PENDING) for n in range(1, 401)])
+    counts: list[int] = []
+    count = lambda parsed, **_: counts.append(parsed["Count"])  # noqa: E731
+    client.meta.events.register("after-call.dynamodb.Query", count)
+    try:
+        store.list(TaskQuery(limit=100, status=TaskStatus.PENDING))
+    finally:
+        client.meta.events.unregister("after-call.dynamodb.Query", count)
+    assert sum(counts) < 2 * 100
+    assert len(counts) <= 2 * 8

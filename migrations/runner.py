@@ -1,0 +1,205 @@
+"""Applies migrations: item by item, recorded as it goes on, while the functions serve."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
+
+Item = Mapping[str, Any]
+"""An item, or a key, as DynamoDB's own API has it."""
+Change = Mapping[str, Any]
+"""The arguments of UpdateItem that change an item, without table and key.
+
+Its condition must fail if the item is no longer what it was made for.
+"""
+
+RECORDS_TABLE = "TasksTable"
+"""The table that holds the records of all migrations, as items `MIGRATION#<number>`."""
+WRITERS = 16
+"""How many items are changed at once."""
+_PAGE_SIZE = 500
+_RACE_PAUSE = 0.05
+"""Seconds to wait for a transaction that holds an item."""
+
+
+class TakenOver(Exception):
+    """Another run of the same migration has begun since, and goes on instead of this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """What to do to each item of a table."""
+
+    number: int
+    title: str
+    table: str
+    """The table's logical id in the template."""
+    settings: Mapping[str, str]
+    """What of the stack's parameters it depends on: when that changes, it is to be applied again."""
+    change: Callable[[Item], Change | None]
+    """Tells how to change an item; None when it is as it should be, whoever made it so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a migration has come; its record in the table."""
+
+    settings: Mapping[str, str]
+    run: str = field(default_factory=lambda: str(uuid.uuid4()))
+    """Which run is at it."""
+    position: Item | None = None
+    """The key of the last item that is done."""
+    read: int = 0
+    changed: int = 0
+    """Numbers of items."""
+    finished_at: int | None = None
+    """Unix time in seconds."""
+
+
+class Runner:
+    """Applies migrations to the tables of a stack."""
+
+    def __init__(self, client: DynamoDBClient, tables: Mapping[str, str]) -> None:
+        """Prepare.
+
+        Args:
+            client: A client for as many calls at once as there are `WRITERS`.
+            tables: The tables' names by logical id.
+        """
+        self._client = client
+        self._tables = tables
+
+    def progress(self, migration: Migration) -> Progress | None:
+        """Find out how far a migration has come with its settings; None when it has not begun."""
+        answer = self._client.get_item(
+            TableName=self._tables[RECORDS_TABLE], Key=_record_key(migration), ConsistentRead=True
+        )
+        if "Item" not in answer:
+            return None
+        found = _progress_from_item(answer["Item"])
+        return found if found.settings == migration.settings else None
+
+    def estimated_items(self, migration: Migration) -> int:
+        """How many items there are to look at, as DynamoDB counted them within the last six hours."""
+        return self._describe(migration)["ItemCount"]
+
+    def apply(
+        self, migration: Migration, report: Callable[[Progress], object], *, again: bool = False
+    ) -> Progress:
+        """Apply a migration, from where its last run ended.
+
+        Every page of items is recorded once it is done, so an interrupted run costs one page. Does nothing
+        when it is applied already, unless it is to be applied `again`, from the start.
+
+        Args:
+            migration: What to apply.
+            report: Called with the progress after each page.
+            again: Whether it is applied although that was done.
+
+        Raises:
+            TakenOver: another run has begun.
+        """
+        found = None if again else self.progress(migration)
+        if found and found.finished_at:
+            return found
+        fresh = Progress(dict(migration.settings))
+        progress = replace(found, run=fresh.run) if found else fresh
+        self._record(migration, progress, take_over=True)
+        key_names = [each["AttributeName"] for each in self._describe(migration)["KeySchema"]]
+        with ThreadPoolExecutor(WRITERS) as writers:
+            while progress.finished_at is None:
+                start = {"ExclusiveStartKey": progress.position} if progress.position else {}
+                page = self._client.scan(
+                    TableName=self._tables[migration.table],
+                    Limit=_PAGE_SIZE,
+                    ConsistentRead=True,
+                    **start,  # type: ignore[arg-type]
+                )
+                change = partial(self._change, migration, key_names)
+                changed = sum(writers.map(change, page["Items"]))
+                position = page.get("LastEvaluatedKey")
+                progress = replace(
+                    progress,
+                    position=position,
+                    read=progress.read + len(page["Items"]),
+                    changed=progress.changed + changed,
+                    finished_at=None if position else int(time.time()),
+                )
+                self._record(migration, progress)
+                report(progress)
+        return progress
+
+    def _describe(self, migration: Migration) -> TableDescriptionTypeDef:
+        return self._client.describe_table(TableName=self._tables[migration.table])["Table"]
+
+    def _change(self, migration: Migration, key_names: list[str], item: Item) -> bool:
+        """Change an item if that is needed, however often somebody else changes it meanwhile."""
+        table = self._tables[migration.table]
+        key = {name: item[name] for name in key_names}
+        current: Item | None = item
+        while current and (change := migration.change(current)):
+            try:
+                self._client.update_item(TableName=table, Key=key, **change)
+            except self._client.exceptions.ConditionalCheckFailedException:
+                pass
+            except self._client.exceptions.TransactionConflictException:
+                time.sleep(_RACE_PAUSE)
+            else:
+                return True
+            current = self._client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+        return False
+
+    def _record(self, migration: Migration, progress: Progress, *, take_over: bool = False) -> None:
+        mine: dict[str, Any] = {
+            "ConditionExpression": "run = :run",
+            "ExpressionAttributeValues": {":run": {"S": progress.run}},
+        }
+        try:
+            self._client.put_item(
+                TableName=self._tables[RECORDS_TABLE],
+                Item=_progress_to_item(migration, progress),
+                **({} if take_over else mine),
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            raise TakenOver from error
+
+
+def _record_key(migration: Migration) -> dict[str, Any]:
+    return {"pk": {"S": f"MIGRATION#{migration.number:04}"}}
+
+
+def _progress_to_item(migration: Migration, progress: Progress) -> dict[str, Any]:
+    item = {
+        **_record_key(migration),
+        "title": {"S": migration.title},
+        "settings": {"M": {name: {"S": value} for name, value in progress.settings.items()}},
+        "run": {"S": progress.run},
+        "read": {"N": str(progress.read)},
+        "changed": {"N": str(progress.changed)},
+    }
+    if progress.position:
+        item["position"] = {"M": progress.position}
+    if progress.finished_at:
+        item["finished_at"] = {"N": str(progress.finished_at)}
+    return item
+
+
+def _progress_from_item(item: Item) -> Progress:
+    finished_at = item.get("finished_at")
+    return Progress(
+        settings={name: value["S"] for name, value in item["settings"]["M"].items()},
+        run=item["run"]["S"],
+        position=item.get("position", {}).get("M"),
+        read=int(item["read"]["N"]),
+        changed=int(item["changed"]["N"]),
+        finished_at=int(finished_at["N"]) if finished_at else None,
+    )

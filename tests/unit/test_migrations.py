@@ -1,0 +1,327 @@
+"""Migrations: applied whole, once, from where they were interrupted, while others write."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from migrations import __main__ as command
+from migrations import runner
+from migrations.m0001_status_shards import move_tasks_to_their_shards
+from migrations.runner import Change, Item, Migration, Progress, Runner, TakenOver
+from shared.status_index import StatusShards
+from shared.task_store import TaskStore
+from shared.tasks import Task, TaskQuery, TaskStatus
+from tests.conftest import create_resources
+from tests.unit.test_template import TEMPLATE
+
+TABLES = {"TasksTable": "TasksTable"}
+ITEMS = 60
+"""30 tasks, and their titles."""
+
+numbers = itertools.count()
+statuses = itertools.cycle(TaskStatus)
+
+
+def nothing(_progress: Progress) -> None:
+    return
+
+
+def create(store: TaskStore) -> Task:
+    return store.create(
+        title=f"Task {next(numbers)}", description=None, status=next(statuses), created_by="ada"
+    )
+
+
+def to_shards(shards: str) -> Migration:
+    return move_tasks_to_their_shards({"StatusShards": shards})
+
+
+def listed(client: Any, shards: str) -> list[Task]:
+    return TaskStore(client, shards=StatusShards.parse(shards)).list(TaskQuery(limit=100)).tasks
+
+
+@pytest.fixture(autouse=True)
+def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_PAGE_SIZE", 7)
+    monkeypatch.setattr(runner, "WRITERS", 1)  # moto in this process bears one at a time
+
+
+@pytest.fixture
+def tasks(dynamodb: Any) -> list[Task]:
+    store = TaskStore(dynamodb)
+    return [create(store) for _ in range(ITEMS // 2)][::-1]
+
+
+@pytest.fixture
+def migrations(dynamodb: Any, tasks: list[Task]) -> Runner:
+    return Runner(dynamodb, TABLES)
+
+
+def calls_of(client: Any, operation: str) -> list[str]:
+    calls: list[str] = []
+    client.meta.events.register(
+        f"before-call.dynamodb.{operation}", lambda model, **_: calls.append(model.name)
+    )
+    return calls
+
+
+@pytest.mark.parametrize("shards", ["2", "3", "16"])
+def test_the_list_is_the_same_before_during_and_after(
+    migrations: Runner, dynamodb: Any, tasks: list[Task], shards: str
+) -> None:
+    assert listed(dynamodb, shards) == tasks
+    pages: list[Progress] = []
+
+    def look(progress: Progress) -> None:
+        pages.append(progress)
+        assert listed(dynamodb, shards) == tasks
+
+    done = migrations.apply(to_shards(shards), look)
+    assert pages[-1] == done
+    assert ITEMS <= done.read <= ITEMS + 1  # the record itself may be among them
+    assert len(pages) > ITEMS // 7
+    assert done.changed > 0
+    assert listed(dynamodb, shards) == tasks
+    assert listed(dynamodb, "1") != tasks
+
+    back = f"1/{shards}"
+    assert listed(dynamodb, back) == tasks
+    assert migrations.apply(to_shards(back), nothing).changed == done.changed
+    assert listed(dynamodb, "1") == tasks
+
+
+def test_moving_a_task_leaves_the_task_as_it_is(migrations: Runner, dynamodb: Any, tasks: list[Task]) -> None:
+    migrations.apply(to_shards("4"), nothing)
+    assert [TaskStore(dynamodb).get(task.id) for task in tasks] == tasks
+
+
+def test_what_is_applied_is_not_applied_again_unless_that_is_asked_for(
+    migrations: Runner, dynamodb: Any
+) -> None:
+    scans, updates = calls_of(dynamodb, "Scan"), calls_of(dynamodb, "UpdateItem")
+    done = migrations.apply(to_shards("4"), nothing)
+    made = len(updates)
+    assert made == done.changed
+    scans.clear()
+    assert migrations.apply(to_shards("4"), nothing) == done
+    assert not scans
+    assert migrations.apply(to_shards("4"), nothing, again=True).changed == 0
+    assert scans
+    assert len(updates) == made
+
+
+def test_another_count_is_another_migration(migrations: Runner) -> None:
+    migrations.apply(to_shards("4"), nothing)
+    assert migrations.progress(to_shards("4/8")) is not None
+    assert migrations.progress(to_shards("8")) is None
+
+
+class Crash(Exception):
+    pass
+
+
+def crashing(migration: Migration, *, at: int) -> Migration:
+    looked_at = itertools.count(1)
+
+    def change(item: Item) -> Change | None:
+        if next(looked_at) == at:
+            raise Crash
+        return migration.change(item)
+
+    return replace(migration, change=change)
+
+
+@pytest.mark.parametrize("at", [1, 20, ITEMS])
+def test_an_interrupted_run_is_gone_on_with(
+    migrations: Runner, dynamodb: Any, tasks: list[Task], at: int
+) -> None:
+    with pytest.raises(Crash):
+        migrations.apply(crashing(to_shards("4"), at=at), nothing)
+    interrupted = migrations.progress(to_shards("4"))
+    assert interrupted is not None
+    assert interrupted.finished_at is None
+    assert at - 7 <= interrupted.read < at
+    assert listed(dynamodb, "4") == tasks
+    looked_at = calls_of(dynamodb, "Scan")
+    done = migrations.apply(to_shards("4"), nothing)
+    assert len(looked_at) <= (ITEMS - interrupted.read) // 7 + 2
+    assert ITEMS <= done.read <= ITEMS + 1
+    assert migrations.apply(to_shards("4"), nothing, again=True).changed == 0
+
+
+def test_the_last_of_two_runs_goes_on_alone(migrations: Runner, dynamodb: Any, tasks: list[Task]) -> None:
+    finished: list[Progress] = []
+
+    def begin_another(_progress: Progress) -> None:
+        if not finished:
+            finished.append(migrations.apply(to_shards("4"), nothing))
+
+    with pytest.raises(TakenOver):
+        migrations.apply(to_shards("4"), begin_another)
+    assert migrations.progress(to_shards("4")) == finished[0]
+    assert listed(dynamodb, "4") == tasks
+
+
+def interfering(migration: Migration, act: Callable[[str], object]) -> Migration:
+    """Something happens to each task between its being read and its being moved."""
+    done: set[str] = set()
+
+    def change(item: Item) -> Change | None:
+        result = migration.change(item)
+        if result and item["id"]["S"] not in done:
+            done.add(item["id"]["S"])
+            act(item["id"]["S"])
+        return result
+
+    return replace(migration, change=change)
+
+
+@pytest.mark.parametrize("writers", ["1", "4"], ids=["old functions", "new functions"])
+def test_a_change_of_status_at_the_same_time_is_kept(
+    migrations: Runner, dynamodb: Any, tasks: list[Task], writers: str
+) -> None:
+    store = TaskStore(dynamodb, shards=StatusShards.parse(writers))
+    done = TaskStatus.COMPLETED
+    migrations.apply(
+        interfering(to_shards("4"), lambda task_id: store.update(task_id, {"status": done})), nothing
+    )
+    now = listed(dynamodb, "4")
+    assert [task.id for task in now] == [task.id for task in tasks]
+    assert {task.status for task in now if task.version == 2} == {done}
+    assert migrations.apply(to_shards("4"), nothing, again=True).changed == 0
+
+
+def test_a_task_deleted_at_the_same_time_stays_deleted(migrations: Runner, dynamodb: Any) -> None:
+    store = TaskStore(dynamodb, shards=StatusShards(4, 4))
+    migrations.apply(interfering(to_shards("4"), store.delete), nothing)
+    for item in dynamodb.scan(TableName="TasksTable")["Items"]:
+        key = item["pk"]["S"]
+        assert not key.startswith("TASK#") or to_shards("4").change(item) is None
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
+@given(
+    happenings=st.lists(st.tuples(st.sampled_from(["create", "move", "delete"]), st.integers(0, 99))),
+    old=st.sampled_from(["1", "3", "8"]),
+    new=st.sampled_from(["1", "2", "8"]),
+)
+def test_the_list_is_right_whatever_the_api_does_meanwhile(
+    happenings: list[tuple[str, int]], old: str, new: str
+) -> None:
+    with mock_aws():
+        create_resources()
+        client: Any = boto3.client("dynamodb")
+        before = TaskStore(client, shards=StatusShards.parse(old))
+        expected = {task.id: task for task in (create(before) for _ in range(20))}
+        shards = f"{new}/{max(int(old), int(new))}"
+        store = TaskStore(client, shards=StatusShards.parse(shards))
+        ahead = iter(happenings)
+
+        def serve(_progress: Progress) -> None:
+            for what, number in itertools.islice(ahead, 2):
+                if what == "create":
+                    task = create(store)
+                    expected[task.id] = task
+                elif expected:
+                    task_id = sorted(expected)[number % len(expected)]
+                    if what == "delete":
+                        store.delete(task_id)
+                        del expected[task_id]
+                    else:
+                        expected[task_id] = store.update(task_id, {"status": next(statuses)})
+            assert sorted(map(repr, listed(client, shards))) == sorted(map(repr, expected.values()))
+
+        migrations = Runner(client, TABLES)
+        migrations.apply(to_shards(shards), serve)
+        assert {task.id: task for task in listed(client, new)} == expected
+        assert migrations.apply(to_shards(shards), nothing, again=True).changed == 0
+
+
+class TestTheCommand:
+    @pytest.fixture
+    def stack(self, aws: None) -> TaskStore:
+        """A stack with a table of its own."""
+        table = TEMPLATE["Resources"]["TasksTable"]
+        properties = {**table["Properties"], "DeletionProtectionEnabled": False}
+        body = {
+            "Parameters": {"StatusShards": TEMPLATE["Parameters"]["StatusShards"]},
+            "Resources": {"TasksTable": {"Type": table["Type"], "Properties": properties}},
+        }
+        cloudformation = boto3.client("cloudformation")
+        chosen: Any = [{"ParameterKey": "StatusShards", "ParameterValue": "4"}]
+        cloudformation.create_stack(StackName="a-stack", TemplateBody=json.dumps(body), Parameters=chosen)
+        detail = cloudformation.describe_stack_resource(StackName="a-stack", LogicalResourceId="TasksTable")
+        return TaskStore(table=detail["StackResourceDetail"]["PhysicalResourceId"])
+
+    @pytest.fixture
+    def run(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+        def run(*arguments: str) -> tuple[int, str, str]:
+            monkeypatch.setattr(sys, "argv", ["make migrate", *arguments])
+            status = command.main()
+            captured = capsys.readouterr()
+            return status, captured.out, captured.err
+
+        return run
+
+    def test_migrates_a_stack_and_tells_about_it(self, stack: TaskStore, run: Any) -> None:
+        for _ in range(10):
+            create(stack)
+        name = ("--stack-name", "a-stack")
+        assert "not applied" in run(*name, "--status")[1]
+        status, out, _ = run(*name)
+        assert status == 0
+        assert "0001 tasks to their 4 shard(s) of the status index: applied" in out
+        assert re.search(r"\b2[01] items read", out)
+        assert "applied" in run(*name, "--status")[1]
+        assert run(*name) == (0, out, "")
+
+    def test_tells_where_an_interrupted_run_is_gone_on_with(
+        self, stack: TaskStore, run: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(10):
+            create(stack)
+        whole = command.MIGRATIONS
+
+        def interrupt(parameters: Any) -> Migration:
+            (make,) = whole
+            return crashing(make(parameters), at=15)
+
+        monkeypatch.setattr(command, "MIGRATIONS", (interrupt,))
+        monkeypatch.setattr("tests.unit.test_migrations.Crash", KeyboardInterrupt)
+        status, _, err = run("--stack-name", "a-stack")
+        assert status == 130
+        assert "run it again" in err
+        monkeypatch.setattr(command, "MIGRATIONS", whole)
+        assert "interrupted after 14 items" in run("--stack-name", "a-stack", "--status")[1]
+        status, out, _ = run("--stack-name", "a-stack")
+        assert status == 0
+        assert "going on after 14 items" in out
+
+    def test_of_a_stack_that_is_not_there_says_so(self, stack: TaskStore, run: Any) -> None:
+        status, out, err = run("--stack-name", "another")
+        assert (status, out) == (1, "")
+        assert err.startswith("error: There is no stack another.")
+
+    @pytest.mark.parametrize("parameter", ["StatusShards", "StatusShards=0", "StatusShards=8/1"])
+    def test_of_a_wrong_parameter_says_so(self, aws: None, run: Any, parameter: str) -> None:
+        status, _, err = run("--endpoint-url", "http://127.0.0.1:1", "--parameter", parameter)
+        assert status == 1
+        assert err.startswith("error: ")
+        assert err.count("\n") == 1
+
+    def test_knows_each_migration_by_its_number(self) -> None:
+        parameters = {name: str(each["Default"]) for name, each in TEMPLATE["Parameters"].items()}
+        made = [make(parameters).number for make in command.MIGRATIONS]
+        assert made == list(range(1, len(made) + 1))
