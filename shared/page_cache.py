@@ -66,7 +66,7 @@ _SETTLING = int(LEAVE_ALONE * 1000) + _SHORT_LIFE
 # like any other, so that no reader from before the loss can take it for its own.
 #
 # Who misses a page becomes its reader, unless there is one. A reader from before the last write is not waited
-# for, because what it stores will be refused. A server that is full takes no readers either, and everyone reads.
+# for, because what it stores will be refused. A server that is full takes no readers: everyone reads then.
 _LOOK_UP = f"""
 {_NAME_KEYS}
 local current = redis.call('GET', generation)
