@@ -67,7 +67,7 @@ $(CHECKOV)/.installed: requirements/checkov.txt $(INSTALLED)
 	@touch $@
 
 openapi: $(INSTALLED) ## Write functions/api_docs/openapi.json anew, after a change of a route
-	@$(BIN)/python -m local.openapi
+	@$(BIN)/python -m openapi
 
 lock: $(INSTALLED) ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade takes newer ones
 	@$(LOCK) $(UPGRADE) pyproject.toml --group dev --output-file requirements/dev.txt
@@ -79,24 +79,31 @@ clean: ## Remove what these commands made, tasks and users of the local stack in
 
 # `sam build` calls these: one layer with the locked runtime dependencies and the package shared, and for each kind of
 # processor one with their compiled libraries; Lambda lays them over each other. What Lambda never uses is left out:
-# the data of AWS services that nobody here calls, tests, and records of the installation. The bytecode is never checked
-# against its source, because Lambda cannot write a newer one.
+# what is for other services, tools and tests, records of the installation, and the libraries' sources. Of those there is
+# the bytecode; that of shared, beside its source, is never checked against it, because Lambda cannot write a newer one.
 LAYER_PYTHON := python3.13
 LAYER = $(ARTIFACTS_DIR)/python
 SERVICES := dynamodb secretsmanager sqs
 INSTALL = $(LAYER_PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --only-binary :all: \
 	--platform manylinux2014_$(MACHINE) --platform manylinux_2_28_$(MACHINE) --python-version 3.13 \
 	--require-hashes --requirement requirements/runtime.txt --target "$(LAYER)"
+COMPILE = $(LAYER_PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s "$(ARTIFACTS_DIR)" -p /opt
+UNUSED := bin boto3/data boto3/examples cffi dateutil/zoneinfo/*.tar.gz pycparser urllib3/contrib/emscripten \
+	$(addprefix passlib/,_data apache.py ext tests totp.py) $(addprefix aws_lambda_powertools/utilities/, \
+	auth_alpha circuit_breaker data_masking feature_flags kafka parser streaming validation) \
+	$(addprefix aws_lambda_powertools/event_handler/,[!o]* openapi/[!s]* openapi/swagger_ui/*.py)
 
 build-SharedLayer: MACHINE := aarch64
 build-SharedLayer:
 	$(INSTALL)
+	cd "$(LAYER)" && rm -rf $(UNUSED) && find . -name "*.dist-info" ! -name "argon2_cffi-*" -prune -exec rm -rf {} + && \
+		find . \( -name __pycache__ -o -name "*.so" \) -prune -exec rm -rf {} +
+	$(LAYER_PYTHON) layer/trim.py "$(LAYER)" $(SERVICES)
+	$(COMPILE) -b "$(LAYER)"
+	find "$(LAYER)" \( -name "*.py" -o -name "*.pyi" \) -delete
 	cp -R shared "$(LAYER)"
-	cd "$(LAYER)" && rm -rf bin boto3/data boto3/examples passlib/tests && \
-		find . \( -name __pycache__ -o -name "*.so" \) -prune -exec rm -rf {} + && \
-		find botocore/data -mindepth 1 -maxdepth 1 -type d $(SERVICES:%=! -name %) -exec rm -rf {} + && \
-		find botocore/data \( -name "examples-*" -o -name "waiters-*" \) -exec rm {} +
-	$(LAYER_PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s "$(ARTIFACTS_DIR)" -p /opt "$(LAYER)"
+	find "$(LAYER)/shared" -name __pycache__ -prune -exec rm -rf {} +
+	$(COMPILE) "$(LAYER)/shared"
 
 build-CompiledLayerArm64: MACHINE := aarch64
 build-CompiledLayerX86: MACHINE := x86_64

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from shared.documents import task_document, to_json
 from shared.metrics import count
 from shared.page_cache import PageCache
-from shared.schemas import task_document, to_json
 from shared.status_index import StatusShards
 from shared.task_store import TaskStore
 from shared.tasks import TaskQuery

@@ -1,27 +1,30 @@
-"""The HTTP edge: requests in, responses out, and the domain's errors as problem details (RFC 9457)."""
+"""The HTTP edge: API Gateway's events in, responses out, the domain's errors as problem details (RFC 9457).
+
+API Gateway has found the route, and each function has one, so no function needs a router of its own.
+"""
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
-from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import errors
-from shared.schemas import task_document, to_json
+from shared.documents import task_document, to_json
 from shared.tasks import Task
 
-Answer = Response[Any]
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from shared.schemas import RequestSchema
 
 logger = Logger()
 
@@ -40,62 +43,140 @@ STATUS_OF_ERROR: dict[type[errors.DomainError], HTTPStatus] = {
 }
 
 
-class Api(APIGatewayRestResolver):
-    """The resolver of a function behind API Gateway; `handler` is what Lambda calls.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response."""
 
-    Args:
-        accepts: The media type that the function's request bodies must have.
+    status: HTTPStatus = HTTPStatus.OK
+    body: str = ""
+    content_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Request:
+    """A request, as API Gateway's proxy event has it.
+
+    See https://docs.aws.amazon.com/lambda/latest/dg/services-apigateway.html
     """
 
-    def __init__(self, accepts: str = JSON) -> None:
-        super().__init__(enable_validation=True, json_body_deserializer=_parse_json)
-        self._accepts = accepts
-        self.not_found(_not_found)
-        self.exception_handler(RequestValidationError)(_invalid_request)
-        self.exception_handler(errors.DomainError)(_domain_error)
-        self.exception_handler([BotoCoreError, ClientError])(_backend_failed)
-        self.exception_handler(Exception)(_unexpected_error)
-        self.handler = logger.inject_lambda_context(
-            self.resolve, correlation_id_path="requestContext.requestId", clear_state=True
-        )
-
-    def resolve(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-        """Answer an API Gateway proxy event, and log that; every answer carries its request's id."""
-        request = event["requestContext"]
-        if user_id := (request.get("authorizer") or {}).get("user_id"):
-            logger.append_keys(user_id=user_id)
-        if event.get("body") and not self._understands(event):
-            wrong_type = _invalid_fields([{"field": "body", "message": f"send it as {self._accepts}"}])
-            builder: ResponseBuilder[APIGatewayProxyEvent] = ResponseBuilder(wrong_type)
-            answer = builder.build(APIGatewayProxyEvent(dict(event)))
-        else:
-            answer = super().resolve(event, context)
-        answer["multiValueHeaders"]["x-request-id"] = [request["requestId"]]
-        logger.info("answered", method=event["httpMethod"], path=event["path"], status=answer["statusCode"])
-        return answer
+    def __init__(self, event: Mapping[str, Any]) -> None:
+        self._event = event
+        self._context = event["requestContext"]
+        self._headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
 
     @property
-    def user_id(self) -> str:
-        """The id of the signed-in user, as the authorizer vouches for it."""
-        return str(self.current_event.request_context.authorizer["user_id"])
+    def id(self) -> str:
+        """What API Gateway calls the request."""
+        return str(self._context["requestId"])
 
     @property
-    def request_url(self) -> str:
-        """The URL the client asked for, with the stage where there is one, without the query string."""
-        scheme = self.current_event.headers.get("x-forwarded-proto", "https")
-        request = self.current_event.request_context
-        return f"{scheme}://{request.domain_name}{request.path.rstrip('/')}"
+    def user_id(self) -> str | None:
+        """The id of the signed-in user, as the authorizer vouches for it; None on a public route."""
+        return (self._context.get("authorizer") or {}).get("user_id")
 
-    def _understands(self, event: Mapping[str, Any]) -> bool:
-        content_type = APIGatewayProxyEvent(dict(event)).headers.get("content-type", JSON)
-        return content_type.partition(";")[0].strip().lower() == self._accepts
+    @property
+    def route(self) -> str:
+        """The path as the template has it, such as `/tasks/{task_id}`."""
+        return str(self._context["resourcePath"])
+
+    @property
+    def path(self) -> str:
+        """The path the client asked for, with the stage where there is one."""
+        return str(self._context["path"]).rstrip("/")
+
+    @property
+    def url(self) -> str:
+        """The URL the client asked for, without the query string."""
+        return f"{self._headers.get('x-forwarded-proto', 'https')}://{self._context['domainName']}{self.path}"
+
+    @property
+    def task_id(self) -> str:
+        """The task that the path names."""
+        return str(self._event["pathParameters"]["task_id"])
+
+    def header(self, name: str) -> str | None:
+        """Find a header."""
+        return self._headers.get(name.lower())
+
+    def query(self, schema: RequestSchema) -> dict[str, Any]:
+        """Read the query string; parameters that the schema does not name are ignored.
+
+        Raises:
+            InvalidRequest: it does not fit.
+        """
+        return schema.validate(_single_values(self._event.get("multiValueQueryStringParameters") or {}))
+
+    def json_body(self, schema: RequestSchema) -> dict[str, Any]:
+        """Read the body as JSON.
+
+        Raises:
+            InvalidRequest: it is not JSON, or does not fit.
+        """
+        text = self._body(JSON)
+        try:
+            body = json.loads(text)
+        except (ValueError, RecursionError) as error:  # besides, integers of thousands of digits
+            reason = (
+                error.msg if isinstance(error, json.JSONDecodeError) else "too large a number, or too deep"
+            )
+            raise _invalid_body(f"not valid JSON: {reason}") from error
+        return schema.validate(body)
+
+    def form(self, schema: RequestSchema) -> dict[str, Any]:
+        """Read the body as a form; fields that the schema does not name are ignored.
+
+        Raises:
+            InvalidRequest: it is no form, or does not fit.
+        """
+        return schema.validate(_single_values(parse_qs(self._body(FORM), keep_blank_values=True)))
+
+    def _body(self, media_type: str) -> str:
+        body = self._event.get("body") or ""
+        if not body:
+            raise _invalid_body("Field required")
+        given = self._headers.get("content-type", JSON).partition(";")[0].strip().lower()
+        if given != media_type:
+            raise _invalid_body(f"send it as {media_type}")
+        return base64.b64decode(body).decode() if self._event.get("isBase64Encoded") else str(body)
+
+
+def http_handler(
+    answer: Callable[[Request], Answer],
+) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
+    """Make what Lambda calls of a function that answers requests.
+
+    Errors become problem details, every answer carries its request's id, and all is logged.
+    """
+
+    @logger.inject_lambda_context(clear_state=True)
+    def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 (the decorator's)
+        request = Request(event)
+        logger.set_correlation_id(request.id)
+        if request.user_id:
+            logger.append_keys(user_id=request.user_id)
+        try:
+            answered = answer(request)
+        except Exception as error:
+            answered = _problem_of(error)
+        logger.info("answered", method=event["httpMethod"], path=event["path"], status=answered.status)
+        headers = {**answered.headers, "x-request-id": request.id}
+        if answered.content_type:
+            headers["Content-Type"] = answered.content_type
+        return {
+            "statusCode": int(answered.status),
+            "multiValueHeaders": {name: [value] for name, value in headers.items()},
+            "body": answered.body,
+            "isBase64Encoded": False,
+        }
+
+    return handler
 
 
 def json_answer(
     body: object, *, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
 ) -> Answer:
     """Answer with a JSON body."""
-    return Response(status_code=status, content_type=JSON, body=to_json(body), headers=dict(headers or {}))
+    return Answer(status, to_json(body), JSON, headers or {})
 
 
 def task_answer(
@@ -113,12 +194,8 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Answer with problem details."""
-    return Response(
-        status_code=status,
-        content_type=PROBLEM_TYPE,
-        body=to_json(problem_document(status, detail, field_errors)),
-        headers=dict(headers or {}),
-    )
+    body = to_json(problem_document(status, detail, field_errors))
+    return Answer(status, body, PROBLEM_TYPE, headers or {})
 
 
 def problem_document(
@@ -164,60 +241,37 @@ def is_unchanged(task: Task, if_none_match: str | None) -> bool:
     return etag(task) in tags or tags == ["*"]
 
 
-def _parse_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        raise
-    except (ValueError, RecursionError) as error:  # integers of thousands of digits, thousands of levels
-        raise json.JSONDecodeError("too large a number, or too deep", text, 0) from error
+def _single_values(values: Mapping[str, list[str]]) -> dict[str, str | list[str]]:
+    """Take what is given once as it is; what is given more often stays a list, which no schema takes."""
+    return {name: given[0] if len(given) == 1 else given for name, given in values.items()}
 
 
-def _invalid_request(error: RequestValidationError) -> Answer:
-    return _invalid_fields([{"field": _field_name(e["loc"]), "message": _message(e)} for e in error.errors()])
+def _invalid_body(message: str) -> errors.InvalidRequest:
+    return errors.InvalidRequest([{"field": "body", "message": message}])
 
 
-def _invalid_fields(field_errors: list[dict[str, str]]) -> Answer:
-    fields = ", ".join(dict.fromkeys(error["field"] for error in field_errors))
-    detail = f"The request is not valid: see errors for what is wrong with {fields}."
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, field_errors=field_errors)
-
-
-def _message(error: Mapping[str, Any]) -> str:
-    reason = error.get("ctx", {}).get("error")
-    if error["type"] == "json_invalid":
-        return f"not valid JSON: {reason}"
-    return str(reason or error["msg"])
-
-
-def _field_name(location: tuple[str | int, ...]) -> str:
-    """Name the field that Powertools locates as ("body", "title") or ("query", "limit")."""
-    return ".".join(str(part) for part in location[1:] if isinstance(part, str)) or str(location[0])
-
-
-def _not_found(_error: NotFoundError) -> Answer:
-    """Answer for a path that API Gateway takes for the function's route, but Powertools does not."""
-    return problem(HTTPStatus.NOT_FOUND, "There is nothing at this path. GET /docs lists the routes.")
-
-
-def _domain_error(error: errors.DomainError) -> Answer:
-    status = STATUS_OF_ERROR[type(error)]
-    headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return problem(status, str(error), headers=headers)
-
-
-def _backend_failed(error: BotoCoreError | ClientError) -> Answer:
-    logger.exception("a backend service failed", exc_info=error)
-    return problem(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "A service this API depends on did not answer. Nothing is known to have been lost; try again.",
-        headers={"Retry-After": "1"},
-    )
-
-
-def _unexpected_error(error: Exception) -> Answer:
-    logger.exception("unexpected error", exc_info=error)
-    return problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "Something went wrong on our side. If it happens again, report the x-request-id of this response.",
-    )
+def _problem_of(error: Exception) -> Answer:
+    match error:
+        case errors.InvalidRequest():
+            fields = ", ".join(dict.fromkeys(each["field"] for each in error.field_errors))
+            detail = f"The request is not valid: see errors for what is wrong with {fields}."
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, field_errors=error.field_errors)
+        case errors.DomainError():
+            status = STATUS_OF_ERROR[type(error)]
+            headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+            return problem(status, str(error), headers=headers)
+        case BotoCoreError() | ClientError():
+            logger.exception("a backend service failed", exc_info=error)
+            return problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "A service this API depends on did not answer. "
+                "Nothing is known to have been lost; try again.",
+                headers={"Retry-After": "1"},
+            )
+        case _:
+            logger.exception("unexpected error", exc_info=error)
+            return problem(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "Something went wrong on our side. "
+                "If it happens again, report the x-request-id of this response.",
+            )

@@ -19,29 +19,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import redis
 from aws_lambda_powertools import Logger
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from shared.metrics import count
+from shared.redis_connection import RedisConnection, RedisError
 
 LEAVE_ALONE = 5.0
 """Seconds for which a server that failed is not asked again."""
-
-_CLIENT_OPTIONS: dict[str, Any] = {
-    "decode_responses": True,
-    # Seconds for connecting and for each answer. A request can wait for three of them, with TLS: 0.1 s.
-    "socket_connect_timeout": 0.03,
-    "socket_timeout": 0.035,
-    # A connection that the server closed while the execution environment was frozen is opened anew. What has
-    # timed out is not tried again.
-    "retry": Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
-    # Without these a new connection starts with three more round trips.
-    "protocol": 2,
-    "lib_name": None,
-    "lib_version": None,
-}
 
 GENERATION = "{tasks}:generation"
 """The key of the text that every write replaces."""
@@ -122,6 +106,8 @@ return 1
 """
 
 logger = Logger(child=True)
+# The system's, because a snapshot would give all environments that start from it the same sequence.
+_jitter = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +133,7 @@ class PageCache:
             leave_alone: Seconds for which a server that failed is not asked again.
         """
         url = os.environ["REDIS_URL"] if url is None else url
-        self._redis = redis.Redis.from_url(url, **_CLIENT_OPTIONS) if url else None
+        self._redis = RedisConnection(url) if url else None
         self._leave_alone = leave_alone
         self._left_alone_until = 0.0
 
@@ -160,7 +146,7 @@ class PageCache:
             generation, page, life, is_read = found
             if wait is None or not is_read:
                 return LookUp(page, generation, life)
-            time.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 (jitter, no secret)
+            time.sleep(wait * _jitter.uniform(0.5, 1))
         return LookUp(None, None, 0)
 
     def store(self, query: str, page: str, found: LookUp) -> None:
@@ -184,12 +170,10 @@ class PageCache:
         if self._redis is None or time.monotonic() < self._left_alone_until:
             return None
         try:
-            return self._redis.eval(script, len(keys), *keys, *arguments)
-        except redis.RedisError as error:
+            return self._redis.call("EVAL", script, str(len(keys)), *keys, *arguments)
+        except RedisError as error:
             self._left_alone_until = time.monotonic() + self._leave_alone
-            logger.warning(
-                "cache failed", reason=f"{type(error).__name__}: {error}", left_alone_for=self._leave_alone
-            )
+            logger.warning("cache failed", reason=str(error), left_alone_for=self._leave_alone)
             count("CacheFailure")
             return None
 

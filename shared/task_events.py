@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.aws import CLIENT_CONFIG
-from shared.schemas import task_document
+from shared.aws import aws_client
+from shared.documents import task_document
 from shared.tasks import Task
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class EventQueue:
     """The queue of events."""
 
     def __init__(self, client: SQSClient | None = None, url: str | None = None) -> None:
-        self._client = client or boto3.client("sqs", config=CLIENT_CONFIG)
+        self._client = client or aws_client("sqs")
         self._url = url or os.environ["NOTIFICATIONS_QUEUE"]
 
     def publish(self, events: Sequence[TaskEvent]) -> int:

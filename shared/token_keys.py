@@ -9,9 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import boto3
-
-from shared.aws import CLIENT_CONFIG
+from shared.aws import aws_client
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -144,7 +142,8 @@ class TokenKeyRotation:
 
 
 def _secrets_manager_client() -> SecretsManagerClient:
-    return boto3.client("secretsmanager", config=CLIENT_CONFIG)
+    client: SecretsManagerClient = aws_client("secretsmanager")
+    return client
 
 
 def _read(

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import redis
-from redis.connection import AbstractConnection
 
 from local.redis_server import FAKE, INSTALLED, RedisServer
+from shared.redis_connection import RedisConnection
 
 REAL = next(filter(shutil.which, INSTALLED), None)
 needs_real_redis = pytest.mark.skipif(REAL is None, reason="needs redis-server or valkey-server")
@@ -71,10 +71,10 @@ def serve(program: str) -> Iterator[Server]:
 
 def watch_commands(monkeypatch: pytest.MonkeyPatch, seen: Callable[[], object]) -> None:
     """Call `seen` for each command that is sent to Redis from here on."""
-    send = AbstractConnection.send_packed_command
+    exchange = RedisConnection._exchange
 
-    def send_packed_command(connection: Any, command: Any, *rest: Any, **options: Any) -> Any:
+    def watched(connection: RedisConnection, command: Any) -> Any:
         seen()
-        return send(connection, command, *rest, **options)
+        return exchange(connection, command)
 
-    monkeypatch.setattr(AbstractConnection, "send_packed_command", send_packed_command)
+    monkeypatch.setattr(RedisConnection, "_exchange", watched)

@@ -2,43 +2,34 @@
 
 import json
 from functools import cache
-from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from string import Template
+from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi import swagger_ui
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools import PACKAGE_PATH
 
-from shared.http import Answer, Api, json_answer
+from shared.http import Answer, Request, http_handler, json_answer
+from shared.schemas import DOCS_QUERY
 
-app = Api()
-
-
-@app.get("/openapi.json", include_in_schema=False)
-def openapi() -> Answer:
-    """Answer with the OpenAPI document."""
-    return json_answer(_document(_base_path()))
+SWAGGER_UI = PACKAGE_PATH / "event_handler/openapi/swagger_ui"
+"""Swagger UI's own files, which Powertools brings along."""
 
 
-@app.get("/docs", include_in_schema=False)
-def docs(page_format: Annotated[Literal["html", "json"], Query(alias="format")] = "html") -> Answer:
-    """Answer with Swagger UI, whole in one page; `?format=json` is where that page links to its document."""
-    if page_format == "json":
-        return openapi()
-    return Response(
-        status_code=HTTPStatus.OK, content_type="text/html; charset=utf-8", body=_page(_base_path())
-    )
+@http_handler
+def handler(request: Request) -> Answer:
+    """Answer with the document, or with Swagger UI, whole in one page.
 
-
-def _base_path() -> str:
-    """Where the API's root is, as the client sees it: empty, or a stage or base path such as `/prod`."""
-    request = app.current_event.request_context
-    return str(request.path.rstrip("/").removesuffix(request.resource_path))
+    `/docs?format=json` is where that page links to its document.
+    """
+    base_path = request.path.removesuffix(request.route)
+    if request.route == "/openapi.json" or request.query(DOCS_QUERY)["format"] == "json":
+        return json_answer(_document(base_path))
+    return Answer(body=_page(base_path), content_type="text/html; charset=utf-8")
 
 
 @cache
 def _document(base_path: str) -> dict[str, Any]:
+    """Read the document; `base_path` is where the API's root is, such as `/prod`, or empty."""
     document: dict[str, Any] = json.loads(Path(__file__).with_name("openapi.json").read_text("utf-8"))
     document["servers"] = [{"url": base_path or "/"}]
     flow = document["components"]["securitySchemes"]["password"]["flows"]["password"]
@@ -48,15 +39,8 @@ def _document(base_path: str) -> dict[str, Any]:
 
 @cache
 def _page(base_path: str) -> str:
-    assets = Path(swagger_ui.__file__).parent
-    return swagger_ui.generate_swagger_html(
-        spec=json.dumps(_document(base_path)).replace("</", "<\\/"),
-        swagger_js=(assets / "swagger-ui-bundle.min.js").read_text("utf-8"),
-        swagger_css=(assets / "swagger-ui.min.css").read_text("utf-8"),
-        swagger_base_url="",
-        oauth2_config=None,
-        persist_authorization=True,
+    return Template(Path(__file__).with_name("docs.html").read_text("utf-8")).substitute(
+        style=(SWAGGER_UI / "swagger-ui.min.css").read_text("utf-8"),
+        script=(SWAGGER_UI / "swagger-ui-bundle.min.js").read_text("utf-8"),
+        document=json.dumps(_document(base_path)).replace("</", "<\\/"),
     )
-
-
-handler = app.handler

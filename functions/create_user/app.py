@@ -1,35 +1,24 @@
-"""POST /auth/create: make a user."""
+"""POST /auth/create: make a user. Only for deployments with sign-up switched on."""
 
 import os
 from http import HTTPStatus
 
-from shared.errors import SignUpDisabled, UsernameTaken
-from shared.http import Answer, Api, json_answer
+from shared.errors import SignUpDisabled
+from shared.http import Answer, Request, http_handler, json_answer
 from shared.metrics import count
-from shared.responses import problems, success
-from shared.schemas import NewUser, UserDocument
+from shared.schemas import NEW_USER
 from shared.users import UserStore
 
-app = Api()
 users = UserStore()
 
 
-@app.post(
-    "/auth/create",
-    summary="Sign up",
-    operation_id="create_user",
-    tags=["Users"],
-    responses=success(HTTPStatus.CREATED, "The new user", model=UserDocument)
-    | problems(UsernameTaken("ada"), SignUpDisabled(), signed_in=False),
-)
-def create_user(user: NewUser) -> Answer:
-    """Create a user. Only for deployments with sign-up switched on."""
+@http_handler
+def handler(request: Request) -> Answer:
+    """Create a user with a name that no other user has."""
+    new = request.json_body(NEW_USER)
     if os.environ["SIGN_UP"] != "enabled":
         raise SignUpDisabled
-    created = users.create(user.username, user.password)
+    user = users.create(new["username"], new["password"])
     count("UserCreated")
-    document = {"id": created.id, "username": created.username, "created_at": created.created_at}
+    document = {"id": user.id, "username": user.username, "created_at": user.created_at}
     return json_answer(document, status=HTTPStatus.CREATED)
-
-
-handler = app.handler

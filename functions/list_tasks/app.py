@@ -1,69 +1,36 @@
 """GET /tasks: list tasks, newest first."""
 
 import math
-from decimal import Decimal
 from http import HTTPStatus
-from typing import Annotated
 from urllib.parse import urlencode
 
-from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import WithJsonSchema
-
 from shared.cached_tasks import CachedTasks
-from shared.http import JSON, Answer, Api
-from shared.responses import SIGNED_IN, problems, success
-from shared.schemas import MICROSECONDS, Cursor, TaskDocument
-from shared.tasks import TaskQuery, TaskStatus
+from shared.documents import MICROSECONDS
+from shared.http import JSON, Answer, Request, http_handler
+from shared.schemas import LIST_QUERY
+from shared.tasks import TaskQuery
 
-app = Api()
 tasks = CachedTasks()
 
-# Decimal, because a float cannot hold today's time to the microsecond. The limit is the year 9999.
-UnixTime = Annotated[Decimal, WithJsonSchema({"type": "number", "minimum": 0, "maximum": 253402300799})]
 
-
-@app.get(
-    "/tasks",
-    summary="List tasks",
-    operation_id="list_tasks",
-    tags=["Tasks"],
-    openapi_extensions=SIGNED_IN,
-    responses=success(HTTPStatus.OK, "A page of tasks", "Link", "X-Cache", model=list[TaskDocument])
-    | problems(),
-)
-def list_tasks(
-    status: Annotated[TaskStatus | None, Query(description="Only tasks with this status.")] = None,
-    created_at: Annotated[
-        UnixTime | None,
-        Query(ge=0, le=253402300799, description="Only tasks created before this Unix time in seconds."),
-    ] = None,
-    skip: Annotated[int, Query(ge=0, le=10_000, description="For short lists; its cost grows with it.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[
-        Cursor | None, Query(description="From the Link header; costs the same however deep it points.")
-    ] = None,
-) -> Answer:
+@http_handler
+def handler(request: Request) -> Answer:
     """List tasks, newest first. Follow the `next` link to see every task exactly once."""
+    query = request.query(LIST_QUERY)
+    created_at = query["created_at"]
     page = tasks.render(
         TaskQuery(
-            limit=limit,
-            skip=skip,
-            status=status,
+            limit=query["limit"],
+            skip=query["skip"],
+            status=query["status"],
             created_before=None if created_at is None else math.ceil(created_at * MICROSECONDS),
-            after=cursor,
+            after=query["cursor"],
         )
     )
     headers = {"X-Cache": page.cache.value}
     if page.cursor is not None:
-        parameters = {
-            "status": status,
-            "created_at": created_at,
-            "limit": limit,
-            "cursor": page.cursor,
-        }
-        query = urlencode({name: value for name, value in parameters.items() if value is not None})
-        headers["Link"] = f'<{app.request_url}?{query}>; rel="next"'
-    return Answer(HTTPStatus.OK, JSON, page.body, headers)
-
-
-handler = app.handler
+        following = {name: query[name] for name in ("status", "created_at", "limit")}
+        following["cursor"] = page.cursor
+        parameters = urlencode({name: value for name, value in following.items() if value is not None})
+        headers["Link"] = f'<{request.url}?{parameters}>; rel="next"'
+    return Answer(HTTPStatus.OK, page.body, JSON, headers)

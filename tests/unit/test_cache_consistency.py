@@ -7,7 +7,6 @@ from typing import Any
 
 import boto3
 import pytest
-import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -15,8 +14,9 @@ from moto import mock_aws
 
 from shared import page_cache
 from shared.cached_tasks import CachedTasks
+from shared.documents import task_document, to_json
 from shared.page_cache import PageCache
-from shared.schemas import task_document, to_json
+from shared.redis_connection import RedisError
 from shared.tasks import TaskQuery, TaskStatus
 from tests.conftest import create_resources
 from tests.redis_servers import PROGRAMS, Server, serve
@@ -51,14 +51,14 @@ class Machine(RuleBasedStateMachine):
     def cache(self) -> PageCache:
         cache = PageCache(f"{self.server.url}?socket_timeout=5")
         assert cache._redis is not None
-        run = cache._redis.eval
+        call = cache._redis.call
 
-        def eval_unless_cut_off(*arguments: Any) -> Any:
+        def call_unless_cut_off(*command: str) -> Any:
             if self.cut_off:
-                raise redis.ConnectionError("cut off")
-            return run(*arguments)
+                raise RedisError("cut off")
+            return call(*command)
 
-        cache._redis.eval = eval_unless_cut_off
+        cache._redis.call = call_unless_cut_off  # type: ignore[method-assign]
         return cache
 
     def happen(self, what: str, number: int, status: TaskStatus) -> None:

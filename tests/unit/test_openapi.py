@@ -32,8 +32,7 @@ ANY_ROUTE = {"400", "429", "500", "503"}
 
 
 def test_it_is_fresh() -> None:
-    """In a process of its own, as `make openapi` is: merging imports every function."""
-    command = [sys.executable, "-m", "local.openapi", "--check"]
+    command = [sys.executable, "-m", "openapi", "--check"]
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
 

@@ -6,14 +6,12 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse, OpenAPIResponseHeader
-
+from openapi.bodies import Problem
 from shared.errors import DomainError
-from shared.http import PROBLEM_TYPE, STATUS_OF_ERROR, phrase, problem_document
-from shared.schemas import Problem
+from shared.http import JSON, PROBLEM_TYPE, STATUS_OF_ERROR, phrase, problem_document
 
-SIGNED_IN: dict[str, Any] = {"security": [{"password": []}]}
-"""The security requirement of a route behind the authorizer; `local.openapi` defines the scheme for all."""
+Responses = dict[str, dict[str, Any]]
+"""OpenAPI's response objects by status."""
 
 _HEADERS = {
     "ETag": "The version of the task, for If-Match and If-None-Match.",
@@ -35,43 +33,46 @@ _ANY_ROUTE: dict[HTTPStatus, str] = {
 _NOT_SIGNED_IN = "Sign in at /auth/login and send the token as 'Authorization: Bearer <token>'."
 
 
+def reference(model: type) -> dict[str, str]:
+    """Refer to a model's schema."""
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
 def success(
-    status: HTTPStatus, description: str, *headers: str, model: object = None
-) -> dict[int, OpenAPIResponse]:
+    status: HTTPStatus, description: str, *headers: str, schema: dict[str, Any] | None = None
+) -> Responses:
     """Document a successful response: its headers, by name, and its JSON body, if it has one."""
-    response = OpenAPIResponse(description=description)
-    if model is not None:
-        response["content"] = {"application/json": {"model": model}}
+    response: dict[str, Any] = {"description": description}
     if headers:
         response["headers"] = _describe(headers)
-    return {status: response}
+    if schema is not None:
+        response["content"] = {JSON: {"schema": schema}}
+    return {str(status.value): response}
 
 
-def problems(*errors: DomainError, signed_in: bool = True) -> dict[int, OpenAPIResponse]:
+def problems(*errors: DomainError, signed_in: bool = True) -> Responses:
     """Document the problems of a route: the errors given, those of any route, and 401 if it is not public."""
     details = _ANY_ROUTE | {STATUS_OF_ERROR[type(error)]: str(error) for error in errors}
     if signed_in:
         details[HTTPStatus.UNAUTHORIZED] = _NOT_SIGNED_IN
-    return {status: _problem(status, details[status]) for status in sorted(details)}
+    return {str(status.value): _problem(status, details[status]) for status in sorted(details)}
 
 
-def _problem(status: HTTPStatus, detail: str) -> OpenAPIResponse:
+def _problem(status: HTTPStatus, detail: str) -> dict[str, Any]:
     field_errors = None
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
         field_errors = [{"field": "limit", "message": "Input should be less than or equal to 100"}]
     example = problem_document(status, detail, field_errors)
-    response = OpenAPIResponse(
-        description=phrase(status),
-        content={PROBLEM_TYPE: {"model": Problem, "examples": {"problem": {"value": example}}}},
-    )
+    response: dict[str, Any] = {"description": phrase(status)}
     if status == HTTPStatus.UNAUTHORIZED:
         response["headers"] = _describe(["WWW-Authenticate"])
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
         response["headers"] = _describe(["Retry-After"])
+    response["content"] = {
+        PROBLEM_TYPE: {"schema": reference(Problem), "examples": {"problem": {"value": example}}}
+    }
     return response
 
 
-def _describe(headers: Iterable[str]) -> dict[str, OpenAPIResponseHeader]:
-    return {
-        name: OpenAPIResponseHeader(description=_HEADERS[name], schema={"type": "string"}) for name in headers
-    }
+def _describe(headers: Iterable[str]) -> dict[str, Any]:
+    return {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in headers}
