@@ -116,8 +116,10 @@ class TestReloading:
         )
         assert user("GET", path).headers["x-new"] == "1"
 
-        schemas = project / "shared/schemas.py"
-        schemas.write_text(schemas.read_text().replace('"title": task.title', '"title": task.title.upper()'))
+        documents = project / "shared/documents.py"
+        documents.write_text(
+            documents.read_text().replace('"title": task.title', '"title": task.title.upper()')
+        )
         assert user("GET", path).json()["title"].startswith("TASK")
 
         module = project / "shared/greeting.py"
