@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sam-local migrate test lint format types validate openapi lock clean build-SharedLayer build-CompiledLayerArm64 \
+.PHONY: help install run sam-local migrate test bench lint format types validate openapi lock clean build-SharedLayer build-CompiledLayerArm64 \
 	build-CompiledLayerX86
 
 help: ## List these commands
@@ -43,6 +43,9 @@ migrate: $(INSTALLED) ## Migrate what is in a stack's tables; ARGS="--help" list
 
 test: $(INSTALLED) ## Run all tests; ARGS are passed to pytest
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(INSTALLED) ## Measure how fast it is, and write tests/performance/RESULTS.md
+	@$(BIN)/python -m tests.performance $(ARGS)
 
 lint: $(INSTALLED) ## Check style
 	@$(BIN)/ruff check .

@@ -1,0 +1,126 @@
+"""What is measured: functions as they were built, with the layers, and what people would ship instead."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local.backends import ENVIRONMENT, LOOPBACK, Backends, BackendsConfig, Endpoints
+from local.template import load_template
+from tests.local_stack import ROOT
+from tests.sam_cli import LAMBDA_PYTHON, sam
+
+HERE = Path(__file__).parent
+BUILT = ROOT / ".aws-sam/build"
+ALTERNATIVES = ROOT / ".aws-sam/alternatives"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A function to measure."""
+
+    name: str
+    paths: Sequence[Path]
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def build() -> Path:
+    """Build the functions, and the alternatives as `sam build` builds by default; returns the layers, merged."""
+    sam("build")
+    template = str(HERE / "alternatives/template.yaml")
+    sam("build", "--template", template, "--build-dir", str(ALTERNATIVES), "--no-cached")
+    opt = Path(tempfile.mkdtemp(prefix="opt"))
+    arm = platform.machine() in {"aarch64", "arm64"}
+    for layer in ("SharedLayer", "CompiledLayerArm64" if arm else "CompiledLayerX86"):
+        shutil.copytree(BUILT / layer, opt, dirs_exist_ok=True)
+    return opt / "python"
+
+
+def ours(layer: Path, function: str, **variables: str) -> Program:
+    return Program(function.removesuffix("Function"), [BUILT / function, layer], variables)
+
+
+def bare(layer: Path, name: str = "bare") -> Program:
+    return Program(name, [_compiled(HERE / "alternatives" / name), layer])
+
+
+def alternative(name: str, **variables: str) -> Program:
+    return Program(name, [ALTERNATIVES / name], variables)
+
+
+def _compiled(source: Path) -> Path:
+    """Copy a function, compiled, for a fair start."""
+    target = Path(tempfile.mkdtemp(prefix=source.name))
+    shutil.copy(source / "app.py", target)
+    assert LAMBDA_PYTHON
+    subprocess.run([LAMBDA_PYTHON, "-m", "compileall", "-q", str(target)], check=True)
+    return target
+
+
+@contextlib.contextmanager
+def backends(redis: str = "auto") -> Iterator[Endpoints]:
+    """moto's server with the template's resources, and Redis."""
+    started = Backends()
+    try:
+        resources = dict(load_template(ROOT / "template.yaml", {}).resources)
+        yield started.configure(BackendsConfig(resources, None, redis, LOOPBACK))
+    finally:
+        started.close()
+
+
+def run(
+    program: Program,
+    endpoints: Endpoints | None = None,
+    *,
+    events: Mapping[str, str] | None = None,
+    warm_up: int = 0,
+    times: int = 0,
+    number: int = 0,
+) -> dict[str, Any]:
+    """Run a function in a process of its own; returns what the probe prints."""
+    assert LAMBDA_PYTHON
+    task = {
+        "paths": [str(path) for path in program.paths],
+        "events": events or {},
+        "warm_up": warm_up,
+        "times": times,
+        "run": f"{os.getpid()} {program.name} {number}",
+    }
+    variables = {
+        **ENVIRONMENT,
+        "AWS_ENDPOINT_URL": endpoints.aws if endpoints else "http://127.0.0.1:1",
+        "POWERTOOLS_SERVICE_NAME": "task-api",
+        "POWERTOOLS_TRACE_DISABLED": "true",
+        "TASKS_TABLE": "TasksTable",
+        "STATUS_SHARDS": "1",
+        "USERS_TABLE": "UsersTable",
+        "NOTIFIED_TABLE": "NotifiedTable",
+        "NOTIFICATIONS_QUEUE": "http://queue",
+        "TOKEN_SECRET": "TokenSecret",
+        "TOKEN_LIFETIME": "3600",
+        "SIGN_UP": "enabled",
+        "REDIS_URL": "rediss://cache.internal:6379",
+        "DATABASE_URL": "postgresql+asyncpg://localhost/tasks",
+        "PATH": os.environ["PATH"],
+        **program.variables,
+    }
+    # As in Lambda, there is no site-packages, and no bytecode is written: /var/task and /opt are read-only.
+    command = [LAMBDA_PYTHON, "-I", "-S", "-B", str(HERE / "probe.py"), json.dumps(task)]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"{program.name}: {done.stderr[-2000:]}"
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def say(text: str) -> None:
+    print(f"  {text}", file=sys.stderr, flush=True)
