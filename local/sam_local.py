@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,9 @@ def docker_host() -> Host:
         (subnet, *_) = client.networks.get("bridge").attrs["IPAM"]["Config"]
     except DockerException as error:
         raise LocalStackError("Docker does not answer. Start it, or run without it: make run.") from error
-    return Host(subnet["Gateway"], subnet["Gateway"])
+    # An engine that has just made the bridge itself does not name the gateway: it is the first address.
+    gateway = subnet.get("Gateway") or str(next(ip_network(subnet["Subnet"]).hosts()))
+    return Host(gateway, gateway)
 
 
 class StartApi:
