@@ -87,6 +87,7 @@ def main() -> None:
     """Serve fakeredis."""
     from fakeredis import TcpFakeServer
 
+    TcpFakeServer.request_queue_size = 128  # 5 would refuse functions that connect at once
     TcpFakeServer((sys.argv[1], int(sys.argv[2]))).serve_forever()
 
 

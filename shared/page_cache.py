@@ -4,7 +4,8 @@ Pages are fields of one hash. Beside it stands a generation, a random text that 
 notes it before it reads the table, and its page is stored only if the generation is still the same. All keys
 have one hash tag, so that a clustered server keeps them together.
 
-Of many readers who miss the same page, one reads the table and the others wait for it, while nobody writes.
+Of many readers who miss the same page, one reads the table and the others wait for its page, while nobody
+writes. Reads are numbered as they begin.
 
 A server that is slow, full or gone never fails a request: it costs one bounded wait, is then left alone for
 some seconds, and shows as the metric `CacheFailure`.
@@ -29,25 +30,29 @@ LEAVE_ALONE = 5.0
 
 GENERATION = "{tasks}:generation"
 """The key of the text that every write replaces."""
-_KEYS = ("{tasks}:pages", GENERATION, "{tasks}:written", "{tasks}:settling")
+_KEYS = ("{tasks}:pages", GENERATION, "{tasks}:written", "{tasks}:settling", "{tasks}:reads")
 _NAME_KEYS = (
-    "local pages, generation, written, settling, reader = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]"
+    "local pages, generation, written, settling, reads, reader = "
+    "KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]"
 )
 _MAX_PAGES = 200
 _LIFE = 60_000
 """Milliseconds for which a page is served."""
 _SHORT_LIFE = 2_000
 """The same for a page read this soon after a write: the index it was read from may lag behind the table."""
-_LEASE = 500
+_LEASE = 400
 """Milliseconds for which a reader of the table is waited for, before another one takes its place."""
-_WAITS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.05, 0.1, 0.1, 0.1, 0.1)
-"""Seconds between the looks of one who waits, with jitter; after the last it reads the table itself."""
+_PATIENCE = 1.0
+"""Seconds after which one who waits reads the table itself."""
+_FIRST_WAIT, _LONGEST_WAIT = 0.01, 0.05
+"""Seconds between the looks of one who waits, with jitter; each wait is twice the one before."""
 _SETTLING = int(LEAVE_ALONE * 1000) + _SHORT_LIFE
 """Milliseconds after which every writer that left a lost server alone has come back to its successor."""
 
-# A generation that is missing was lost with the server's memory. For a while nothing is stored then, because
-# some writers still leave the server alone and their writes would go unnoticed. The new generation is random
-# like any other, so that no reader from before the loss can take it for its own.
+# A generation that is missing was lost with the server's memory. Some writers still leave the server alone then,
+# and their writes go unnoticed. Until that has settled, a page is only for those who wait for it and who came
+# before its reading began. The new generation is random like any other, so that no reader from before the loss
+# can take it for its own.
 #
 # Who misses a page becomes its reader, unless there is one. A reader from before the last write is not waited
 # for, because what it stores will be refused. A server that is full takes no readers: everyone reads then.
@@ -55,26 +60,37 @@ _LOOK_UP = f"""
 {_NAME_KEYS}
 local current = redis.call('GET', generation)
 if not current then
+  current = ARGV[2]
   redis.call('DEL', pages)
-  redis.call('SET', generation, ARGV[2])
+  redis.call('SET', generation, current)
   redis.call('SET', settling, '', 'PX', {_SETTLING})
 end
-if redis.call('EXISTS', settling) == 1 then
-  return {{false, false, 0, 0}}
+local is_settling = redis.call('EXISTS', settling) == 1
+local came_after = tonumber(ARGV[3] ~= '' and ARGV[3] or redis.call('GET', reads) or 0)
+local field, is_for_me = ARGV[1], true
+if is_settling then
+  field = field .. ' settling'
+  is_for_me = came_after < tonumber(redis.call('HGET', pages, field .. ' for') or 0)
 end
-local stored = redis.call('HGET', pages, ARGV[1])
+local stored = is_for_me and redis.call('HGET', pages, field)
 if stored then
   local now = redis.call('TIME')
   local expiry, page = string.match(stored, '^(%d+) (.*)$')
   if tonumber(expiry) > now[1] * 1000 + now[2] / 1000 then
-    return {{current, page, 0, 0}}
+    return {{current, page, 0, false, false}}
   end
 end
-local is_read = redis.call('GET', reader) == current and 1 or 0
-if is_read == 0 then
-  redis.pcall('SET', reader, current, 'PX', {_LEASE})
+local life = (is_settling or redis.call('EXISTS', written) == 1) and {_SHORT_LIFE} or {_LIFE}
+local wait_with = redis.call('GET', reader) == current and came_after
+local read = 0
+if not wait_with then
+  local begun = redis.pcall('INCR', reads)
+  if type(begun) == 'number' then
+    read = begun
+    redis.pcall('SET', reader, current, 'PX', {_LEASE})
+  end
 end
-return {{current, false, redis.call('EXISTS', written) == 1 and {_SHORT_LIFE} or {_LIFE}, is_read}}
+return {{current, false, life, is_settling and read, wait_with}}
 """
 
 _STORE = f"""
@@ -85,9 +101,14 @@ end
 if redis.call('HLEN', pages) >= {_MAX_PAGES} then
   redis.call('DEL', pages)
 end
+local field = ARGV[1]
+if ARGV[4] ~= '' then
+  field = field .. ' settling'
+  redis.call('HSET', pages, field .. ' for', ARGV[4])
+end
 local now = redis.call('TIME')
 local expiry = string.format('%.0f', now[1] * 1000 + now[2] / 1000 + ARGV[3])
-redis.call('HSET', pages, ARGV[1], expiry .. ' ' .. ARGV[4])
+redis.call('HSET', pages, field, expiry .. ' ' .. ARGV[5])
 redis.call('PEXPIRE', pages, {_LIFE})
 redis.call('DEL', reader)
 return 1
@@ -119,6 +140,12 @@ class LookUp:
     """What it must still be when a page is stored; None when nothing can be stored now."""
     life: int
     """Milliseconds for which a page read now may be served."""
+    is_for: int | None
+    """Whom it may be served: those who came when fewer reads than this had begun; anybody, when None."""
+
+
+NOTHING = LookUp(None, None, 0, None)
+"""What is known of a query when the cache cannot be used."""
 
 
 class PageCache:
@@ -139,15 +166,16 @@ class PageCache:
 
     def look_up(self, query: str) -> LookUp:
         """Find the page of a query; one round trip, unless another reader is at it and is waited for."""
-        for wait in (*_WAITS, None):
-            found = self._run(_LOOK_UP, _keys_of(query), query, _random())
-            if found is None:
-                break
-            generation, page, life, is_read = found
-            if wait is None or not is_read:
-                return LookUp(page, generation, life)
+        give_up = time.monotonic() + _PATIENCE
+        wait, came_after = _FIRST_WAIT, ""
+        while found := self._run(_LOOK_UP, _keys_of(query), query, _random(), came_after):
+            generation, page, life, is_for, wait_with = found
+            if wait_with is None or time.monotonic() >= give_up:
+                return LookUp(page, generation, life, is_for)
+            came_after = str(wait_with)
             time.sleep(wait * _jitter.uniform(0.5, 1))
-        return LookUp(None, None, 0)
+            wait = min(2 * wait, _LONGEST_WAIT)
+        return NOTHING
 
     def store(self, query: str, page: str, found: LookUp) -> None:
         """Keep a page read after `found` was looked up, unless a write came in between; one round trip.
@@ -155,7 +183,8 @@ class PageCache:
         Does nothing when `found` has no generation.
         """
         if found.generation is not None:
-            self._run(_STORE, _keys_of(query), query, found.generation, str(found.life), page)
+            is_for = "" if found.is_for is None else str(found.is_for)
+            self._run(_STORE, _keys_of(query), query, found.generation, str(found.life), is_for, page)
 
     def invalidate(self) -> bool:
         """Forget all pages, also those that readers are about to store; one round trip.

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
 
+TIMEOUT = 0.1
+"""Seconds that a call may take, connecting and the TLS handshake included, but not the look-up of the host's
+address: for that the system has no bound."""
 CONNECT_TIMEOUT = 0.03
-"""Seconds that connecting may take."""
-TIMEOUT = 0.035
-"""Seconds to wait for each answer, that of the TLS handshake included. A request waits for 0.1 s at most."""
+"""Seconds of these for each address of the host."""
+_OPTIONS = {"timeout", "ssl_ca_certs"}
 _CHUNK = 65_536
 """Bytes to receive at once."""
 
@@ -34,12 +37,17 @@ class RedisConnection:
 
         Args:
             url: `redis://[[user]:password@]host[:port][/database]`, or with TLS `rediss://…`. It may have
-                two of redis-py's options: `socket_timeout`, in seconds, and `ssl_ca_certs`, a file.
+                two options: `timeout`, in seconds, and `ssl_ca_certs`, a file.
+
+        Raises:
+            ValueError: the URL is another kind of URL.
         """
         parts = urlsplit(url)
         options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        if parts.scheme not in {"redis", "rediss"} or not options.keys() <= _OPTIONS:
+            raise ValueError(f"{url!r} is not redis:// or rediss:// with no options but {sorted(_OPTIONS)}")
         self._address = parts.hostname or "localhost", parts.port or 6379
-        self._timeout = float(options.get("socket_timeout", TIMEOUT))
+        self._timeout = float(options.get("timeout", TIMEOUT))
         self._tls = ssl.create_default_context() if parts.scheme == "rediss" else None
         if self._tls and "ssl_ca_certs" in options:
             self._tls.load_verify_locations(options["ssl_ca_certs"])
@@ -59,6 +67,7 @@ class RedisConnection:
         Raises:
             RedisError: there is no answer in time, or it is an error.
         """
+        self._deadline = time.monotonic() + self._timeout
         was_open = self._socket is not None
         try:
             try:
@@ -70,7 +79,7 @@ class RedisConnection:
                     raise
                 self.close()
                 return self._ask(command)
-        except (OSError, hiredis.ProtocolError) as error:
+        except (OSError, UnicodeError, hiredis.ProtocolError, hiredis.ReplyError) as error:
             self.close()
             raise RedisError(f"{type(error).__name__}: {error}") from error
 
@@ -85,34 +94,48 @@ class RedisConnection:
 
     def _ask(self, command: tuple[str, ...]) -> Any:
         if self._socket is None:
-            self._connect()
+            self._socket = self._connect()
+            self._reader = hiredis.Reader(encoding="utf-8")
             for each in self._greeting:
-                self._exchange(each)
-        return self._exchange(command)
+                self._exchange(self._socket, each)
+        return self._exchange(self._socket, command)
 
-    def _connect(self) -> None:
-        connected = socket.create_connection(self._address, CONNECT_TIMEOUT)
+    def _connect(self) -> socket.socket:
+        connected = self._connect_to_any_address()
         try:
-            connected.settimeout(self._timeout)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls:
-                connected = self._tls.wrap_socket(connected, server_hostname=self._address[0])
+            if self._tls is None:
+                return connected
+            connected.settimeout(self._time_left())
+            return self._tls.wrap_socket(connected, server_hostname=self._address[0])
         except BaseException:
             connected.close()
             raise
-        self._socket = connected
-        self._reader = hiredis.Reader(encoding="utf-8")
 
-    def _exchange(self, command: tuple[str, ...]) -> Any:
-        assert self._socket is not None  # noqa: S101 (for the type checker)
-        self._socket.sendall(hiredis.pack_command(command))  # type: ignore[arg-type]
+    def _connect_to_any_address(self) -> socket.socket:
+        failures = []
+        for *_, address in socket.getaddrinfo(*self._address, type=socket.SOCK_STREAM):
+            try:
+                return socket.create_connection(address[:2], min(CONNECT_TIMEOUT, self._time_left()))
+            except OSError as error:
+                failures.append(error)
+        raise failures[0]
+
+    def _exchange(self, connected: socket.socket, command: tuple[str, ...]) -> Any:
+        connected.settimeout(self._time_left())
+        connected.sendall(hiredis.pack_command(command))  # type: ignore[arg-type]
         while (answer := self._reader.gets()) is False:
-            received = self._socket.recv(_CHUNK)
+            connected.settimeout(self._time_left())
+            received = connected.recv(_CHUNK)
             if not received:
                 raise ConnectionResetError("the server closed the connection")
             self._reader.feed(received)
         if isinstance(answer, hiredis.ReplyError):
-            if command in self._greeting:
-                self.close()
-            raise RedisError(str(answer)) from answer
+            raise answer
         return answer
+
+    def _time_left(self) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no answer in time")
+        return left

@@ -48,8 +48,9 @@ class Server:
             if left >= 0:
                 self.client.pexpire(name, max(0, left - milliseconds))
         for query, stored in self.client.hgetall("{tasks}:pages").items():
-            expiry, _, page = stored.partition(" ")
-            self.client.hset("{tasks}:pages", query, f"{int(expiry) - milliseconds} {page}")
+            expiry, space, page = stored.partition(" ")
+            if space:
+                self.client.hset("{tasks}:pages", query, f"{int(expiry) - milliseconds} {page}")
 
     def settle(self) -> None:
         """Let so much time pass since the last write and the last loss that nothing depends on them."""
@@ -73,8 +74,8 @@ def watch_commands(monkeypatch: pytest.MonkeyPatch, seen: Callable[[], object]) 
     """Call `seen` for each command that is sent to Redis from here on."""
     exchange = RedisConnection._exchange
 
-    def watched(connection: RedisConnection, command: Any) -> Any:
+    def watched(connection: RedisConnection, *arguments: Any) -> Any:
         seen()
-        return exchange(connection, command)
+        return exchange(connection, *arguments)
 
     monkeypatch.setattr(RedisConnection, "_exchange", watched)

@@ -49,7 +49,7 @@ class Machine(RuleBasedStateMachine):
         self.ids: list[str] = []
 
     def cache(self) -> PageCache:
-        cache = PageCache(f"{self.server.url}?socket_timeout=5")
+        cache = PageCache(f"{self.server.url}?timeout=5")
         assert cache._redis is not None
         call = cache._redis.call
 

@@ -17,7 +17,7 @@ from tests.redis_servers import Server, watch_commands
 
 @pytest.fixture
 def tasks(dynamodb: Any, server: Server) -> CachedTasks:
-    return CachedTasks(dynamodb, cache=PageCache(f"{server.url}?socket_timeout=5"))
+    return CachedTasks(dynamodb, cache=PageCache(f"{server.url}?timeout=5"))
 
 
 def create(store: TaskStore, title: str = "Buy milk") -> Any:
@@ -76,7 +76,7 @@ def test_the_stream_makes_up_for_a_writer_that_died(
     assert titles(tasks) == []
     create(TaskStore(dynamodb))  # and then it died
     assert titles(tasks) == []
-    monkeypatch.setenv("REDIS_URL", f"{server.url}?socket_timeout=5")
+    monkeypatch.setenv("REDIS_URL", f"{server.url}?timeout=5")
     function = load_function("invalidate_task_cache")
     answer = function.handler(event("invalidate_task_cache"), LambdaContext())
     assert answer == {"batchItemFailures": []}
