@@ -137,7 +137,12 @@ class Request:
         given = self._headers.get("content-type", JSON).partition(";")[0].strip().lower()
         if given != media_type:
             raise _invalid_body(f"send it as {media_type}")
-        return base64.b64decode(body).decode() if self._event.get("isBase64Encoded") else str(body)
+        if not self._event.get("isBase64Encoded"):
+            return str(body)
+        try:
+            return base64.b64decode(body).decode()
+        except ValueError as error:
+            raise _invalid_body("send it in UTF-8") from error
 
 
 def http_handler(

@@ -49,9 +49,9 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.01, 0.05
 _SETTLING = int(LEAVE_ALONE * 1000) + _SHORT_LIFE
 """Milliseconds after which every writer that left a lost server alone has come back to its successor."""
 
-# A generation that is missing was lost with the server's memory. Some writers still leave the server alone then,
-# and their writes go unnoticed. Until that has settled, a page is only for those who wait for it and who came
-# before its reading began. The new generation is random like any other, so that no reader from before the loss
+# A generation that is missing was lost with the server's memory. Some writers still leave the server alone,
+# and their writes go unnoticed. Until that has settled, a page is only for those who came before its reading
+# began, and wait for it. The new generation is random like any other, so that no reader from before the loss
 # can take it for its own.
 #
 # Who misses a page becomes its reader, unless there is one. A reader from before the last write is not waited

@@ -116,7 +116,8 @@ class RedisConnection:
         failures = []
         for *_, address in socket.getaddrinfo(*self._address, type=socket.SOCK_STREAM):
             try:
-                return socket.create_connection(address[:2], min(CONNECT_TIMEOUT, self._time_left()))
+                found = str(address[0]), self._address[1]
+                return socket.create_connection(found, min(CONNECT_TIMEOUT, self._time_left()))
             except OSError as error:
                 failures.append(error)
         raise failures[0]

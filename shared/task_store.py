@@ -169,9 +169,9 @@ class TaskStore:
         share = 1.5 / self._shards.read if self._shards.read > 1 else 1
         # Beside the page: the cursor's own task, one that tells whether a next page exists, and one that
         # closes a run of equal times.
-        page_size = math.ceil((query.skip + query.limit) * share) + 3
+        expected = math.ceil((query.skip + query.limit) * share) + 3
         partitions = [
-            self._read_partition(partition_key, bound, page_size)
+            self._read_partition(partition_key, bound, expected)
             for status in ([query.status] if query.status else TaskStatus)
             for partition_key in self._shards.partition_keys(status)
         ]
@@ -187,21 +187,36 @@ class TaskStore:
         page = tasks[: query.limit]
         return TaskPage(page, next=page[-1].position if len(tasks) > query.limit else None)
 
-    def _read_partition(self, partition_key: str, before: int, page_size: int) -> Iterator[Task]:
+    def _read_partition(self, partition_key: str, before: int, expected: int) -> Iterator[Task]:
         """Yield a partition's tasks by descending position, querying as far as they are asked for."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            IndexName=STATUS_INDEX,
-            KeyConditionExpression="#status = :status AND created_at < :before",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={":status": {"S": partition_key}, ":before": {"N": str(before)}},
-            ScanIndexForward=False,
-            PaginationConfig={"PageSize": page_size},
-        )
-        tasks = (task_from_item(item) for page in pages for item in page["Items"])
+        tasks = (task_from_item(item) for item in self._query(partition_key, before, expected))
         # DynamoDB leaves the order of equal sort keys open.
         for _, simultaneous in itertools.groupby(tasks, key=attrgetter("created_at")):
             yield from sorted(simultaneous, key=attrgetter("id"), reverse=True)
+
+    def _query(self, partition_key: str, before: int, limit: int) -> Iterator[Item]:
+        """Yield a partition's items, the newest first.
+
+        The first query reads up to `limit` items, and each further one four times as many: while a migration
+        moves tasks, most can be in one shard.
+        """
+        start: dict[str, Any] = {}
+        while True:
+            page = self._client.query(
+                TableName=self._table,
+                IndexName=STATUS_INDEX,
+                KeyConditionExpression="#status = :status AND created_at < :before",
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues={":status": {"S": partition_key}, ":before": {"N": str(before)}},
+                ScanIndexForward=False,
+                Limit=limit,
+                **start,
+            )
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+            limit *= 4
 
     def _write(self, *writes: TransactWriteItemTypeDef) -> None:
         transact_write(self._client, *writes)

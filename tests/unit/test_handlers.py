@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import logging
@@ -90,6 +91,14 @@ def test_every_answer_has_its_requests_id(invoke: Invoke) -> None:
     assert [answer["statusCode"] for answer in answers] == [201, 409, 422, 404, 404, 404]
     request_id = event("create_task")["requestContext"]["requestId"]
     assert all(answer["multiValueHeaders"]["x-request-id"] == [request_id] for answer in answers)
+
+
+def test_a_body_in_base64_is_read_as_utf_8(invoke: Invoke) -> None:
+    task = base64.b64encode('{"title": "Käse"}'.encode()).decode()
+    assert json.loads(invoke("create_task", body=task, isBase64Encoded=True)["body"])["title"] == "Käse"
+    for body in ("/w==", "a"):
+        assert invoke("create_task", body=body, isBase64Encoded=True)["statusCode"] == 422
+        assert invoke("login", body=body, isBase64Encoded=True)["statusCode"] == 422
 
 
 def test_the_creator_is_recorded_and_not_told(invoke: Invoke) -> None:

@@ -198,30 +198,39 @@ def test_the_order_of_ties_does_not_depend_on_the_index(store: TaskStore, client
     assert listed == tasks.expected(TaskQuery())
 
 
-def test_a_page_reads_no_more_than_it_needs(client: Any) -> None:
-    store = TaskStore(client, shards=StatusShards())
-    Tasks(store, client, [(n, TaskStatus.PENDING) for n in range(1, 41)])
+@pytest.fixture
+def counts(client: Any) -> Iterator[list[int]]:
+    """How many items each query reads."""
     counts: list[int] = []
     count = lambda parsed, **_: counts.append(parsed["Count"])  # noqa: E731
     client.meta.events.register("after-call.dynamodb.Query", count)
-    try:
-        first = store.list(TaskQuery(limit=5))
-        deep = store.list(TaskQuery(limit=5, after=Position(20, first.tasks[0].id)))
-    finally:
-        client.meta.events.unregister("after-call.dynamodb.Query", count)
+    yield counts
+    client.meta.events.unregister("after-call.dynamodb.Query", count)
+
+
+def test_a_page_reads_no_more_than_it_needs(client: Any, counts: list[int]) -> None:
+    store = TaskStore(client, shards=StatusShards())
+    Tasks(store, client, [(n, TaskStatus.PENDING) for n in range(1, 41)])
+    first = store.list(TaskQuery(limit=5))
+    deep = store.list(TaskQuery(limit=5, after=Position(20, first.tasks[0].id)))
     assert deep.tasks
     assert counts == [8, 0, 0, 8, 0, 0]
 
 
-def test_a_page_of_many_shards_reads_little_more(client: Any) -> None:
+def test_a_page_of_many_shards_reads_little_more(client: Any, counts: list[int]) -> None:
     store = TaskStore(client, shards=StatusShards(8, 8))
     Tasks(store, client, [(n, TaskStatus.PENDING) for n in range(1, 401)])
-    counts: list[int] = []
-    count = lambda parsed, **_: counts.append(parsed["Count"])  # noqa: E731
-    client.meta.events.register("after-call.dynamodb.Query", count)
-    try:
-        store.list(TaskQuery(limit=100, status=TaskStatus.PENDING))
-    finally:
-        client.meta.events.unregister("after-call.dynamodb.Query", count)
+    store.list(TaskQuery(limit=100, status=TaskStatus.PENDING))
     assert sum(counts) < 2 * 100
     assert len(counts) <= 2 * 8
+
+
+def test_a_page_whose_tasks_are_all_in_one_shard_takes_few_queries_more(
+    client: Any, counts: list[int]
+) -> None:
+    """As they are until a migration has moved them."""
+    store = TaskStore(client, shards=StatusShards(1, 8))
+    Tasks(store, client, [(n, TaskStatus.PENDING) for n in range(1, 201)])
+    page = store.list(TaskQuery(limit=20, status=TaskStatus.PENDING))
+    assert len(page.tasks) == 20
+    assert len(counts) == 8 + 1

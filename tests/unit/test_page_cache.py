@@ -393,7 +393,7 @@ class TestAServerThatFails:
         monkeypatch.setattr("time.monotonic", lambda: clock)
         monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: addresses)
         monkeypatch.setattr("socket.create_connection", connect)
-        with pytest.raises(RedisError, match="10.0.0.0"):
+        with pytest.raises(RedisError, match="TimeoutError"):
             RedisConnection("redis://cache").call("PING")
         assert clock == pytest.approx(TIMEOUT)
 

@@ -48,6 +48,11 @@ def test_the_parameter_is_one_count_or_two(text: str, shards: tuple[int, int]) -
     assert StatusShards.parse(text) == StatusShards(*shards)
 
 
+def test_what_the_template_allows_is_a_count() -> None:
+    for text in TEMPLATE["Parameters"]["StatusShards"]["AllowedValues"]:
+        StatusShards.parse(text)
+
+
 @pytest.mark.parametrize(
     "text", ["", "0", "17", "8/1", "0/8", "1/17", "-1", "1/", "a", "1 / 8", "１", "1/8\n"]
 )
