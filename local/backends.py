@@ -18,6 +18,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,12 +127,19 @@ class Backends:
 
 def main() -> None:
     """Serve until standard input ends."""
+    # All that is needed later is imported now, because the stack takes its time to read the template.
+    import boto3  # noqa: F401
+    import redis  # noqa: F401
     from moto.moto_server.werkzeug_app import (
         DomainDispatcherApplication,
         MotoRequestHandler,
         create_backend_app,
     )
     from werkzeug.serving import make_server
+
+    class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]
+        # moto looks into its folders for each request.
+        get_backend_for_host = cache(DomainDispatcherApplication.get_backend_for_host)
 
     class Handler(MotoRequestHandler):  # type: ignore[misc]
         protocol_version = "HTTP/1.1"
@@ -144,20 +152,20 @@ def main() -> None:
     if not line:
         return  # the stack gave up before it knew what it needs
     config = BackendsConfig(**json.loads(line))
-    aws = SerialApplication(DomainDispatcherApplication(create_backend_app))
+    aws = SerialApplication(Dispatcher(create_backend_app))
     server = make_server(config.host, 0, aws, threaded=True, request_handler=Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://{config.host}:{server.server_port}"
     with contextlib.ExitStack() as stack:
         try:
-            redis, program = _redis(config.redis, config.host, stack)
+            redis_url, program = _redis(config.redis, config.host, stack)
             file = StateFile(Path(config.state)) if config.state else None
             content = Content(url, config.resources)
             content.create(file.read() if file else {"tables": {}, "secrets": {}})
         except LocalStackError as error:
             print(json.dumps({"error": str(error)}), flush=True)
             return
-        print(json.dumps(asdict(Endpoints(url, redis, program))), flush=True)
+        print(json.dumps(asdict(Endpoints(url, redis_url, program))), flush=True)
         stopped = threading.Event()
         threading.Thread(target=_set_at_end_of_input, args=(stopped,), daemon=True).start()
         if file is None:

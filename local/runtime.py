@@ -25,17 +25,17 @@ Log = Callable[[str, str], None]
 # Libraries that the functions import. A worker is forked from a process that has imported them already,
 # which makes it ready in a fraction of the time; the project's own code it imports itself, afresh.
 _PRELOADED = [
-    "aws_lambda_powertools.event_handler.middlewares.openapi_validation",
-    "aws_lambda_powertools.event_handler.openapi.params",
     "aws_lambda_powertools.logging",
     "aws_lambda_powertools.metrics",
     "aws_lambda_powertools.utilities.batch",
     "aws_lambda_powertools.utilities.idempotency",
-    "aws_lambda_powertools.utilities.parameters",
-    "boto3.session",
+    "botocore.session",
+    "botocore.client",
+    "hiredis",
+    "jwt",
     "local.worker",
     "passlib.context",
-    "redis",
+    "pydantic_core",
 ]
 _INIT_TIMEOUT = 30
 """Seconds for a new worker to import the function's code and say that it is ready."""
