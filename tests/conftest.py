@@ -148,12 +148,17 @@ def built() -> Path:
     return ROOT / ".aws-sam/build"
 
 
+def copy_project(target: Path, *folders: str) -> None:
+    """Copy the template, and some of the project's folders."""
+    for name in folders:
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "template.yaml", target)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of the project to change."""
-    for name in ("functions", "shared", "local"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "template.yaml", tmp_path)
+    copy_project(tmp_path, "functions", "shared", "local")
     return tmp_path
 
 

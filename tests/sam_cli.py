@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import docker
 import pytest
@@ -22,7 +23,7 @@ def _find_lambda_python() -> str | None:
         return None
 
 
-def _docker_answers() -> bool:
+def docker_answers() -> bool:
     try:
         return bool(docker.from_env(timeout=10).ping())
     except DockerException:
@@ -31,17 +32,21 @@ def _docker_answers() -> bool:
 
 LAMBDA_PYTHON = _find_lambda_python()
 needs_lambda_python = pytest.mark.skipif(LAMBDA_PYTHON is None, reason="needs python3.13, which Lambda runs")
-needs_docker = pytest.mark.skipif(not _docker_answers(), reason="needs Docker")
+needs_docker = pytest.mark.skipif(not docker_answers(), reason="needs Docker")
 
 
-def sam(*arguments: str, timeout: float = 300) -> str:
-    """Run SAM CLI in the project's folder; returns what it prints."""
-    # Without credentials, or it looks for whose they are.
+def sam_environment() -> dict[str, str]:
+    """The environment for SAM CLI: without credentials, or it looks for whose they are."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return environment | {"SAM_CLI_TELEMETRY": "0", "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def sam(*arguments: str, timeout: float = 300, folder: Path = ROOT) -> str:
+    """Run SAM CLI in the project's folder; returns what it prints."""
     done = subprocess.run(
         [sys.executable, "-m", "samcli", *arguments],
-        cwd=ROOT,
-        env=environment | {"SAM_CLI_TELEMETRY": "0", "AWS_EC2_METADATA_DISABLED": "true"},
+        cwd=folder,
+        env=sam_environment(),
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -14,91 +14,86 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import docker
-import requests
-from docker.errors import DockerException
-
-from tests.local_stack import ROOT, Client, Stack, sign_up
+from local.redis_server import free_port
+from tests.conftest import copy_project
+from tests.local_stack import ROOT, Client, Stack, await_condition, sign_up
 from tests.performance.programs import say
 from tests.performance.report import bars, table
+from tests.sam_cli import docker_answers, sam, sam_environment
 
-REQUESTS = 25
+REQUESTS = 50
 COLD_REQUESTS = 3
+DOCUMENT = "/openapi.json"
 
 
 def measure() -> str:
-    try:
-        docker.from_env(timeout=10).ping()
-    except DockerException:
-        return "## The development loop\n\nNot measured: there is no Docker here.\n"
+    if not docker_answers():
+        return "The development loop\n\nNot measured: there is no Docker here.\n"
     project = Path(tempfile.mkdtemp(prefix="project"))
-    for name in ("functions", "shared", "local", "layer", "requirements"):
-        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("template.yaml", "samconfig.toml", "Makefile"):
+    copy_project(project, "functions", "shared", "local", "layer", "requirements")
+    for name in ("samconfig.toml", "Makefile"):
         shutil.copy(ROOT / name, project)
-    warm_sam = _loop(project, "--docker", build=True)
+    warm_sam = _loop(project, "--docker")
     ours = _loop(project)
     cold_sam = _cold_containers(project)
     names = {
-        "build": "sam build",
-        "ready": "ready, from the command",
+        "ready": "ready, what is built being there",
+        "built": "ready, from the sources",
         "first": "the first request",
-        "request": "a request, warm",
+        "request": "a request after that",
         "changed": "new code, from saving it",
     }
     rows = [
         [
             name,
-            f"{ours[key]:.3f} s" if key in ours else "–",
-            *(_compared(theirs.get(key), ours.get(key)) for theirs in (warm_sam, cold_sam)),
+            f"{ours[key]:.3f} s",
+            *(_compared(theirs.get(key), ours[key]) for theirs in (warm_sam, cold_sam)),
         ]
         for key, name in names.items()
     ]
     plotted = {
         f"{name}: {who}": theirs[key] / ours[key]
         for key, name in names.items()
-        for who, theirs in (("warm", warm_sam), ("cold", cold_sam))
-        if key in theirs and key in ours
+        for who, theirs in (("warm", warm_sam), ("without", cold_sam))
+        if key in theirs
     }
-    return f"""## The development loop
+    return f"""The development loop
 
 `make run` beside SAM CLI, on a machine with Docker where the images are in place. With warm containers it is what
-`make sam-local` runs, `sam build` and then `sam local start-api --warm-containers LAZY` with the same backends; without,
+`make sam-local` runs: `sam build`, and then `sam local start-api --warm-containers LAZY` with the same backends. Without,
 it is `sam build` and `sam local start-api` alone, asked for the API's document, which needs no backend. *Ready* is when
-the first request can be sent, and *new code* when an answer comes from it: `sam local` serves what was built. The aims:
-ready in a third of the time, a request in a quarter, new code within a second.
+the first request can be sent, *new code* when an answer comes from it; `sam local` serves what was built. The aims: ready
+in a third of the time, a request in a quarter, new code within a second.
 
 {table(["", "make run", "SAM CLI, warm containers", "without"], rows)}
 {bars("development", "Time SAM CLI takes, in times of make run", plotted)}"""
 
 
-def _compared(theirs: float | None, ours: float | None) -> str:
-    if theirs is None:
-        return "–"
-    return f"{theirs:.3f} s" + (f" ({theirs / ours:.1f} ×)" if ours else "")
+def _compared(theirs: float | None, ours: float) -> str:
+    return "–" if theirs is None else f"{theirs:.3f} s ({theirs / ours:.1f} ×)"
 
 
-def _loop(project: Path, *options: str, build: bool = False) -> dict[str, float]:
+def _loop(project: Path, *options: str) -> dict[str, float]:
+    """Serve the project, by SAM CLI or as `make run` does, and use it; returns what took how long."""
     say(f"the development loop, {'sam local' if options else 'make run'}")
+    build = _timed(lambda: _build(project)) if options else 0
     started = time.perf_counter()
-    times = {"build": _timed(lambda: _build(project))} if build else {}
     stack = Stack("--no-state", *options, root=project)
-    times["ready"] = time.perf_counter() - started
+    times = {"ready": time.perf_counter() - started}
+    times["built"] = build + times["ready"]
     try:
-        anyone = Client(stack.url)
-        times["first"] = _timed(lambda: _ok(anyone("GET", "/openapi.json")))
+        times["first"] = _timed(lambda: _get(Client(stack.url), DOCUMENT))
         user = sign_up(stack.url)
-        task = user.create()
-        path = f"/tasks/{task['id']}"
-        _ok(user("GET", path))
-        times["request"] = statistics.median(_timed(lambda: _ok(user("GET", path))) for _ in range(REQUESTS))
-        if not build:
+        path = f"/tasks/{user.create()['id']}"
+        _get(user, path)
+        times["request"] = statistics.median(_timed(lambda: _get(user, path)) for _ in range(REQUESTS))
+        if options:
+            # Containers keep what they were started with: after a change all is built and started again.
+            times["changed"] = times["built"] + times["first"]
+        else:
             times["changed"] = _timed(lambda: _change_and_see(project, user, path))
     finally:
         stack.stop(signal.SIGINT)
-    if build:
-        # Containers keep what they were started with: after a change all is built and started again.
-        times["changed"] = times["ready"] + times["first"]
     return times
 
 
@@ -106,44 +101,34 @@ def _change_and_see(project: Path, user: Client, path: str) -> None:
     source = project / "functions/get_task/app.py"
     old = "return task_answer(task)"
     source.write_text(source.read_text().replace(old, "return task_answer(task, headers={'X-New': '1'})"))
-    while "X-New" not in user("GET", path).headers:
-        time.sleep(0.01)
+    await_condition(lambda: "X-New" in user("GET", path).headers)
 
 
 def _cold_containers(project: Path) -> dict[str, float]:
-    """SAM CLI without warm containers, on a route that needs no backend."""
+    """The same of SAM CLI without warm containers, as far as it can be had without backends."""
     say("the development loop, sam local without warm containers")
-    from local.redis_server import free_port
-
     port = free_port()
     architecture = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
     command = [sys.executable, "-m", "samcli", "local", "start-api", "--skip-pull-image"]
     command += ["--port", str(port), "--parameter-overrides", f"Architecture={architecture}"]
-    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    build = _timed(lambda: _build(project))
     started = time.perf_counter()
-    times = {"build": _timed(lambda: _build(project))}
     process = subprocess.Popen(
         command,
         cwd=project,
-        env={**own, "SAM_CLI_TELEMETRY": "0", "AWS_EC2_METADATA_DISABLED": "true"},
+        env=sam_environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
-        url = f"http://127.0.0.1:{port}"
-        while True:
-            try:
-                requests.get(url, timeout=30)
-                break
-            except requests.ConnectionError:
-                assert process.poll() is None
-                time.sleep(0.02)
-        times["ready"] = time.perf_counter() - started
-        anyone = Client(url)
-        times["first"] = _timed(lambda: _ok(anyone("GET", "/openapi.json")))
+        await_condition(lambda: _listens(port) or process.poll() is not None)
+        times = {"ready": time.perf_counter() - started}
+        times["built"] = build + times["ready"]
+        anyone = Client(f"http://127.0.0.1:{port}")
+        times["first"] = _timed(lambda: _get(anyone, DOCUMENT))
         times["request"] = statistics.median(
-            _timed(lambda: _ok(anyone("GET", "/openapi.json"))) for _ in range(COLD_REQUESTS)
+            _timed(lambda: _get(anyone, DOCUMENT)) for _ in range(COLD_REQUESTS)
         )
         return times
     finally:
@@ -151,18 +136,18 @@ def _cold_containers(project: Path) -> dict[str, float]:
         process.wait(60)
 
 
-def _build(project: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "samcli", "build"],
-        cwd=project,
-        env={**os.environ, "SAM_CLI_TELEMETRY": "0"},
-        check=True,
-        capture_output=True,
-    )
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _ok(response: requests.Response) -> None:
+def _get(client: Client, path: str) -> None:
+    response = client("GET", path)
     assert response.status_code == 200, response.text
+
+
+def _build(project: Path) -> None:
+    sam("build", folder=project)
 
 
 def _timed(act: Callable[[], object]) -> float:

@@ -27,7 +27,7 @@ def measure() -> str:
         [shards, f"{_highest(shards):,}", *(f"{rate:,.0f}" for rate in rates)]
         for shards, rates in accepted.items()
     ]
-    return f"""## Past one machine
+    return f"""Past one machine
 
 A simulation, not a measurement: of {
         SECONDS

@@ -1,7 +1,7 @@
 """Runs one function as Lambda would, and prints what that cost as JSON; a process of its own for each run.
 
-Its argument is JSON: the `paths` to import from, the `events` to send, how often each (`times`, after `warm_up`
-others), and which `run` this is. Imports nothing that the function could be spared to import.
+Its argument is JSON: the `paths` to import from, what is to run `also`, the `events` to send, how often each
+(`times`, after `warm_up` others), and which `run` this is. Imports nothing that the function could be spared to import.
 """
 
 import json
@@ -33,6 +33,7 @@ def main():
     started, cpu = time.perf_counter(), time.process_time()
     import app
 
+    exec(task["also"])  # noqa: S102
     result = {
         "import": time.perf_counter() - started,
         "import_cpu": time.process_time() - cpu,

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.backends import ENVIRONMENT, LOOPBACK, Backends, BackendsConfig, Endpoints
+import boto3
+
+from local.backends import ENVIRONMENT, LOOPBACK, REGION, Backends, BackendsConfig, Endpoints
 from local.template import load_template
 from tests.local_stack import ROOT
 from tests.sam_cli import LAMBDA_PYTHON, sam
@@ -32,6 +34,8 @@ class Program:
     name: str
     paths: Sequence[Path]
     variables: Mapping[str, str] = field(default_factory=dict)
+    also: str = ""
+    """Python to run when it is imported, as a part of that."""
 
 
 def build() -> Path:
@@ -58,12 +62,27 @@ def alternative(name: str, **variables: str) -> Program:
     return Program(name, [ALTERNATIVES / name], variables)
 
 
+def put_back(layer: Path, *packages: tuple[str, str]) -> Path:
+    """Copy the layer, and put packages back into it that it does without, from the alternatives that have them."""
+    target = Path(tempfile.mkdtemp(prefix="whole"))
+    shutil.copytree(layer, target, dirs_exist_ok=True)
+    for name, package in packages:
+        shutil.copytree(ALTERNATIVES / name / package, target / package, dirs_exist_ok=True)
+    _compile(target)
+    return target
+
+
+def _compile(folder: Path) -> None:
+    assert LAMBDA_PYTHON
+    command = [LAMBDA_PYTHON, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder)]
+    subprocess.run(command, check=True)
+
+
 def _compiled(source: Path) -> Path:
     """Copy a function, compiled, for a fair start."""
     target = Path(tempfile.mkdtemp(prefix=source.name))
     shutil.copy(source / "app.py", target)
-    assert LAMBDA_PYTHON
-    subprocess.run([LAMBDA_PYTHON, "-m", "compileall", "-q", str(target)], check=True)
+    _compile(target)
     return target
 
 
@@ -78,11 +97,22 @@ def backends(redis: str = "auto") -> Iterator[Endpoints]:
         started.close()
 
 
+def dynamodb(endpoints: Endpoints) -> Any:
+    """A client of moto's server."""
+    return boto3.client(
+        "dynamodb",
+        endpoint_url=endpoints.aws,
+        region_name=REGION,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
+
+
 def run(
     program: Program,
     endpoints: Endpoints | None = None,
-    *,
     events: Mapping[str, str] | None = None,
+    *,
     warm_up: int = 0,
     times: int = 0,
     number: int = 0,
@@ -94,6 +124,7 @@ def run(
         "events": events or {},
         "warm_up": warm_up,
         "times": times,
+        "also": program.also,
         "run": f"{os.getpid()} {program.name} {number}",
     }
     variables = {

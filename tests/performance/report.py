@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +15,11 @@ from pygal.style import Style
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "RESULTS.md"
 PLOTS = FOLDER / "plots"
+_INTRODUCTION = """# How fast it is
+
+`make bench` wrote this. Times compare only within a table: what runs side by side ran in turn, in one run. Counts are
+exact.
+"""
 _STYLE = Style(
     background="white",
     plot_background="white",
@@ -28,24 +35,31 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
+def put_section(number: int, text: str) -> None:
+    """Write a section into RESULTS.md, in its place among those that are there."""
+    found = RESULTS.read_text("utf-8") if RESULTS.exists() else ""
+    sections = {int(part.split(".")[0]): part for part in found.split("\n## ")[1:]}
+    sections[number] = f"{number}. {text}"
+    RESULTS.write_text(
+        _INTRODUCTION + "".join(f"\n## {sections[each]}" for each in sorted(sections)), "utf-8"
+    )
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A table; all columns but the first are numbers."""
     lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
 
 
-def bars(
-    name: str, title: str, values: Mapping[str, float], *, limit: tuple[str, float] | None = None
-) -> str:
-    """A bar for each value, and a line where they should end."""
+def bars(name: str, title: str, values: Mapping[str, float], *, limit: float = math.inf) -> str:
+    """A bar for each value, in another colour where it is over a limit."""
     chart = pygal.HorizontalBar(title=title, height=80 + 26 * len(values), **_OPTIONS, show_legend=False)
     chart.x_labels = list(values)[::-1]
     chart.value_formatter = lambda value: f"{value:.2f}"
-    over = limit[1] if limit else float("inf")
     chart.add(
         None,
         [
-            {"value": value, "color": "#ff725c" if value > over else "#4269d0"}
+            {"value": value, "color": "#ff725c" if value > limit else "#4269d0"}
             for value in list(values.values())[::-1]
         ],
     )
@@ -56,8 +70,6 @@ def lines(
     name: str, title: str, x: Sequence[float], series: Mapping[str, Sequence[float]], *, x_title: str
 ) -> str:
     """A line for each series, both axes logarithmic."""
-    import math
-
     chart = pygal.XY(
         title=title,
         height=420,
@@ -80,7 +92,10 @@ def ratio(value: float) -> str:
 
 
 def machine() -> str:
-    return f"{platform.system()} on {platform.machine()}, Python {platform.python_version()}"
+    return (
+        f"{platform.system()} on {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        "and for functions Lambda's 3.13"
+    )
 
 
 def _save(chart: Any, name: str, title: str) -> str:
