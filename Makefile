@@ -94,7 +94,7 @@ COMPILE = $(LAYER_PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s
 UNUSED := bin boto3/data boto3/examples cffi dateutil/zoneinfo/*.tar.gz pycparser urllib3/contrib/emscripten \
 	$(addprefix passlib/,_data apache.py ext tests totp.py) $(addprefix aws_lambda_powertools/utilities/, \
 	auth_alpha circuit_breaker data_masking feature_flags kafka parser streaming validation) \
-	$(addprefix aws_lambda_powertools/event_handler/,[!o]* openapi/[!s]* openapi/swagger_ui/*.py)
+	$(addprefix aws_lambda_powertools/event_handler/,[!o]* openapi/[!s]* openapi/schema* openapi/swagger_ui/*.py)
 
 build-SharedLayer: MACHINE := aarch64
 build-SharedLayer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from functools import cache
@@ -31,6 +32,13 @@ _CONFLICT_BACKOFF = 0.02
 
 # The system's, because a snapshot would give all environments that start from it the same sequence.
 _jitter = random.SystemRandom()
+
+if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+    # botocore draws its own waits from `random`. The module is a part of Lambda's runtime. See
+    # https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
+    from snapshot_restore_py import register_after_restore
+
+    register_after_restore(random.seed)
 
 
 class ConditionFailed(Exception):
