@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +17,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from samcli.yamlhelper import yaml_parse
 
 from migrations.m0001_status_shards import move_tasks_to_their_shards
-from migrations.runner import RECORDS_TABLE, WRITERS, Migration, Progress, Runner, TakenOver
+from migrations.runner import (
+    RATE,
+    RECORDS_TABLE,
+    WRITERS,
+    Migration,
+    MigrationError,
+    Progress,
+    Runner,
+    TakenOver,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -28,7 +38,8 @@ _CONFIG = Config(
     connect_timeout=5,
     read_timeout=10,
     max_pool_connections=WRITERS,
-    # Adaptive: it slows down when the table is busy, so that the functions need not.
+    # Adaptive: it slows down, but only after it was throttled itself, and the functions perhaps with it. What
+    # spares them is the rate.
     retries={"mode": "adaptive", "total_max_attempts": 10},
 )
 _LINE_INTERVAL = 1
@@ -45,10 +56,6 @@ class Stack:
     parameters: Mapping[str, str]
 
 
-class MigrationError(Exception):
-    """Nothing can be migrated; the message says why."""
-
-
 def main() -> int:
     """Apply what is missing, or tell about it; returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -61,6 +68,14 @@ def main() -> int:
         "--status", action="store_true", help="change nothing; say what is applied and what is not"
     )
     parser.add_argument("--again", action="store_true", help="apply also what is recorded as applied")
+    parser.add_argument(
+        "--rate",
+        type=_rate,
+        default=RATE,
+        metavar="N",
+        help="how many items to change a second (default: %(default)s); the API's own writes need the rest "
+        "of the 1,000 write units that a partition of the index takes",
+    )
     parser.add_argument(
         "--endpoint-url",
         metavar="URL",
@@ -79,7 +94,7 @@ def main() -> int:
             stack = local_stack(chosen.endpoint_url, dict(map(_parameter, chosen.parameter)))
         else:
             stack = deployed_stack(chosen.stack_name)
-        runner = Runner(stack.dynamodb, stack.tables)
+        runner = Runner(stack.dynamodb, stack.tables, chosen.rate)
         for migration in (make(stack.parameters) for make in MIGRATIONS):
             if chosen.status:
                 print(f"{_name(migration)}: {_state(runner.progress(migration))}")
@@ -101,7 +116,7 @@ def deployed_stack(name: str) -> Stack:
     """Find the tables and parameters of a stack in AWS.
 
     Raises:
-        MigrationError: there is no such stack.
+        MigrationError: there is no such stack, or it is not to be migrated now.
     """
     cloudformation: Any = boto3.client("cloudformation", config=_CONFIG)
     try:
@@ -112,6 +127,11 @@ def deployed_stack(name: str) -> Stack:
         raise MigrationError(
             f"There is no stack {name}. Name yours: make migrate ARGS='--stack-name …'."
         ) from error
+    if "_COMPLETE" not in stack["StackStatus"]:
+        # Functions may still write by the parameters from before, or by those that are being rolled back.
+        raise MigrationError(
+            f"The stack {name} is being deployed ({stack['StackStatus']}). Run this again when that is done."
+        )
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
     if "StatusShards" not in parameters:
         raise MigrationError(f"The stack {name} is of an earlier version. Deploy this one first: sam deploy.")
@@ -135,6 +155,12 @@ def local_stack(url: str, parameters: dict[str, str]) -> Stack:
         config=_CONFIG,
     )
     return Stack(client, {RECORDS_TABLE: RECORDS_TABLE}, defaults | parameters)
+
+
+def _rate(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d*", text, flags=re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no rate; give a whole number from 1")
+    return int(text)
 
 
 def _parameter(text: str) -> tuple[str, str]:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from migrations.runner import Change, Item, Migration
-from shared.status_index import StatusShards, status_of
+from shared.status_index import MAX_SHARDS, STATUS_INDEX, StatusShards, status_of
+from shared.tasks import TaskStatus
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 
 def move_tasks_to_their_shards(parameters: Mapping[str, str]) -> Migration:
@@ -30,10 +36,29 @@ def move_tasks_to_their_shards(parameters: Mapping[str, str]) -> Migration:
             "ExpressionAttributeValues": {":new": {"S": new}, ":old": {"S": old}},
         }
 
+    def leftovers(client: DynamoDBClient, table: str) -> Iterator[Item]:
+        """Find the tasks that would not be listed any more if only the shards written to were read.
+
+        A task in another one of those than its own is listed all the same, and only costs balance.
+        """
+        all_shards = replace(shards, read=MAX_SHARDS)
+        for status in TaskStatus:
+            for partition_key in all_shards.partition_keys(status)[shards.written :]:
+                pages = client.get_paginator("query").paginate(
+                    TableName=table,
+                    IndexName=STATUS_INDEX,
+                    KeyConditionExpression="#status = :status",
+                    ExpressionAttributeNames={"#status": "status"},
+                    ExpressionAttributeValues={":status": {"S": partition_key}},
+                )
+                for page in pages:
+                    yield from page["Items"]
+
     return Migration(
         number=1,
         title=f"tasks to their {shards.written} shard(s) of the status index",
         table="TasksTable",
         settings={"shards": str(shards.written)},
         change=change,
+        leftovers=leftovers,
     )

@@ -1,13 +1,14 @@
-"""Applies migrations: item by item, recorded as it goes on, while the functions serve."""
+"""Applies migrations: item by item, recorded as it goes on, at a pace that leaves the functions theirs."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,9 +27,20 @@ RECORDS_TABLE = "TasksTable"
 """The table that holds the records of all migrations, as items `MIGRATION#<number>`."""
 WRITERS = 16
 """How many items are changed at once."""
-_PAGE_SIZE = 500
+RATE = 200
+"""How many items are changed a second, unless another number is asked for."""
+_PAGE_SIZE = 100
+"""How many items are read before a pause; small, because those to change are changed in a burst."""
 _RACE_PAUSE = 0.05
 """Seconds to wait for a transaction that holds an item."""
+_LOOKS = 10
+"""How many times leftovers are looked for before it is given up."""
+_LOOK_PAUSE = 1
+"""Seconds before each look; an index follows its table with a delay, usually of milliseconds."""
+
+
+class MigrationError(Exception):
+    """A migration cannot be applied; the message says why."""
 
 
 class TakenOver(Exception):
@@ -47,6 +59,12 @@ class Migration:
     """What of the stack's parameters it depends on: when that changes, it is to be applied again."""
     change: Callable[[Item], Change | None]
     """Tells how to change an item; None when it is as it should be, whoever made it so."""
+    leftovers: Callable[[DynamoDBClient, str], Iterator[Item]] = lambda _client, _table: iter(())
+    """Finds items of the table, by an index, that are not as they should be.
+
+    For when functions may have undone what was recorded, having served with other settings meanwhile. An item
+    that has been changed just now may still be among them.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +75,7 @@ class Progress:
     run: str = field(default_factory=lambda: str(uuid.uuid4()))
     """Which run is at it."""
     position: Item | None = None
-    """The key of the last item that is done."""
+    """The key of the item up to which all are done."""
     read: int = 0
     changed: int = 0
     """Numbers of items."""
@@ -68,25 +86,32 @@ class Progress:
 class Runner:
     """Applies migrations to the tables of a stack."""
 
-    def __init__(self, client: DynamoDBClient, tables: Mapping[str, str]) -> None:
+    def __init__(self, client: DynamoDBClient, tables: Mapping[str, str], rate: int = RATE) -> None:
         """Prepare.
 
         Args:
             client: A client for as many calls at once as there are `WRITERS`.
             tables: The tables' names by logical id.
+            rate: How many items to change a second.
         """
         self._client = client
         self._tables = tables
+        self._rate = rate
 
     def progress(self, migration: Migration) -> Progress | None:
-        """Find out how far a migration has come with its settings; None when it has not begun."""
+        """Find out how far a migration has come with its settings.
+
+        None when it has not begun, or when functions have undone it since.
+        """
         answer = self._client.get_item(
             TableName=self._tables[RECORDS_TABLE], Key=_record_key(migration), ConsistentRead=True
         )
         if "Item" not in answer:
             return None
         found = _progress_from_item(answer["Item"])
-        return found if found.settings == migration.settings else None
+        if found.settings != migration.settings or (found.finished_at and any(self._leftovers(migration))):
+            return None
+        return found
 
     def estimated_items(self, migration: Migration) -> int:
         """How many items there are to look at, as DynamoDB counted them within the last six hours."""
@@ -107,6 +132,7 @@ class Runner:
 
         Raises:
             TakenOver: another run has begun.
+            MigrationError: what is changed does not stay so.
         """
         found = None if again else self.progress(migration)
         if found and found.finished_at:
@@ -115,28 +141,58 @@ class Runner:
         progress = replace(found, run=fresh.run) if found else fresh
         self._record(migration, progress, take_over=True)
         key_names = [each["AttributeName"] for each in self._describe(migration)["KeySchema"]]
+        change = partial(self._change, migration, key_names)
         with ThreadPoolExecutor(WRITERS) as writers:
-            while progress.finished_at is None:
-                start = {"ExclusiveStartKey": progress.position} if progress.position else {}
-                page = self._client.scan(
-                    TableName=self._tables[migration.table],
-                    Limit=_PAGE_SIZE,
-                    ConsistentRead=True,
-                    **start,  # type: ignore[arg-type]
-                )
-                change = partial(self._change, migration, key_names)
-                changed = sum(writers.map(change, page["Items"]))
-                position = page.get("LastEvaluatedKey")
+            for items, position in self._pages(migration, progress.position):
+                began = time.monotonic()
+                changed = sum(writers.map(change, items))
                 progress = replace(
                     progress,
                     position=position,
-                    read=progress.read + len(page["Items"]),
+                    read=progress.read + len(items),
                     changed=progress.changed + changed,
-                    finished_at=None if position else int(time.time()),
                 )
                 self._record(migration, progress)
                 report(progress)
+                time.sleep(max(0, began + changed / self._rate - time.monotonic()))
+        progress = replace(progress, finished_at=int(time.time()))
+        self._record(migration, progress)
         return progress
+
+    def _pages(
+        self, migration: Migration, position: Item | None
+    ) -> Iterator[tuple[Sequence[Item], Item | None]]:
+        """Yield items to look at, each time with the position to go on from once they are done.
+
+        First all that are in the table, then leftovers until there are none.
+        """
+        start = {"ExclusiveStartKey": position} if position else {}
+        pages = self._client.get_paginator("scan").paginate(
+            TableName=self._tables[migration.table],
+            ConsistentRead=True,
+            PaginationConfig={"PageSize": _PAGE_SIZE},
+            **start,  # type: ignore[arg-type]
+        )
+        for page in pages:
+            # After the last page it stays where it is: an interrupted search for leftovers costs a page too.
+            position = page.get("LastEvaluatedKey", position)
+            yield page["Items"], position
+        for _ in range(_LOOKS):
+            time.sleep(_LOOK_PAUSE)
+            leftovers = self._leftovers(migration)
+            found = False
+            while items := list(islice(leftovers, _PAGE_SIZE)):
+                found = True
+                yield items, position
+            if not found:
+                return
+        raise MigrationError(
+            "Functions still write what this migration is to change. Is a deployment under way? "
+            "Wait until it has ended, and run this again."
+        )
+
+    def _leftovers(self, migration: Migration) -> Iterator[Item]:
+        return migration.leftovers(self._client, self._tables[migration.table])
 
     def _describe(self, migration: Migration) -> TableDescriptionTypeDef:
         return self._client.describe_table(TableName=self._tables[migration.table])["Table"]

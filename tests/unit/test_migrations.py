@@ -6,7 +6,8 @@ import itertools
 import json
 import re
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,11 +16,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
+from moto.cloudformation.models import cloudformation_backends
+from moto.core.botocore_stubber import BotocoreStubber
 
+from local.backends import ACCOUNT, REGION
 from migrations import __main__ as command
 from migrations import runner
 from migrations.m0001_status_shards import move_tasks_to_their_shards
-from migrations.runner import Change, Item, Migration, Progress, Runner, TakenOver
+from migrations.runner import Change, Item, Migration, MigrationError, Progress, Runner, TakenOver
 from shared.status_index import StatusShards
 from shared.task_store import TaskStore
 from shared.tasks import Task, TaskQuery, TaskStatus
@@ -52,10 +56,45 @@ def listed(client: Any, shards: str) -> list[Task]:
     return TaskStore(client, shards=StatusShards.parse(shards)).list(TaskQuery(limit=100)).tasks
 
 
+class Clock:
+    """Time that passes only when somebody lets it."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def time(self) -> float:
+        return self.now
+
+    monotonic = time
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(runner, "time", clock)
+    return clock
+
+
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_PAGE_SIZE", 7)
-    monkeypatch.setattr(runner, "WRITERS", 1)  # moto in this process bears one at a time
+    monkeypatch.setattr(runner, "WRITERS", 4)
+
+
+@pytest.fixture(autouse=True)
+def _serial_moto(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let moto handle one request at a time: in this process it bears no more."""
+    lock = threading.Lock()
+    handle = BotocoreStubber.process_request
+
+    def handle_alone(stubber: BotocoreStubber, request: Any) -> Any:
+        with lock:
+            return handle(stubber, request)
+
+    monkeypatch.setattr(BotocoreStubber, "process_request", handle_alone)
 
 
 @pytest.fixture
@@ -89,7 +128,7 @@ def test_the_list_is_the_same_before_during_and_after(
         assert listed(dynamodb, shards) == tasks
 
     done = migrations.apply(to_shards(shards), look)
-    assert pages[-1] == done
+    assert replace(pages[-1], finished_at=done.finished_at) == done
     assert ITEMS <= done.read <= ITEMS + 1  # the record itself may be among them
     assert len(pages) > ITEMS // 7
     assert done.changed > 0
@@ -211,6 +250,102 @@ def test_a_task_deleted_at_the_same_time_stays_deleted(migrations: Runner, dynam
         assert not key.startswith("TASK#") or to_shards("4").change(item) is None
 
 
+def test_a_task_that_a_transaction_holds_is_moved_after_it(migrations: Runner, dynamodb: Any) -> None:
+    held: set[str] = set()
+
+    def hold_once(params: Any, **_: Any) -> None:
+        if params["body"] not in held:
+            held.add(params["body"])
+            conflict = {"Error": {"Code": "TransactionConflictException"}}
+            raise dynamodb.exceptions.TransactionConflictException(conflict, "UpdateItem")
+
+    dynamodb.meta.events.register("before-call.dynamodb.UpdateItem", hold_once)
+    done = migrations.apply(to_shards("4"), nothing)
+    assert done.changed == len(held) > 0
+    assert migrations.apply(to_shards("4"), nothing, again=True).changed == 0
+
+
+@pytest.mark.parametrize("seconds", [0, 0.05, 1], ids=["no time", "some time", "longer than the rate allows"])
+def test_changes_are_spread_over_time(
+    dynamodb: Any, tasks: list[Task], clock: Clock, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever time each of them takes."""
+    monkeypatch.setattr(runner, "WRITERS", 1)  # there is one clock for all
+    monkeypatch.setattr(runner, "_LOOK_PAUSE", 0)
+    dynamodb.meta.events.register("before-call.dynamodb.UpdateItem", lambda **_: clock.sleep(seconds))
+    began = clock.now
+    done = Runner(dynamodb, TABLES, rate=10).apply(to_shards("4"), nothing)
+    assert clock.now - began == pytest.approx(done.changed * max(seconds, 1 / 10))
+
+
+class TestLeftovers:
+    """What functions wrote by another count of shards than the one that was migrated to."""
+
+    @pytest.fixture
+    def other(self, dynamodb: Any) -> TaskStore:
+        return TaskStore(dynamodb, shards=StatusShards(8, 8))
+
+    def test_a_record_from_before_does_not_hide_them(
+        self, migrations: Runner, dynamodb: Any, tasks: list[Task], other: TaskStore
+    ) -> None:
+        migrations.apply(to_shards("1"), nothing)
+        tasks = [*[create(other) for _ in range(20)][::-1], *tasks]
+        assert migrations.progress(to_shards("1/8")) is None
+        done = migrations.apply(to_shards("1/8"), nothing)
+        assert listed(dynamodb, "1") == tasks
+        assert migrations.progress(to_shards("1/8")) == done
+
+    def test_a_run_that_is_gone_on_with_looks_for_them_before_its_position(
+        self, migrations: Runner, dynamodb: Any, tasks: list[Task], other: TaskStore
+    ) -> None:
+        with pytest.raises(Crash):
+            migrations.apply(crashing(to_shards("1/8"), at=40), nothing)
+        tasks = [other.update(task.id, {"status": next(statuses)}) for task in tasks]
+        interrupted = migrations.progress(to_shards("1/8"))
+        assert interrupted is not None
+        assert interrupted.read > 0
+        migrations.apply(to_shards("1/8"), nothing)
+        assert listed(dynamodb, "1") == tasks
+
+    def test_as_long_as_functions_write_more_of_them_it_is_not_done(
+        self, migrations: Runner, dynamodb: Any, tasks: list[Task], other: TaskStore
+    ) -> None:
+        moving = next(
+            task for task in tasks if StatusShards(8, 8).partition_key(task.status, task.id) != task.status
+        )
+        shard_1 = to_shards("1/8")
+
+        def write(_progress: Progress) -> None:
+            other.update(moving.id, {"status": next(statuses)})
+
+        with pytest.raises(MigrationError, match="Is a deployment under way"):
+            migrations.apply(shard_1, write)
+        interrupted = migrations.progress(shard_1)
+        assert interrupted is not None
+        assert interrupted.finished_at is None
+        scans = calls_of(dynamodb, "Scan")
+        migrations.apply(shard_1, nothing)
+        assert len(scans) == 1
+        assert [task.id for task in listed(dynamodb, "1")] == [task.id for task in tasks]
+
+    def test_the_index_may_lag_behind(
+        self, migrations: Runner, dynamodb: Any, tasks: list[Task], clock: Clock
+    ) -> None:
+        migrations.apply(to_shards("8"), nothing)
+        shard_1 = to_shards("1/8")
+        before = list(shard_1.leftovers(dynamodb, "TasksTable"))
+        looks: list[float] = []
+
+        def lagging(*arguments: Any) -> Iterator[Item]:
+            looks.append(clock.now)
+            return iter(before) if clock.now < looks[0] + 1.5 else shard_1.leftovers(*arguments)
+
+        done = migrations.apply(replace(shard_1, leftovers=lagging), nothing)
+        assert done.changed == len(before) > runner._PAGE_SIZE
+        assert len(looks) == 3
+        assert listed(dynamodb, "1") == tasks
+
+
 @settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
 @given(
     happenings=st.lists(st.tuples(st.sampled_from(["create", "move", "delete"]), st.integers(0, 99))),
@@ -308,6 +443,42 @@ class TestTheCommand:
         status, out, _ = run("--stack-name", "a-stack")
         assert status == 0
         assert "going on after 14 items" in out
+
+    def test_does_not_call_applied_what_was_undone(self, stack: TaskStore, run: Any) -> None:
+        name = ("--stack-name", "a-stack")
+        run(*name)
+        assert ": applied" in run(*name, "--status")[1]
+        other = TaskStore(table=stack._table, shards=StatusShards(16, 16))
+        for _ in range(20):
+            create(other)
+        assert ": not applied" in run(*name, "--status")[1]
+        assert ": applied" in run(*name)[1]
+        assert ": applied" in run(*name, "--status")[1]
+
+    def test_changes_as_many_a_second_as_it_is_told(self, stack: TaskStore, run: Any, clock: Clock) -> None:
+        for _ in range(10):
+            create(stack)
+        began = clock.now
+        _, out, _ = run("--stack-name", "a-stack", "--rate", "2")
+        changed = int(re.findall(r"(\d+) changed", out)[-1])
+        assert clock.now - began == pytest.approx(changed / 2 + runner._LOOK_PAUSE)
+
+    @pytest.mark.parametrize("rate", ["0", "-1", "1.5", "many"])
+    def test_of_a_wrong_rate_says_so(self, run: Any, rate: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            run(f"--rate={rate}")
+        assert f"'{rate}' is no rate" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("stack_status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"])
+    def test_waits_for_a_deployment(self, stack: TaskStore, run: Any, stack_status: str) -> None:
+        a_stack = cloudformation_backends[ACCOUNT][REGION].get_stack("a-stack")
+        a_stack.status = stack_status
+        for options in [], ["--status"]:
+            status, out, err = run("--stack-name", "a-stack", *options)
+            assert (status, out) == (1, "")
+            assert err.startswith(f"error: The stack a-stack is being deployed ({stack_status}).")
+        a_stack.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+        assert run("--stack-name", "a-stack")[0] == 0
 
     def test_of_a_stack_that_is_not_there_says_so(self, stack: TaskStore, run: Any) -> None:
         status, out, err = run("--stack-name", "another")
