@@ -21,7 +21,7 @@ from tests.performance.programs import (
 from tests.performance.report import bars, ratio, table
 from tests.unit.test_template import RESOURCES
 
-ROUNDS = 15
+ROUNDS = 11
 AIM = 1.3
 API = (
     "ApiDocs",

@@ -40,7 +40,9 @@ def measure() -> str:
         "ready": "ready, what is built being there",
         "built": "ready, from the sources",
         "first": "the first request",
-        "request": "a request after that",
+        "read": "after that: a task",
+        "list": "the list, cached",
+        "document": "the API's document",
         "changed": "new code, from saving it",
     }
     rows = [
@@ -85,8 +87,9 @@ def _loop(project: Path, *options: str) -> dict[str, float]:
         times["first"] = _timed(lambda: _get(Client(stack.url), DOCUMENT))
         user = sign_up(stack.url)
         path = f"/tasks/{user.create()['id']}"
-        _get(user, path)
-        times["request"] = statistics.median(_timed(lambda: _get(user, path)) for _ in range(REQUESTS))
+        for key, wanted in (("read", path), ("list", "/tasks"), ("document", DOCUMENT)):
+            _get(user, wanted)
+            times[key] = _median(lambda wanted=wanted: _get(user, wanted), REQUESTS)
         if options:
             # Containers keep what they were started with: after a change all is built and started again.
             times["changed"] = times["built"] + times["first"]
@@ -127,9 +130,7 @@ def _cold_containers(project: Path) -> dict[str, float]:
         times["built"] = build + times["ready"]
         anyone = Client(f"http://127.0.0.1:{port}")
         times["first"] = _timed(lambda: _get(anyone, DOCUMENT))
-        times["request"] = statistics.median(
-            _timed(lambda: _get(anyone, DOCUMENT)) for _ in range(COLD_REQUESTS)
-        )
+        times["document"] = _median(lambda: _get(anyone, DOCUMENT), COLD_REQUESTS)
         return times
     finally:
         process.send_signal(signal.SIGINT)
@@ -148,6 +149,10 @@ def _get(client: Client, path: str) -> None:
 
 def _build(project: Path) -> None:
     sam("build", folder=project)
+
+
+def _median(act: Callable[[], object], times: int) -> float:
+    return statistics.median(_timed(act) for _ in range(times))
 
 
 def _timed(act: Callable[[], object]) -> float:

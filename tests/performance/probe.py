@@ -33,7 +33,7 @@ def main():
     started, cpu = time.perf_counter(), time.process_time()
     import app
 
-    exec(task["also"])  # noqa: S102
+    exec(task["also"], {})  # noqa: S102
     result = {
         "import": time.perf_counter() - started,
         "import_cpu": time.process_time() - cpu,
