@@ -17,6 +17,7 @@ from tests.performance.programs import (
     put_back,
     run,
     say,
+    with_bytecode,
 )
 from tests.performance.report import bars, ratio, table
 from tests.unit.test_template import RESOURCES
@@ -66,7 +67,12 @@ def measure() -> str:
         name for name, each in RESOURCES.items() if each["Type"] == "AWS::Serverless::Function"
     )
     alternatives = [alternative("Powertools"), alternative("FastApi", REDIS_URL="redis://localhost")]
-    results = _run([bare(layer, "floor"), *(ours(layer, name) for name in functions), *alternatives])
+    results = _run(
+        [bare(layer, "floor")]
+        + [ours(layer, name) for name in functions]
+        + alternatives
+        + [with_bytecode(each) for each in alternatives]
+    )
     times, memory = _ratios(results, "import"), _ratios(results, "memory")
     rows = [
         [
@@ -79,14 +85,8 @@ def measure() -> str:
         ]
         for name, measured in results.items()
     ]
-    whole = put_back(
-        layer,
-        ("FastApi", "redis"),
-        *(
-            ("Powertools", package)
-            for package in ("pydantic", "annotated_types", "typing_inspection", "aws_lambda_powertools")
-        ),
-    )
+    validation = ["pydantic", "annotated_types", "typing_inspection", "aws_lambda_powertools"]
+    whole = put_back(layer, FastApi=["redis"], Powertools=validation)
     paths = [BUILT / "ListTasksFunction", whole]
     with_more = _run(
         [bare(layer, "floor"), Program("as it is", paths)]
@@ -99,10 +99,10 @@ def measure() -> str:
     return f"""Cold start
 
 Each function is imported {ROUNDS} times in a process of its own, in turn with the others, from what `sam build` made; the
-alternatives are packaged as `sam build` does by default. *floor* makes a DynamoDB client with boto3 from our layer and
-does nothing else; *Powertools* is the API in the style of aws-lambda-handler-cookbook; *FastApi* is FastAPI, Mangum,
-SQLAlchemy, asyncpg and redis-py. Functions of the API are in bold. The aim for them is at most {AIM} × the floor. Each
-ratio is the median of those to the floor of the same round.
+alternatives are packaged as `sam build` does by default, which leaves out bytecode, and measured with bytecode too.
+*floor* makes a DynamoDB client with boto3 from our layer and does nothing else; *Powertools* is the API in the style of
+aws-lambda-handler-cookbook; *FastApi* is FastAPI, Mangum, SQLAlchemy, asyncpg and redis-py. Functions of the API are in
+bold. The aim for them is at most {AIM} × the floor. Each ratio is the median of those to the floor of the same round.
 
 {table(["function", "time", "memory", "fastest", "memory", "modules"], rows)}
 {bars("cold_start_time", "Time to import, in times of the floor", times, limit=AIM)}

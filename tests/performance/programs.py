@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +62,22 @@ def alternative(name: str, **variables: str) -> Program:
     return Program(name, [ALTERNATIVES / name], variables)
 
 
-def put_back(layer: Path, *packages: tuple[str, str]) -> Path:
-    """Copy the layer, and put packages back into it that it does without, from the alternatives that have them."""
+def with_bytecode(program: Program) -> Program:
+    """The same, compiled: `sam build` leaves out bytecode, so that each cold start compiles what it imports."""
+    (source,) = program.paths
+    target = Path(tempfile.mkdtemp(prefix=program.name))
+    shutil.copytree(source, target, dirs_exist_ok=True)
+    _compile(target)
+    return replace(program, name=f"{program.name}, with bytecode", paths=[target])
+
+
+def put_back(layer: Path, **packages: Sequence[str]) -> Path:
+    """Copy the layer, and put packages back into it that it does without, by the alternative that has them."""
     target = Path(tempfile.mkdtemp(prefix="whole"))
     shutil.copytree(layer, target, dirs_exist_ok=True)
-    for name, package in packages:
-        shutil.copytree(ALTERNATIVES / name / package, target / package, dirs_exist_ok=True)
+    for name, names in packages.items():
+        for package in names:
+            shutil.copytree(ALTERNATIVES / name / package, target / package, dirs_exist_ok=True)
     _compile(target)
     return target
 
