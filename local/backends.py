@@ -49,6 +49,7 @@ ENVIRONMENT = {
     "no_proxy": "*",
 }
 """What leads every AWS client here, whatever the user's own environment and files say of AWS."""
+_SERVICES = ("dynamodb", "dynamodbstreams", "secretsmanager", "sqs")
 _KEPT_SERVICES = ("DynamoDB_", "secretsmanager")
 _READ_OPERATIONS = ("Get", "Query", "Scan", "Describe", "List", "BatchGet", "TransactGet")
 _QUEUE_ATTRIBUTES: tuple[QueueAttributeNameType, ...] = (
@@ -127,8 +128,8 @@ class Backends:
 
 def main() -> None:
     """Serve until standard input ends."""
-    # All that is needed later is imported now, because the stack takes its time to read the template.
-    import boto3  # noqa: F401
+    # All that is needed later is imported and made now, because the stack takes its time to read the template.
+    import boto3
     import redis  # noqa: F401
     from moto.moto_server.werkzeug_app import (
         DomainDispatcherApplication,
@@ -148,11 +149,15 @@ def main() -> None:
         def log_request(self, *_: object) -> None:
             """Say nothing: the gateway logs the requests that matter."""
 
+    dispatcher = Dispatcher(create_backend_app)
+    for service in _SERVICES:
+        dispatcher.app_instances[service] = create_backend_app(service)
+        boto3.client(service, endpoint_url=f"http://{LOOPBACK}")
+    aws = SerialApplication(dispatcher)
     line = sys.stdin.readline()
     if not line:
         return  # the stack gave up before it knew what it needs
     config = BackendsConfig(**json.loads(line))
-    aws = SerialApplication(Dispatcher(create_backend_app))
     server = make_server(config.host, 0, aws, threaded=True, request_handler=Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://{config.host}:{server.server_port}"
