@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from local.errors import LocalStackError
 from local.redis_server import RedisServer
@@ -49,7 +49,12 @@ ENVIRONMENT = {
     "no_proxy": "*",
 }
 """What leads every AWS client here, whatever the user's own environment and files say of AWS."""
-_SERVICES = ("dynamodb", "dynamodbstreams", "secretsmanager", "sqs")
+_SERVICES: tuple[Literal["dynamodb", "dynamodbstreams", "secretsmanager", "sqs"], ...] = (
+    "dynamodb",
+    "dynamodbstreams",
+    "secretsmanager",
+    "sqs",
+)
 _KEPT_SERVICES = ("DynamoDB_", "secretsmanager")
 _READ_OPERATIONS = ("Get", "Query", "Scan", "Describe", "List", "BatchGet", "TransactGet")
 _QUEUE_ATTRIBUTES: tuple[QueueAttributeNameType, ...] = (
@@ -128,7 +133,7 @@ class Backends:
 
 def main() -> None:
     """Serve until standard input ends."""
-    # All that is needed later is imported and made now, because the stack takes its time to read the template.
+    # What is needed later is imported and made now, because the stack takes its time to read the template.
     import boto3
     import redis  # noqa: F401
     from moto.moto_server.werkzeug_app import (
