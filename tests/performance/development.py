@@ -65,10 +65,11 @@ def measure() -> str:
 `make sam-local` runs: `sam build`, and then `sam local start-api --warm-containers LAZY` with the same backends. Without,
 it is `sam build` and `sam local start-api` alone, asked for the API's document, which needs no backend. *Ready* is when
 the first request can be sent, *new code* when an answer comes from it; `sam local` serves what was built. The aims: ready
-in a third of the time, a request in a quarter, new code within a second.
+in a third of the time, a request in a quarter, new code within a second. Where nothing needs to be built, most of the time
+until either is ready is spent on importing SAM CLI, which both do.
 
 {table(["", "make run", "SAM CLI, warm containers", "without"], rows)}
-{bars("development", "Time SAM CLI takes, in times of make run", plotted)}"""
+{bars("development", "Time SAM CLI takes, in times of make run", plotted, logarithmic=True)}"""
 
 
 def _compared(theirs: float | None, ours: float) -> str:

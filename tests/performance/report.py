@@ -51,11 +51,23 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
 
 
-def bars(name: str, title: str, values: Mapping[str, float], *, limit: float = math.inf) -> str:
-    """A bar for each value, in another colour where it is over a limit."""
-    chart = pygal.HorizontalBar(title=title, height=80 + 26 * len(values), **_OPTIONS, show_legend=False)
+def bars(
+    name: str,
+    title: str,
+    values: Mapping[str, float],
+    *,
+    limit: float = math.inf,
+    logarithmic: bool = False,
+) -> str:
+    """A bar for each value, in another colour where it is over a limit; from a tenth on if logarithmic."""
+    chart = pygal.HorizontalBar(
+        title=title, height=80 + 26 * len(values), **_OPTIONS, show_legend=False, logarithmic=logarithmic
+    )
     chart.x_labels = list(values)[::-1]
     chart.value_formatter = lambda value: f"{value:.2f}"
+    if logarithmic:
+        decades = [10.0**power for power in range(-1, math.ceil(math.log10(max(values.values()))) + 1)]
+        chart.zero, chart.range, chart.y_labels = decades[0], (decades[0], decades[-1]), decades
     chart.add(
         None,
         [
