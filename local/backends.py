@@ -189,6 +189,12 @@ def _redis(choice: str, host: str, stack: contextlib.ExitStack) -> tuple[str, st
     if choice == "none":
         return "", "none: nothing is cached"
     if "://" in choice:
+        from shared.redis_connection import RedisConnection
+
+        try:
+            RedisConnection(choice)
+        except (OSError, ValueError) as error:
+            raise LocalStackError(f"{error}. Give another --redis.") from error
         return choice, "your own"
     server = RedisServer(None if choice == "auto" else choice, host=host)
     stack.callback(server.stop)

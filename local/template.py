@@ -51,7 +51,7 @@ def load_template(path: Path, parameters: Mapping[str, str]) -> Template:
         parameters: Values for the template's parameters; the others have their defaults.
 
     Raises:
-        LocalStackError: the template is missing or broken, or has no such parameter.
+        LocalStackError: the template is missing or broken, or a parameter is not one it takes.
     """
     os.environ["SAM_CLI_TELEMETRY"] = "0"
     path = path.resolve()
@@ -69,9 +69,14 @@ def load_template(path: Path, parameters: Mapping[str, str]) -> Template:
     stack = stacks[0]
     if not stack.template_dict:
         raise LocalStackError(f"{path} is broken: it is empty. Run 'git checkout {path.name}' to restore it.")
-    unknown = parameters.keys() - stack.template_dict.get("Parameters", {}).keys()
+    declared = stack.template_dict.get("Parameters", {})
+    unknown = parameters.keys() - declared.keys()
     if unknown:
         raise LocalStackError(f"{path} has no parameter {', '.join(sorted(unknown))}.")
+    for name, value in parameters.items():
+        allowed = declared[name].get("AllowedValues")
+        if allowed and value not in map(str, allowed):
+            raise LocalStackError(f"{name} cannot be {value!r}. Give one of {', '.join(map(str, allowed))}.")
     if not api.routes:
         raise LocalStackError(f"{path} has no API with routes, so there is nothing to serve.")
     return Template(path, stack.resources, functions, api)

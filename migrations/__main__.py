@@ -130,7 +130,8 @@ def deployed_stack(name: str) -> Stack:
     if "_COMPLETE" not in stack["StackStatus"]:
         # Functions may still write by the parameters from before, or by those that are being rolled back.
         raise MigrationError(
-            f"The stack {name} is being deployed ({stack['StackStatus']}). Run this again when that is done."
+            f"The stack {name} is not deployed whole ({stack['StackStatus']}). Run this again when it is: "
+            "when the deployment has ended, or has been mended."
         )
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
     if "StatusShards" not in parameters:

@@ -180,9 +180,9 @@ class PageCache:
     def store(self, query: str, page: str, found: LookUp) -> None:
         """Keep a page read after `found` was looked up, unless a write came in between; one round trip.
 
-        Does nothing when `found` has no generation.
+        Does nothing when `found` has no generation, or when the page would be for nobody.
         """
-        if found.generation is not None:
+        if found.generation is not None and found.is_for != 0:
             is_for = "" if found.is_for is None else str(found.is_for)
             self._run(_STORE, _keys_of(query), query, found.generation, str(found.life), is_for, page)
 

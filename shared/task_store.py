@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _RACES = 5
 _READERS = 10
 """How many partitions of the index are asked at once: as many connections as botocore keeps open."""
+_MOST_ITEMS = 1_000
+"""More items than a query reads: it ends at 1 MB. See
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html"""
 _END_OF_TIME = 10**18
 """Later than any task, in microseconds."""
 _TASK, _NEW_TITLE = 0, 1
@@ -197,8 +200,8 @@ class TaskStore:
     def _query(self, partition_key: str, before: int, limit: int) -> Iterator[Item]:
         """Yield a partition's items, the newest first.
 
-        The first query reads up to `limit` items, and each further one four times as many: while a migration
-        moves tasks, most can be in one shard.
+        The first query reads up to `limit` items, and each further one four times as many, within reason:
+        while a migration moves tasks, most can be in one shard.
         """
         start: dict[str, Any] = {}
         while True:
@@ -216,7 +219,7 @@ class TaskStore:
             if "LastEvaluatedKey" not in page:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
-            limit *= 4
+            limit = max(limit, min(4 * limit, _MOST_ITEMS))
 
     def _write(self, *writes: TransactWriteItemTypeDef) -> None:
         transact_write(self._client, *writes)

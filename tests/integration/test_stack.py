@@ -294,6 +294,13 @@ class TestErrors:
     def test_an_unknown_parameter(self) -> None:
         assert_one_line(run("--no-state", "--port", "0", "--parameter", "Nope=1"), "no parameter Nope")
 
+    def test_a_value_that_a_parameter_does_not_take(self) -> None:
+        result = run("--no-state", "--port", "0", "--parameter", "StatusShards=8/1")
+        assert_one_line(result, "StatusShards cannot be '8/1'", "1/8")
+
+    def test_a_url_of_redis_that_functions_cannot_use(self) -> None:
+        assert_one_line(run("--no-state", "--port", "0", "--redis", "redis://localhost?db=3"), "--redis")
+
     def test_no_docker(self) -> None:
         missing = "unix:///there/is/none"
         result = run("--no-state", "--port", "0", "--docker", DOCKER_HOST=missing)

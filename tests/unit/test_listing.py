@@ -234,3 +234,19 @@ def test_a_page_whose_tasks_are_all_in_one_shard_takes_few_queries_more(
     page = store.list(TaskQuery(limit=20, status=TaskStatus.PENDING))
     assert len(page.tasks) == 20
     assert len(counts) == 8 + 1
+
+
+def test_what_is_asked_for_at_once_is_bounded(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often DynamoDB ends a query at 1 MB."""
+    store = TaskStore(client, shards=StatusShards())
+    Tasks(store, client, [(n, TaskStatus.PENDING) for n in range(1, 31)])
+    query, limits = client.query, []
+
+    def ended_early(**arguments: Any) -> Any:
+        limits.append(arguments["Limit"])
+        return query(**{**arguments, "Limit": 1})
+
+    monkeypatch.setattr(client, "query", ended_early)
+    assert len(store.list(TaskQuery(limit=30, status=TaskStatus.PENDING)).tasks) == 30
+    assert len(limits) >= 30
+    assert max(limits) <= 1_000

@@ -476,7 +476,7 @@ class TestTheCommand:
         for options in [], ["--status"]:
             status, out, err = run("--stack-name", "a-stack", *options)
             assert (status, out) == (1, "")
-            assert err.startswith(f"error: The stack a-stack is being deployed ({stack_status}).")
+            assert err.startswith(f"error: The stack a-stack is not deployed whole ({stack_status}).")
         a_stack.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
         assert run("--stack-name", "a-stack")[0] == 0
 
