@@ -372,7 +372,7 @@ class TestAServerThatFails:
             def recv(self, *_: Any) -> bytes:
                 nonlocal clock
                 clock += 0.03
-                return b"$"
+                return b"$" if clock < 10 else b""
 
         monkeypatch.setattr("time.monotonic", lambda: clock)
         monkeypatch.setattr("socket.create_connection", lambda *_: Trickle())
