@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import signal
@@ -30,6 +31,7 @@ def measure() -> str:
     if not docker_answers():
         return "The development loop\n\nNot measured: there is no Docker here.\n"
     project = Path(tempfile.mkdtemp(prefix="project"))
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # on no developer's machine
     copy_project(project, "functions", "shared", "local", "layer", "requirements")
     for name in ("samconfig.toml", "Makefile"):
         shutil.copy(ROOT / name, project)
@@ -80,6 +82,7 @@ def _loop(project: Path, *options: str) -> dict[str, float]:
     """Serve the project, by SAM CLI or as `make run` does, and use it; returns what took how long."""
     say(f"the development loop, {'sam local' if options else 'make run'}")
     build = _timed(lambda: _build(project)) if options else 0
+    Stack("--no-state", *options, root=project).stop()  # the first start compiles the copy
     started = time.perf_counter()
     stack = Stack("--no-state", *options, root=project)
     times = {"ready": time.perf_counter() - started}
