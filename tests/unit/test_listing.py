@@ -24,7 +24,7 @@ statuses = st.sampled_from(TaskStatus)
 # Few times, so that they tie often.
 drafts = st.lists(st.tuples(st.integers(1, NEWEST), statuses), max_size=25)
 limits = st.integers(1, 8)
-fast = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fast = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")
