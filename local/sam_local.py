@@ -96,7 +96,7 @@ class StartApi:
         Raises:
             LocalStackError: nothing was built, or it ended, or takes too long; what it printed says why.
         """
-        copy, variables = _copy(template, {"Architecture": _architecture(), **parameters}, aws, redis)
+        copy, variables = _copy(template, {"Architecture": architecture(), **parameters}, aws, redis)
         options = ["--template", str(copy), "--host", host, "--port", str(port)]
         options += ["--skip-pull-image", "--warm-containers", "LAZY"]
         self._process = subprocess.Popen(  # noqa: S603 (SAM CLI, with paths and numbers of our own)
@@ -164,7 +164,8 @@ def _environment(variables: Collection[str]) -> dict[str, str]:
     return {**kept, **nowhere, "AWS_EC2_METADATA_DISABLED": "true", "SAM_CLI_TELEMETRY": "0"}
 
 
-def _architecture() -> str:
+def architecture() -> str:
+    """Name this machine's kind of processor, as the template's parameter does."""
     return "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
 
 

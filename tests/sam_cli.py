@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import docker
 import pytest
 from docker.errors import DockerException
 
+from local.sam_local import architecture
 from tests.local_stack import ROOT
 
 
@@ -53,3 +55,10 @@ def sam(*arguments: str, timeout: float = 300, folder: Path = ROOT) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def lay_layers(built: Path, opt: Path) -> None:
+    """Lay the built layers over each other, as Lambda does in /opt, for this machine's kind of processor."""
+    compiled = {"arm64": "CompiledLayerArm64", "x86_64": "CompiledLayerX86"}[architecture()]
+    for layer in ("SharedLayer", compiled):
+        shutil.copytree(built / layer, opt, dirs_exist_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import signal
 import socket
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local.redis_server import free_port
+from local.sam_local import architecture
 from tests.conftest import copy_project
 from tests.local_stack import ROOT, Client, Stack, await_condition, sign_up
 from tests.performance.programs import say
@@ -81,7 +81,7 @@ def _compared(theirs: float | None, ours: float) -> str:
 def _loop(project: Path, *options: str) -> dict[str, float]:
     """Serve the project, by SAM CLI or as `make run` does, and use it; returns what took how long."""
     say(f"the development loop, {'sam local' if options else 'make run'}")
-    build = _timed(lambda: _build(project)) if options else 0
+    build = _timed(lambda: sam("build", folder=project)) if options else 0
     Stack("--no-state", *options, root=project).stop()  # the first start compiles the copy
     started = time.perf_counter()
     stack = Stack("--no-state", *options, root=project)
@@ -115,10 +115,9 @@ def _cold_containers(project: Path) -> dict[str, float]:
     """The same of SAM CLI without warm containers, as far as it can be had without backends."""
     say("the development loop, sam local without warm containers")
     port = free_port()
-    architecture = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
     command = [sys.executable, "-m", "samcli", "local", "start-api", "--skip-pull-image"]
-    command += ["--port", str(port), "--parameter-overrides", f"Architecture={architecture}"]
-    build = _timed(lambda: _build(project))
+    command += ["--port", str(port), "--parameter-overrides", f"Architecture={architecture()}"]
+    build = _timed(lambda: sam("build", folder=project))
     started = time.perf_counter()
     process = subprocess.Popen(
         command,
@@ -149,10 +148,6 @@ def _listens(port: int) -> bool:
 def _get(client: Client, path: str) -> None:
     response = client("GET", path)
     assert response.status_code == 200, response.text
-
-
-def _build(project: Path) -> None:
-    sam("build", folder=project)
 
 
 def _median(act: Callable[[], object], times: int) -> float:

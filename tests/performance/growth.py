@@ -199,7 +199,7 @@ def _fill(client: Any, store: TaskStore, start: int, end: int) -> None:
 
 
 def _burst(*, alone: bool = False, empty: bool = False) -> list[int]:
-    """Let readers begin at once; returns the queries they made, and their hits and misses.
+    """Let readers begin at once; returns their queries, their readings of the table, and hits.
 
     Args:
         alone: Whether each reads for itself, as without what keeps a burst from the table.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -18,9 +17,9 @@ from typing import Any
 import boto3
 
 from local.backends import ENVIRONMENT, LOOPBACK, REGION, Backends, BackendsConfig, Endpoints
-from local.template import load_template
+from tests.conftest import template_resources
 from tests.local_stack import ROOT
-from tests.sam_cli import LAMBDA_PYTHON, sam
+from tests.sam_cli import LAMBDA_PYTHON, lay_layers, sam
 
 HERE = Path(__file__).parent
 BUILT = ROOT / ".aws-sam/build"
@@ -44,9 +43,7 @@ def build() -> Path:
     template = str(HERE / "alternatives/template.yaml")
     sam("build", "--template", template, "--build-dir", str(ALTERNATIVES), "--no-cached")
     opt = Path(tempfile.mkdtemp(prefix="opt"))
-    arm = platform.machine() in {"aarch64", "arm64"}
-    for layer in ("SharedLayer", "CompiledLayerArm64" if arm else "CompiledLayerX86"):
-        shutil.copytree(BUILT / layer, opt, dirs_exist_ok=True)
+    lay_layers(BUILT, opt)
     return opt / "python"
 
 
@@ -65,44 +62,33 @@ def alternative(name: str, **variables: str) -> Program:
 def with_bytecode(program: Program) -> Program:
     """The same, compiled: `sam build` leaves out bytecode, so that each cold start compiles what it imports."""
     (source,) = program.paths
-    target = Path(tempfile.mkdtemp(prefix=program.name))
-    shutil.copytree(source, target, dirs_exist_ok=True)
-    _compile(target)
-    return replace(program, name=f"{program.name}, with bytecode", paths=[target])
+    return replace(program, name=f"{program.name}, with bytecode", paths=[_compiled(source)])
 
 
 def put_back(layer: Path, **packages: Sequence[str]) -> Path:
     """Copy the layer, and put packages back into it that it does without, by the alternative that has them."""
-    target = Path(tempfile.mkdtemp(prefix="whole"))
-    shutil.copytree(layer, target, dirs_exist_ok=True)
-    for name, names in packages.items():
-        for package in names:
-            shutil.copytree(ALTERNATIVES / name / package, target / package, dirs_exist_ok=True)
-    _compile(target)
-    return target
+    sources = {ALTERNATIVES / name / package: package for name, them in packages.items() for package in them}
+    return _compiled(layer, sources)
 
 
-def _compile(folder: Path) -> None:
-    assert LAMBDA_PYTHON
-    command = [LAMBDA_PYTHON, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder)]
-    subprocess.run(command, check=True)
-
-
-def _compiled(source: Path) -> Path:
-    """Copy a function, compiled, for a fair start."""
+def _compiled(source: Path, more: Mapping[Path, str] | None = None) -> Path:
+    """Copy a folder, and `more` folders into it by name, and compile the copy."""
     target = Path(tempfile.mkdtemp(prefix=source.name))
-    shutil.copy(source / "app.py", target)
-    _compile(target)
+    shutil.copytree(source, target, dirs_exist_ok=True)
+    for folder, name in (more or {}).items():
+        shutil.copytree(folder, target / name, dirs_exist_ok=True)
+    assert LAMBDA_PYTHON
+    command = [LAMBDA_PYTHON, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(target)]
+    subprocess.run(command, check=True)
     return target
 
 
 @contextlib.contextmanager
-def backends(redis: str = "auto") -> Iterator[Endpoints]:
+def backends() -> Iterator[Endpoints]:
     """moto's server with the template's resources, and Redis."""
     started = Backends()
     try:
-        resources = dict(load_template(ROOT / "template.yaml", {}).resources)
-        yield started.configure(BackendsConfig(resources, None, redis, LOOPBACK))
+        yield started.configure(BackendsConfig(template_resources(), None, "auto", LOOPBACK))
     finally:
         started.close()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 
 from local.template import load_template
 from tests.conftest import ROOT
-from tests.sam_cli import LAMBDA_PYTHON, needs_lambda_python
+from tests.sam_cli import LAMBDA_PYTHON, lay_layers, needs_lambda_python
 
 pytestmark = needs_lambda_python
 FUNCTIONS = sorted(
@@ -44,9 +43,7 @@ VARIABLES = [
 def opt(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What Lambda makes of the layers: one laid over the other."""
     folder = tmp_path_factory.mktemp("opt")
-    arm = platform.machine() in {"aarch64", "arm64"}
-    for layer in ("SharedLayer", "CompiledLayerArm64" if arm else "CompiledLayerX86"):
-        shutil.copytree(built / layer, folder, dirs_exist_ok=True)
+    lay_layers(built, folder)
     return folder
 
 

@@ -212,7 +212,7 @@ class TestABurst:
         begin = threading.Barrier(self.READERS)
 
         def read() -> str | None:
-            cache = PageCache(f"{url}?timeout=5")
+            cache = patient(url)
             begin.wait()
             found = cache.look_up("q")
             if found.page is None:
@@ -443,7 +443,7 @@ def test_another_kind_of_url_is_refused(url: str) -> None:
 
 def test_what_is_no_text_in_the_server_is_no_error(server: Server) -> None:
     server.client.hset("{tasks}:pages", "q", b"9999999999999 \xff")
-    assert PageCache(f"{server.url}?timeout=5").look_up("q") == NOTHING
+    assert patient(server.url).look_up("q") == NOTHING
 
 
 def test_without_a_cache_nothing_is_cached() -> None:
