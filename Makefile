@@ -73,7 +73,7 @@ openapi: $(INSTALLED) ## Write functions/api_docs/openapi.json anew, after a cha
 	@$(BIN)/python -m openapi
 
 lock: $(INSTALLED) ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade takes newer ones
-	@$(LOCK) $(UPGRADE) pyproject.toml --group dev --output-file requirements/dev.txt
+	@$(LOCK) $(UPGRADE) pyproject.toml --group dev --override requirements/overrides.txt --output-file requirements/dev.txt
 	@$(LOCK) $(UPGRADE) pyproject.toml --constraint requirements/dev.txt --output-file requirements/runtime.txt
 	@$(LOCK) $(UPGRADE) --group pyproject.toml:checkov --output-file requirements/checkov.txt
 
