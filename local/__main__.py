@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from local.backends.redis_server import FAKE, INSTALLED
 from local.errors import LocalStackError
-from local.redis_server import FAKE, INSTALLED
 from local.stack import Options, serve
 
 
@@ -17,7 +17,7 @@ def parse_options(arguments: list[str]) -> Options:
     parser = argparse.ArgumentParser(
         prog='make run ARGS="…"',
         description="Serve the Task API on this machine: real Lambda handlers behind API Gateway's routes, "
-        "with moto in the place of AWS. Needs no Docker and no account.",
+        "with an emulator in the place of AWS. Needs no Docker and no account.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
@@ -33,7 +33,7 @@ def parse_options(arguments: list[str]) -> Options:
         "--state",
         type=Path,
         default=Path(".local/state.json"),
-        help="file that keeps tasks and users",
+        help="file that keeps tasks, users and what is on its way to functions",
         metavar="FILE",
     )
     parser.add_argument("--no-state", action="store_true", help="start empty and keep nothing")
@@ -62,6 +62,12 @@ def parse_options(arguments: list[str]) -> Options:
         help="workers that a function may have when requests come at once",
     )
     parser.add_argument(
+        "--no-authorizer-cache",
+        action="store_true",
+        help="ask the authorizer at each request, where API Gateway keeps its answer for minutes",
+    )
+    parser.add_argument("--no-metrics", action="store_true", help="do not print the functions' metrics")
+    parser.add_argument(
         "--docker",
         action="store_true",
         help="serve the API by `sam local start-api` from what `sam build` made; `make sam-local` does both",
@@ -79,6 +85,8 @@ def parse_options(arguments: list[str]) -> Options:
         concurrency=chosen.concurrency,
         parameters=dict(chosen.parameter),
         docker=chosen.docker,
+        authorizer_cache=not chosen.no_authorizer_cache,
+        metrics=not chosen.no_metrics,
     )
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 
 from local.gateway import RequestLogEntry
-from local.triggers import DeliveryLogEntry
+from local.triggers.poller import DeliveryLogEntry
 
 _COLORS = {2: 32, 3: 36, 4: 33, 5: 31}
 """ANSI colors of the classes of status codes."""

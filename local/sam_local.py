@@ -25,7 +25,7 @@ import docker
 from docker.errors import DockerException
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
-from local.backends import LOOPBACK, REGION
+from local.backends.environment import LOOPBACK, REGION
 from local.errors import LocalStackError
 from local.template import Template
 

@@ -1,4 +1,4 @@
-"""Starts the local stack, piece by piece, and takes it down again."""
+"""Starts the parts of the local stack, watches over them, and ends them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,19 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
 
-from local.backends import ENVIRONMENT, Backends, BackendsConfig
+from local.backends.environment import ENVIRONMENT
+from local.backends.journal import Journal
+from local.backends.process import Backends, BackendsConfig
 from local.errors import LocalStackError
+
+if TYPE_CHECKING:
+    from local.gateway import RequestLogEntry
+
+_WATCH_INTERVAL = 0.5
+"""Seconds between two looks at whether all is well."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +35,7 @@ class Options:
     port: int
     """0 takes any free one."""
     state: Path | None
-    """The file that keeps tables and secrets; None starts empty and keeps nothing."""
+    """The file that keeps tables, queues and secrets; None starts empty and keeps nothing."""
     redis: str
     """`auto`, `none`, the name of a program to start, or the URL of a server that runs."""
     concurrency: int
@@ -33,31 +43,65 @@ class Options:
     parameters: Mapping[str, str]
     docker: bool
     """Whether SAM CLI serves the API, in containers."""
+    authorizer_cache: bool
+    """Whether the authorizer's policies are kept, as API Gateway does."""
+    metrics: bool
+    """Whether the functions' metrics are printed."""
 
 
 def serve(options: Options) -> None:
-    """Run the stack until SIGINT or SIGTERM, then leave nothing behind.
+    """Run the stack until SIGINT or SIGTERM, or until its parent ends; then leave nothing behind.
 
     Raises:
-        LocalStackError: it could not start.
+        LocalStackError: it could not start, or a part of it ended.
     """
     stopped = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if stopped.is_set():
+            os._exit(130)  # the second time: all that was started ends with this process
+        stopped.set()
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stopped.set())
+        signal.signal(number, stop)
     started = time.perf_counter()
-    with _running(options) as url:
+    with _running(options) as (url, backends):
         from local.console import say
 
         say(f"  ready in {time.perf_counter() - started:.1f} s. Ctrl-C stops it.\n\n  {url}/docs\n")
-        stopped.wait()
-        say("\nstopping")
+        _watch(stopped, backends, options.template)
+        say("\nstopping; what is on its way is kept" if options.state else "\nstopping")
+
+
+def _watch(stopped: threading.Event, backends: Backends, template: Path) -> None:
+    """Wait until the stack is to stop.
+
+    Raises:
+        LocalStackError: the backends ended.
+    """
+    from local.console import say
+
+    parent, changed = os.getppid(), _modified(template)
+    while not stopped.wait(_WATCH_INTERVAL) and os.getppid() == parent:
+        if not backends.are_running:
+            raise LocalStackError("The backends ended, and the stack with them. Start it again.")
+        if _modified(template) != changed:
+            changed = _modified(template)
+            say(f"{template} has changed; start the stack again to use it")
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0
 
 
 @contextlib.contextmanager
-def _running(options: Options) -> Iterator[str]:
-    """Run the stack; yields the URL of the API."""
+def _running(options: Options) -> Iterator[tuple[str, Backends]]:
+    """Run the stack; yields the URL of the API, and the backends."""
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(_listen(options.host, options.port))
+        listener = stack.enter_context(_listen(options))
         port = listener.getsockname()[1]
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             del os.environ[name]
@@ -69,20 +113,25 @@ def _running(options: Options) -> Iterator[str]:
         from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
 
         from local import console, sam_local
-        from local.event_sources import queue_mappings, stream_mappings
+        from local.backends.own_table import save_parameters
         from local.gateway import Gateway
         from local.runtime import WarmRuntime
         from local.template import load_template
-        from local.triggers import Triggers, invoker
+        from local.triggers.mappings import queue_mappings, stream_mappings
+        from local.triggers.triggers import Triggers, invoker
 
         console.quiet_sam()
         template = load_template(options.template, options.parameters)
         queues, streams = queue_mappings(template), stream_mappings(template)
+        consumers: dict[str, list[str]] = {}
+        for mapping in streams:
+            consumers.setdefault(mapping.source, []).append(mapping.function)
         state = str(options.state) if options.state else None
         host = sam_local.docker_host() if options.docker else sam_local.NO_CONTAINERS
         endpoints = backends.configure(
-            BackendsConfig(dict(template.resources), state, options.redis, host.address)
+            BackendsConfig(dict(template.resources), consumers, state, options.redis, host.address)
         )
+        save_parameters(endpoints.aws, template.parameters)
         runtime = WarmRuntime(
             template.root,
             {**ENVIRONMENT, "AWS_ENDPOINT_URL": endpoints.aws},
@@ -102,14 +151,20 @@ def _running(options: Options) -> Iterator[str]:
             api = sam_local.StartApi(template, options.parameters, aws, redis, host=options.host, port=port)
             stack.callback(api.close)
         else:
-            gateway = Gateway(template, runner, port, log=console.request)
+
+            def log(entry: RequestLogEntry) -> None:
+                console.request(entry)
+                if entry.method != "GET":
+                    triggers.wake()
+
+            gateway = Gateway(template, runner, port, log)
             server = gateway.listen(options.host, listener.fileno())
             threading.Thread(target=server.serve_forever, daemon=True).start()
             stack.callback(server.shutdown)
 
         url = f"http://{options.host}:{port}"
         console.say(f"\n  API        {url}" + ("  (sam local start-api)" if options.docker else ""))
-        console.say(f"  AWS        {endpoints.aws}  (moto: DynamoDB, SQS, Secrets Manager)")
+        console.say(f"  AWS        {endpoints.aws}  (ministack: DynamoDB, SQS, Secrets Manager)")
         console.say(f"  Redis      {endpoints.redis}  ({endpoints.redis_program})")
         console.say(f"  state      {state or 'kept nowhere (--no-state)'}")
         console.say(
@@ -122,15 +177,20 @@ def _running(options: Options) -> Iterator[str]:
             for mapping in mappings:
                 console.say(f"  {kind:6} {mapping.source:18} {mapping.function}")
         console.say("")
-        yield url
+        yield url, backends
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(options: Options) -> socket.socket:
     """Take the port before anything is started, so that a taken one is told at once."""
+    host, port = options.host, options.port
     try:
         return socket.create_server((host, port))
     except OSError as error:
+        reason = f"Cannot listen on {host}:{port}: {error.strerror}"
+        choice = f"--port {port + 1}"
+        if options.state and Journal.is_taken(options.state):
+            reason += f", and another local stack uses {options.state}"
+            choice += " --no-state"
         raise LocalStackError(
-            f"Cannot listen on {host}:{port}: {error.strerror}. "
-            f'Stop what is there, or choose another port: make run ARGS="--port {port + 1}".'
+            f'{reason}. Stop what is there, or start this one beside it: make run ARGS="{choice}".'
         ) from error

@@ -28,6 +28,8 @@ class Template:
     functions: SamFunctionProvider
     api: Api
     """The routes, with their functions and authorizers."""
+    parameters: Mapping[str, str]
+    """The values of all its parameters."""
 
     @property
     def root(self) -> Path:
@@ -79,4 +81,5 @@ def load_template(path: Path, parameters: Mapping[str, str]) -> Template:
             raise LocalStackError(f"{name} cannot be {value!r}. Give one of {', '.join(map(str, allowed))}.")
     if not api.routes:
         raise LocalStackError(f"{path} has no API with routes, so there is nothing to serve.")
-    return Template(path, stack.resources, functions, api)
+    values = {name: str(each["Default"]) for name, each in declared.items() if "Default" in each}
+    return Template(path, stack.resources, functions, api, values | dict(parameters))

@@ -8,13 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from samcli.yamlhelper import yaml_parse
 
 from migrations.m0001_status_shards import move_tasks_to_their_shards
 from migrations.runner import (
@@ -61,7 +59,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="make migrate",
         description="Bring what is in a stack's tables to where its code and parameters want it. The API "
-        "serves all the while. An interrupted run is gone on with; what is done already is not done again.",
+        "serves all the while. An interrupted run resumes; what is done already is not done again.",
     )
     parser.add_argument("--stack-name", default="task-api", help="the stack in AWS", metavar="NAME")
     parser.add_argument(
@@ -81,19 +79,9 @@ def main() -> int:
         metavar="URL",
         help="the AWS that `make run` says it has started: migrate its tables instead of those of a stack",
     )
-    parser.add_argument(
-        "--parameter",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter that `make run` was given; may be repeated",
-    )
     chosen = parser.parse_args()
     try:
-        if chosen.endpoint_url:
-            stack = local_stack(chosen.endpoint_url, dict(map(_parameter, chosen.parameter)))
-        else:
-            stack = deployed_stack(chosen.stack_name)
+        stack = local_stack(chosen.endpoint_url) if chosen.endpoint_url else deployed_stack(chosen.stack_name)
         runner = Runner(stack.dynamodb, stack.tables, chosen.rate)
         for migration in (make(stack.parameters) for make in MIGRATIONS):
             if chosen.status:
@@ -141,34 +129,36 @@ def deployed_stack(name: str) -> Stack:
     return Stack(boto3.client("dynamodb", config=_CONFIG), tables, parameters)
 
 
-def local_stack(url: str, parameters: dict[str, str]) -> Stack:
-    """Describe the stack that `make run` serves; its tables are named by their logical ids."""
-    from local.backends import REGION
+def local_stack(url: str) -> Stack:
+    """Describe the stack that `make run` serves; its tables are named by their logical ids.
 
-    template = yaml_parse(Path("template.yaml").read_text("utf-8"))
-    defaults = {name: str(each["Default"]) for name, each in template["Parameters"].items()}
+    Raises:
+        MigrationError: there is none.
+    """
+    from local.backends.environment import REGION
+    from local.backends.own_table import load_parameters
+
     client = boto3.client(
         "dynamodb",
         endpoint_url=url,
         region_name=REGION,
         aws_access_key_id="local",
-        aws_secret_access_key="local",  # noqa: S106 (moto takes any)
+        aws_secret_access_key="local",  # noqa: S106 (the emulator takes any)
         config=_CONFIG,
     )
-    return Stack(client, {RECORDS_TABLE: RECORDS_TABLE}, defaults | parameters)
+    try:
+        parameters = load_parameters(client)
+    except (BotoCoreError, ClientError, KeyError) as error:
+        raise MigrationError(
+            f"There is no local stack at {url}. Take the address that it prints for AWS."
+        ) from error
+    return Stack(client, {RECORDS_TABLE: RECORDS_TABLE}, parameters)
 
 
 def _rate(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d*", text, flags=re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r} is no rate; give a whole number from 1")
     return int(text)
-
-
-def _parameter(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise MigrationError(f"{text!r} is not NAME=VALUE")
-    return name, value
 
 
 def _apply(runner: Runner, migration: Migration, *, again: bool) -> None:

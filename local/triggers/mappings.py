@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from moto.events.models import EventPattern
-
-from local.backends import logical_id
+from local.backends.resources import logical_id
 from local.template import Template
+
+if TYPE_CHECKING:
+    from moto.events.models import EventPattern
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,19 @@ def _events(template: Template, kind: str) -> Iterator[tuple[str, Mapping[str, A
 
 
 def _common(properties: Mapping[str, Any]) -> dict[str, Any]:
-    filters = properties.get("FilterCriteria", {}).get("Filters", [])
     return {
         "window": float(properties.get("MaximumBatchingWindowInSeconds", 0)),
-        "patterns": tuple(EventPattern.load(each["Pattern"]) for each in filters),
+        "patterns": _patterns(properties.get("FilterCriteria", {}).get("Filters", [])),
         "reports_failures": "ReportBatchItemFailures" in properties.get("FunctionResponseTypes", []),
     }
+
+
+def _patterns(filters: list[dict[str, str]]) -> tuple[EventPattern, ...]:
+    if not filters:
+        return ()
+    from moto.events.models import EventPattern  # which takes its time to be imported
+
+    return tuple(EventPattern.load(each["Pattern"]) for each in filters)
 
 
 def _on_failure(properties: Mapping[str, Any]) -> str | None:

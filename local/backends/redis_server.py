@@ -1,6 +1,6 @@
 """Redis on this machine: an installed server, or else fakeredis.
 
-`python -m local.redis_server HOST PORT` serves fakeredis.
+`python -m local.backends.redis_server HOST PORT` serves fakeredis.
 """
 
 from __future__ import annotations
@@ -13,10 +13,17 @@ import sys
 import time
 
 from local.errors import LocalStackError
+from shared.redis_connection import RedisConnection, RedisError
 
 INSTALLED = ("redis-server", "valkey-server")
 FAKE = "fakeredis"
 _START_TIMEOUT = 30
+_ENDS_WITH_STANDARD_INPUT = """
+exec 3<&0
+(cat <&3 >/dev/null; kill -KILL $$) &
+exec "$@" 3<&-
+"""
+"""Runs a program that is killed when standard input ends: with the process that started it."""
 
 
 class RedisServer:
@@ -36,41 +43,37 @@ class RedisServer:
         self.program = program or next(filter(shutil.which, INSTALLED), FAKE)
         self.port = port or free_port(host)
         self.url = f"redis://{host}:{self.port}"
-        try:
-            self._process = subprocess.Popen(  # noqa: S603 (one of three programs)
-                _command(self.program, host, self.port),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C must not end it before the functions have ended
-            )
-        except FileNotFoundError as error:
+        if self.program != FAKE and not shutil.which(self.program):
             raise LocalStackError(
                 f"{self.program} is not installed. Install it, or start with --redis {FAKE}."
-            ) from error
+            )
+        self._process = subprocess.Popen(  # noqa: S603 (one of three programs)
+            ["sh", "-c", _ENDS_WITH_STANDARD_INPUT, "sh", *_command(self.program, host, self.port)],  # noqa: S607
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C must not end it before the functions have ended
+        )
         self._wait_until_ready()
 
     def _wait_until_ready(self) -> None:
-        import redis
-
         deadline = time.monotonic() + _START_TIMEOUT
-        with redis.Redis.from_url(self.url, socket_timeout=1) as client:
-            while self._process.poll() is None and time.monotonic() < deadline:
-                with contextlib.suppress(redis.RedisError):
-                    client.ping()
-                    return
-                time.sleep(0.01)
+        while self._process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(RedisError):
+                RedisConnection(self.url).call("PING")
+                return
+            time.sleep(0.01)
         self.stop()
         raise LocalStackError(f"{self.program} does not start. Try another with --redis, such as {FAKE}.")
 
     def stop(self) -> None:
         """End the server; what it holds is lost, so there is nothing to wait for."""
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
 
 
 def _command(program: str, host: str, port: int) -> list[str]:
     if program == FAKE:
-        return [sys.executable, "-m", "local.redis_server", host, str(port)]
+        return [sys.executable, "-m", "local.backends.redis_server", host, str(port)]
     # Protected mode would refuse containers, which do not come through the loopback interface.
     options = {"bind": host, "port": str(port), "protected-mode": "no", "save": "", "loglevel": "warning"}
     return [program, *(part for name, value in options.items() for part in (f"--{name}", value))]

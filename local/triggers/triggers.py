@@ -1,0 +1,69 @@
+"""All event source mappings of the stack."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import boto3
+from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
+from samcli.lib.utils.stream_writer import StreamWriter
+
+from local.triggers.mappings import EventSourceMapping
+from local.triggers.poller import Event, InvocationFailed, Invoke, Log, Poller
+from local.triggers.queue import QueuePoller
+from local.triggers.stream import StreamPoller
+
+_STOP_TIMEOUT = 2
+"""Seconds in which what was begun may end."""
+
+
+class Triggers:
+    """Polls the queues and streams that call functions."""
+
+    def __init__(
+        self,
+        queues: Iterable[EventSourceMapping],
+        streams: Iterable[EventSourceMapping],
+        invoke: Invoke,
+        url: str,
+        log: Log,
+    ) -> None:
+        """Start polling what is at `url`."""
+        sqs = boto3.client("sqs", endpoint_url=url)
+        dynamodb = boto3.client("dynamodb", endpoint_url=url)
+        dynamodbstreams = boto3.client("dynamodbstreams", endpoint_url=url)
+        self._pollers: list[Poller] = [
+            *(StreamPoller(each, invoke, log, dynamodbstreams, dynamodb, sqs) for each in streams),
+            *(QueuePoller(each, invoke, log, sqs) for each in queues),
+        ]
+        for poller in self._pollers:
+            poller.start()
+
+    def wake(self) -> None:
+        """Poll soon, because a function may have written something."""
+        for poller in self._pollers:
+            poller.wake()
+
+    def stop(self) -> None:
+        """Begin nothing more; what is on its way stays in streams and queues."""
+        deadline = time.monotonic() + _STOP_TIMEOUT
+        for poller in self._pollers:
+            poller.stop(deadline)
+
+
+def invoker(runner: LocalLambdaRunner) -> Invoke:
+    """Make what calls functions of the local stack."""
+
+    def invoke(function: str, event: Event) -> Any:
+        answer = io.StringIO()
+        runner.invoke(function, json.dumps(event), stdout=StreamWriter(answer))
+        result = json.loads(answer.getvalue())
+        if isinstance(result, dict) and "errorType" in result:
+            raise InvocationFailed(result["errorMessage"])
+        return result
+
+    return invoke
