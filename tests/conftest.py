@@ -52,9 +52,9 @@ def template_resources() -> Mapping[str, Any]:
 
 def create_resources() -> None:
     """Make the template's tables, queues and secret, empty, in moto."""
-    from local.backends import Content
+    from local.backends.resources import Resources
 
-    Content(None, template_resources()).create({"tables": {}, "secrets": {"TokenSecret": TOKEN_KEY}})
+    Resources(template_resources()).create(secrets={"TokenSecret": TOKEN_KEY})
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from local.redis_server import FAKE, INSTALLED, RedisServer
+from local.backends.redis_server import FAKE, INSTALLED, RedisServer
 from shared.redis_connection import RedisConnection
 
 REAL = next(filter(shutil.which, INSTALLED), None)

@@ -63,15 +63,15 @@ class StreamPoller(Poller):
         with self._working:
             if self._stopping.is_set():
                 return False
-            before = self._done
-            delivered = False
+            before, delivered = self._done, False
             try:
                 records = self._fill(self._read_wanted(self.mapping.batch_size), self._read_wanted)
                 delivered = self._deliver(records)
             finally:
-                if not delivered:
+                if delivered:
+                    self._save_position()
+                else:
                     self._iterator, self._read_until = None, self._done
-            self._save_position()
             return self._done != before
 
     def _read_wanted(self, number: int) -> list[Event]:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from local.redis_server import free_port
+from local.backends.redis_server import free_port
 from local.sam_local import architecture
 from tests.conftest import copy_project
 from tests.local_stack import ROOT, Client, Stack, await_condition, sign_up

@@ -16,7 +16,8 @@ from typing import Any
 
 import boto3
 
-from local.backends import ENVIRONMENT, LOOPBACK, REGION, Backends, BackendsConfig, Endpoints
+from local.backends.environment import ENVIRONMENT, LOOPBACK, REGION
+from local.backends.process import Backends, BackendsConfig, Endpoints
 from tests.conftest import template_resources
 from tests.local_stack import ROOT
 from tests.sam_cli import LAMBDA_PYTHON, lay_layers, sam
@@ -88,7 +89,7 @@ def backends() -> Iterator[Endpoints]:
     """moto's server with the template's resources, and Redis."""
     started = Backends()
     try:
-        yield started.configure(BackendsConfig(template_resources(), None, "auto", LOOPBACK))
+        yield started.configure(BackendsConfig(template_resources(), {}, None, "auto", LOOPBACK))
     finally:
         started.close()
 

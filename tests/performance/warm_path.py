@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from local.backends import Endpoints
-from local.redis_server import free_port
+from local.backends.process import Endpoints
+from local.backends.redis_server import free_port
 from shared.status_index import StatusShards
 from shared.task_store import TaskStore
 from shared.tasks import TaskStatus

@@ -19,7 +19,7 @@ from moto import mock_aws
 from moto.cloudformation.models import cloudformation_backends
 from moto.core.botocore_stubber import BotocoreStubber
 
-from local.backends import ACCOUNT, REGION
+from local.backends.environment import ACCOUNT, REGION
 from migrations import __main__ as command
 from migrations import runner
 from migrations.m0001_status_shards import move_tasks_to_their_shards

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import redis
 
-from local.redis_server import free_port
+from local.backends.redis_server import free_port
 from shared import page_cache
 from shared.page_cache import NOTHING, LookUp, PageCache
 from shared.redis_connection import TIMEOUT, RedisConnection, RedisError

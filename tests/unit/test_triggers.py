@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.events.models import EventPattern
 
-from local.event_sources import EventSourceMapping, queue_mappings, stream_mappings
+from local.backends.own_table import Checkpoint, create_own_table
 from local.template import load_template
-from local.triggers import DeliveryLogEntry, InvocationFailed, QueuePoller, StreamPoller
+from local.triggers.mappings import EventSourceMapping, queue_mappings, stream_mappings
+from local.triggers.poller import DeliveryLogEntry, InvocationFailed
+from local.triggers.queue import QueuePoller
+from local.triggers.stream import StreamPoller
 from tests.conftest import ROOT
 
 
@@ -55,6 +61,7 @@ def _aws() -> Iterator[None]:
             BillingMode="PAY_PER_REQUEST",
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
         )
+        create_own_table()
         yield
 
 
@@ -70,7 +77,7 @@ def log() -> list[DeliveryLogEntry]:
 
 def queue_poller(function: Function, log: list[DeliveryLogEntry], **settings: Any) -> QueuePoller:
     mapping = EventSourceMapping(function="f", source="queue", **{"batch_size": 10, **settings})
-    return QueuePoller(mapping, function, log.append, boto3.client("sqs"))
+    return QueuePoller(mapping, function, log.append, boto3.client("sqs"), wait=0)
 
 
 def stream_poller(
@@ -108,7 +115,7 @@ class TestAQueue:
     def test_is_read_in_batches(self, function: Function, log: list[DeliveryLogEntry]) -> None:
         send(*"abcde")
         poller = queue_poller(function, log, batch_size=2)
-        while poller._poll():
+        while poller.poll():
             pass
         assert [len(batch) for batch in function.batches] == [2, 2, 1]
         assert counts() == (0, 0)
@@ -119,13 +126,13 @@ class TestAQueue:
     ) -> None:
         send(*map(str, range(25)))
         poller = queue_poller(function, log, batch_size=25, window=60)
-        poller._poll()
+        poller.poll()
         assert [len(batch) for batch in function.batches] == [25]
 
     def test_keeps_only_what_failed(self, function: Function, log: list[DeliveryLogEntry]) -> None:
         send("good", "bad", "fine")
         function.bad = {"bad"}
-        queue_poller(function, log, reports_failures=True)._poll()
+        queue_poller(function, log, reports_failures=True).poll()
         assert counts() == (1, 0)
         assert log[0].failed == 1
 
@@ -135,13 +142,13 @@ class TestAQueue:
     ) -> None:
         send("a", "b")
         function.answer = answer
-        queue_poller(function, log, reports_failures=True)._poll()
+        queue_poller(function, log, reports_failures=True).poll()
         assert counts() == (2, 0)
 
     def test_keeps_all_when_the_function_fails(self, function: Function, log: list[DeliveryLogEntry]) -> None:
         send("good", "bad")
         function.bad, function.raises = {"bad"}, True
-        queue_poller(function, log)._poll()
+        queue_poller(function, log).poll()
         assert counts() == (2, 0)
 
     def test_a_message_that_no_filter_wants_is_removed(
@@ -149,7 +156,7 @@ class TestAQueue:
     ) -> None:
         send('{"kind": "a"}', '{"kind": "b"}', "no JSON")
         patterns = (EventPattern.load('{"body": {"kind": ["a"]}}'),)
-        queue_poller(function, log, patterns=patterns)._poll()
+        queue_poller(function, log, patterns=patterns).poll()
         assert function.batches == [['{"kind": "a"}']]
         assert counts() == (0, 0)
 
@@ -163,12 +170,12 @@ class TestAStream:
         poller = stream_poller(
             function, log, monkeypatch, reports_failures=True, retries=2, failures="given-up"
         )
-        while poller._poll():
+        while poller.poll():
             pass
         assert function.batches == [["a", "b", "c"], ["b", "c"], ["b", "c"]]
         assert counts() == (0, 1)
         put("d")
-        poller._poll()
+        poller.poll()
         assert function.batches[-1] == ["d"]
 
     def test_bisecting_finds_the_bad_record(
@@ -176,7 +183,7 @@ class TestAStream:
     ) -> None:
         put(*"abcd")
         function.bad, function.raises = {"c"}, True
-        stream_poller(function, log, monkeypatch, bisects=True, retries=1, failures="given-up")._poll()
+        stream_poller(function, log, monkeypatch, bisects=True, retries=1, failures="given-up").poll()
         assert function.batches == [list("abcd"), list("ab"), list("cd"), ["c"], ["c"], ["d"]]
         message = boto3.client("sqs").receive_message(QueueUrl="given-up")["Messages"][0]
         document = json.loads(message["Body"])
@@ -187,7 +194,7 @@ class TestAStream:
         self, function: Function, log: list[DeliveryLogEntry], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         put("a")
-        stream_poller(function, log, monkeypatch, record_age=-5, failures="given-up")._poll()
+        stream_poller(function, log, monkeypatch, record_age=-5, failures="given-up").poll()
         assert function.batches == []
         assert counts() == (0, 1)
 
@@ -196,7 +203,7 @@ class TestAStream:
     ) -> None:
         put("TASK#1", "TITLE#1", "TASK#2")
         patterns = (EventPattern.load('{"dynamodb": {"Keys": {"pk": {"S": [{"prefix": "TASK#"}]}}}}'),)
-        stream_poller(function, log, monkeypatch, patterns=patterns)._poll()
+        stream_poller(function, log, monkeypatch, patterns=patterns).poll()
         assert function.batches == [["TASK#1", "TASK#2"]]
 
     @pytest.mark.parametrize(("latest", "seen"), [(False, [["old", "new"]]), (True, [["new"]])])
@@ -211,8 +218,68 @@ class TestAStream:
         put("old")
         poller = stream_poller(function, log, monkeypatch, starts_at_latest=latest)
         put("new")
-        poller._poll()
+        poller.poll()
         assert function.batches == seen
+
+
+    def test_goes_on_after_a_restart_where_it_was(
+        self, function: Function, log: list[DeliveryLogEntry], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put("before")
+        stream_poller(function, log, monkeypatch, starts_at_latest=True).poll()
+        put(*"abc")
+        stream_poller(function, log, monkeypatch, starts_at_latest=True, batch_size=2).poll()
+        stream_poller(function, log, monkeypatch, starts_at_latest=True).poll()
+        assert function.batches == [["a", "b"], ["c"]]
+
+    def test_what_was_not_delivered_is_delivered_after_a_restart(
+        self, function: Function, log: list[DeliveryLogEntry], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put(*"ab")
+        function.bad = {"b"}
+        poller = stream_poller(function, log, monkeypatch, reports_failures=True)
+        monkeypatch.setattr(poller._stopping, "wait", lambda _seconds: True)
+        assert not poller.poll()
+        function.bad = set()
+        stream_poller(function, log, monkeypatch).poll()
+        assert function.batches == [["a", "b"], ["a", "b"]]
+
+    def test_nothing_is_skipped_when_the_failure_queue_is_away(
+        self, function: Function, log: list[DeliveryLogEntry], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put(*"ab")
+        function.bad, function.raises = {"a", "b"}, True
+        poller = stream_poller(function, log, monkeypatch, retries=0, failures="away")
+        with pytest.raises(ClientError):
+            poller.poll()
+        function.bad = set()
+        poller.poll()
+        assert function.batches[-1] == ["a", "b"]
+
+
+class TestStopping:
+    def test_begins_nothing_more(self, function: Function, log: list[DeliveryLogEntry]) -> None:
+        send("a")
+        poller = queue_poller(function, log)
+        poller.stop(deadline=0)
+        poller.start()
+        poller._thread.join(10)
+        assert function.batches == []
+
+    def test_lets_what_was_begun_end(self, log: list[DeliveryLogEntry]) -> None:
+        begun, may_end = threading.Event(), threading.Event()
+
+        def function(name: str, event: object) -> None:
+            begun.set()
+            may_end.wait(10)
+
+        send("a")
+        poller = queue_poller(function, log)  # type: ignore[arg-type]
+        poller.start()
+        assert begun.wait(10)
+        threading.Timer(0.05, may_end.set).start()
+        poller.stop(deadline=time.monotonic() + 10)
+        assert counts() == (0, 0)
 
 
 def test_the_mappings_come_from_the_template() -> None:
