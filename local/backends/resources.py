@@ -79,8 +79,10 @@ def _create_table(dynamodb: DynamoDBClient, name: str, properties: Mapping[str, 
         **optional,
     )
     if ttl := properties.get("TimeToLiveSpecification"):
-        ttl = {"AttributeName": ttl["AttributeName"], "Enabled": bool(ttl.get("Enabled", True))}
-        dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=ttl)
+        dynamodb.update_time_to_live(
+            TableName=name,
+            TimeToLiveSpecification={"AttributeName": ttl["AttributeName"], "Enabled": ttl["Enabled"]},
+        )
 
 
 def _create_queue(sqs: SQSClient, name: str, properties: Mapping[str, Any]) -> None:

@@ -95,11 +95,12 @@ class StreamPoller(Poller):
         place: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}
         if sequence_number not in {None, _BEFORE_ALL}:
             place = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": sequence_number}
-        source = {"StreamArn": self._stream, "ShardId": self._shard}
+        place |= {"StreamArn": self._stream, "ShardId": self._shard}
         try:
-            answer = self._streams.get_shard_iterator(**source, **place)
+            answer = self._streams.get_shard_iterator(**place)
         except self._streams.exceptions.TrimmedDataAccessException:  # all that is left comes after it
-            answer = self._streams.get_shard_iterator(**source, ShardIteratorType="TRIM_HORIZON")
+            del place["SequenceNumber"]
+            answer = self._streams.get_shard_iterator(**{**place, "ShardIteratorType": "TRIM_HORIZON"})
         return answer["ShardIterator"]
 
     def _save_position(self) -> None:

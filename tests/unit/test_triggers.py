@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.events.models import EventPattern
 
-from local.backends.own_table import Checkpoint, create_own_table
+from local.backends.own_table import create_own_table
 from local.template import load_template
 from local.triggers.mappings import EventSourceMapping, queue_mappings, stream_mappings
 from local.triggers.poller import DeliveryLogEntry, InvocationFailed
@@ -220,7 +220,6 @@ class TestAStream:
         put("new")
         poller.poll()
         assert function.batches == seen
-
 
     def test_goes_on_after_a_restart_where_it_was(
         self, function: Function, log: list[DeliveryLogEntry], monkeypatch: pytest.MonkeyPatch
