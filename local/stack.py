@@ -110,6 +110,7 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
         stack.callback(backends.close)
 
         # Imported here, because it takes a second that the backends spend on their own start.
+        import boto3
         from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
 
         from local import console, sam_local
@@ -131,7 +132,7 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
         endpoints = backends.configure(
             BackendsConfig(dict(template.resources), consumers, state, options.redis, host.address)
         )
-        save_parameters(endpoints.aws, template.parameters)
+        save_parameters(boto3.client("dynamodb", endpoint_url=endpoints.aws), template.parameters)
         runtime = WarmRuntime(
             template.root,
             {**ENVIRONMENT, "AWS_ENDPOINT_URL": endpoints.aws},

@@ -15,6 +15,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import boto3
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
@@ -65,7 +66,7 @@ async def _serve(config: BackendsConfig) -> int:
         url, server = _listen(config.host, recorder)
         secrets = {name: value for name, value in state.secrets.items() if isinstance(value, str)}
         await asyncio.to_thread(resources.create, url, secrets)
-        await asyncio.to_thread(create_own_table, url)
+        await asyncio.to_thread(create_own_table, boto3.client("dynamodb", endpoint_url=url))
         recorder.restore(state)
         print(json.dumps(asdict(Endpoints(url, *redis))), flush=True)
         while not ended.is_set() and not server.done():

@@ -18,9 +18,7 @@ from local.backends.state import Schema, read_state
 from local.errors import LocalStackError
 
 _GROWTH = 3
-"""The file is compacted when it has grown so many times over since it was last written whole,"""
-_LEAST_SIZE = 16_000_000
-"""and is larger than this, in bytes."""
+"""The file is compacted when it is so many times as large as when it was last written whole."""
 
 
 class Journal:
@@ -29,13 +27,18 @@ class Journal:
     An appended line survives the end of any process, however it ends; `sync` makes it survive the machine's.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, least_size: int = 16_000_000) -> None:
         """Take the file for this stack.
+
+        Args:
+            path: The file.
+            least_size: The file is not compacted before it has so many bytes.
 
         Raises:
             LocalStackError: another stack has it, or there cannot be a file there.
         """
         self.path = path
+        self._least_size = least_size
         self._file: int | None = None
         self._size = self._compact_size = 0
         self._compaction: subprocess.Popen[str] | None = None
@@ -87,6 +90,7 @@ class Journal:
         Raises:
             OSError: the old content stays.
         """
+        self._cancel_compaction()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         new = self.path.with_suffix(".new")
         file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, mode=0o600)
@@ -110,6 +114,11 @@ class Journal:
         assert self._file is not None, "rewrite comes first"  # noqa: S101
         self._size += _write(self._file, "".join(f"{line}\n" for line in lines).encode())
 
+    @property
+    def is_compacting(self) -> bool:
+        """Whether a compaction is under way, or has ended and its file is not taken yet."""
+        return self._compaction is not None
+
     def compact_when_long(self, schema: Schema) -> None:
         """Begin or finish a compaction, where one is due; another process does the work meanwhile.
 
@@ -120,12 +129,26 @@ class Journal:
             if self._compaction.poll() is not None:
                 self._finish_compaction(self._compaction.returncode)
                 self._compaction = None
-        elif self._size > max(_LEAST_SIZE, _GROWTH * self._compact_size):
+        elif self._size > max(self._least_size, _GROWTH * self._compact_size):
             self._compacted = self._size
             command = [sys.executable, "-m", "local.backends.journal", str(self.path), str(self._size)]
             self._compaction = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)  # noqa: S603
             with self._compaction.stdin as schema_file:  # type: ignore[union-attr]
                 json.dump(asdict(schema), schema_file)
+
+    def close(self) -> None:
+        """Let another stack have the file."""
+        self._cancel_compaction()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        self._lock.close()
+
+    def _cancel_compaction(self) -> None:
+        if self._compaction is not None:
+            self._compaction.kill()
+            self._compaction.wait()
+            self._compaction = None
 
     def _finish_compaction(self, status: int) -> None:
         """Add what was appended since the compaction began, and take its file."""

@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import boto3
-
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -37,9 +35,8 @@ class Checkpoint:
         self._dynamodb.put_item(TableName=OWN_TABLE, Item=item)
 
 
-def create_own_table(url: str | None = None) -> None:
-    """Make the table, where AWS is at `url`."""
-    dynamodb = boto3.client("dynamodb", endpoint_url=url)
+def create_own_table(dynamodb: DynamoDBClient) -> None:
+    """Make the table."""
     dynamodb.create_table(
         TableName=OWN_TABLE,
         AttributeDefinitions=[{"AttributeName": OWN_KEY, "AttributeType": "S"}],
@@ -48,10 +45,10 @@ def create_own_table(url: str | None = None) -> None:
     )
 
 
-def save_parameters(url: str, parameters: Mapping[str, str]) -> None:
+def save_parameters(dynamodb: DynamoDBClient, parameters: Mapping[str, str]) -> None:
     """Note which parameters the stack was started with."""
     item = {OWN_KEY: {"S": _PARAMETERS}, "values": {"S": json.dumps(dict(parameters))}}
-    boto3.client("dynamodb", endpoint_url=url).put_item(TableName=OWN_TABLE, Item=item)
+    dynamodb.put_item(TableName=OWN_TABLE, Item=item)
 
 
 def load_parameters(dynamodb: DynamoDBClient) -> dict[str, str]:

@@ -74,10 +74,10 @@ class Recorder:
         try:
             if not self._in_file or not self._journal.is_in_place():
                 self._save_anew()
-            elif not self._synced:
+            if not self._synced:
                 self._journal.sync()
                 self._synced = True
-                self._journal.compact_when_long(self._schema)
+            self._journal.compact_when_long(self._schema)
         except OSError as error:
             self._fail(error)
 

@@ -72,9 +72,9 @@ def read_state(lines: Iterator[str], schema: Schema) -> State:
     Raises:
         ValueError, KeyError, TypeError, AttributeError: they are not those of a state file.
     """
-    first = json.loads(next(lines, "{}"))
+    first = json.loads(next(lines, '{"tables": {}}'))
     state = State(secrets=dict(first.get("secrets", {})))
-    for table, items in first.get("tables", {}).items():
+    for table, items in first["tables"].items():
         if table in schema.keys:
             state.tables[table] = {schema.key(table, item): item for item in items}
     for queue, messages in first.get("queues", {}).items():

@@ -18,7 +18,7 @@ from local.triggers.mappings import EventSourceMapping
 
 POLL_INTERVAL = 0.1
 """Seconds between two polls of a source that had nothing,"""
-IDLE_INTERVAL = 1.0
+IDLE_INTERVAL = 2.5
 """and when it has had nothing for a while."""
 
 Event = dict[str, Any]

@@ -61,7 +61,7 @@ def _aws() -> Iterator[None]:
             BillingMode="PAY_PER_REQUEST",
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
         )
-        create_own_table()
+        create_own_table(boto3.client("dynamodb"))
         yield
 
 
