@@ -71,6 +71,8 @@ def serve(options: Options) -> None:
         say(f"  ready in {time.perf_counter() - started:.1f} s. Ctrl-C stops it.\n\n  {url}/docs\n")
         _watch(stopped, backends, options.template)
         say("\nstopping; what is on its way is kept" if options.state else "\nstopping")
+    if backends.has_failed:
+        raise LocalStackError("The backends could not end as they should; what they said stands above.")
 
 
 def _watch(stopped: threading.Event, backends: Backends, template: Path) -> None:

@@ -79,16 +79,15 @@ class Backends:
         """Whether the process is there."""
         return self._process.poll() is None
 
-    def close(self) -> None:
-        """Let the process save what it has, and end it.
+    @property
+    def has_failed(self) -> bool:
+        """Whether the process ended with an error, or could not save everything."""
+        return bool(self._process.poll())
 
-        Raises:
-            LocalStackError: it could not save everything.
-        """
+    def close(self) -> None:
+        """Let the process save what it has, and end it."""
         try:
             self._process.communicate(timeout=_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._process.returncode:
-            raise LocalStackError("The backends ended early; what they said about it stands above.")

@@ -1,0 +1,125 @@
+"""What was acknowledged outlives the local stack, however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import requests
+
+from tests.local_stack import Client, Stack, await_condition, sign_up, unique
+
+StartStack = Callable[..., Stack]
+
+
+def descendants(pid: int) -> list[int]:
+    """A process, and those that it started, directly or not."""
+    table = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = [tuple(map(int, line.split())) for line in table.splitlines()]
+    found = [pid]
+    for each in found:
+        found += [child for child, parent in parents if parent == each]
+    return found
+
+
+def kill_whole(stack: Stack) -> None:
+    """Kill every process of a stack, as a machine that loses its power does."""
+    for pid in descendants(stack.process.pid):
+        os.kill(pid, signal.SIGKILL)
+    stack.process.wait(10)
+
+
+def notified(*stacks: Stack) -> Counter[str]:
+    """How often each title was notified."""
+    lines = [line for stack in stacks for line in stack.lines if "notification sent" in line]
+    return Counter(json.loads(line.partition("title=")[2]) for line in lines)
+
+
+def test_a_kill_under_load_loses_nothing_and_all_is_notified(start_stack: StartStack, tmp_path: Path) -> None:
+    state = str(tmp_path / "state.json")
+    first = start_stack("--state", state)
+    user = sign_up(first.url)
+    acknowledged: list[dict[str, Any]] = []
+
+    def create_until_killed() -> None:
+        client = Client(user.url, user.token)
+        while True:
+            try:
+                acknowledged.append(client.create(unique("Before the kill")))
+            except requests.RequestException:
+                return
+
+    clients = [threading.Thread(target=create_until_killed) for _ in range(3)]
+    for client in clients:
+        client.start()
+    await_condition(lambda: len(acknowledged) >= 60 and bool(notified(first)))
+    kill_whole(first)
+    for client in clients:
+        client.join(30)
+
+    second = start_stack("--state", state)
+    user.url = second.url
+    assert [user("GET", f"/tasks/{task['id']}").json() for task in acknowledged] == acknowledged
+    titles = {task["title"] for task in acknowledged}
+    await_condition(lambda: titles <= notified(first, second).keys(), timeout=100)
+    # What was being sent when it was killed may be sent again; no sender can exclude that.
+    again = [title for title, count in notified(first, second).items() if count > 1]
+    assert len(again) <= 10
+
+
+def test_messages_that_wait_when_it_stops_are_delivered_after_the_restart(
+    start_stack: StartStack, tmp_path: Path
+) -> None:
+    state = str(tmp_path / "state.json")
+    first = start_stack("--state", state)
+    bodies = [
+        json.dumps({"type": "task.created", "id": str(n), "task": {"id": "1", "title": str(n)}})
+        for n in range(2_000)
+    ]
+    sqs = boto3.client("sqs", endpoint_url=first.wait_for(r"AWS\s+(http://\S+)")[1])
+    for start in range(0, len(bodies), 10):
+        entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies[start : start + 10])]
+        sqs.send_message_batch(QueueUrl="NotificationsQueue", Entries=entries)  # type: ignore[arg-type]
+    assert first.stop() == 0
+    sent = notified(first)
+    assert len(sent) < len(bodies), "nothing was left to deliver"
+
+    second = start_stack("--state", state)
+    await_condition(lambda: len(notified(first, second)) == len(bodies), timeout=100)
+    assert set(notified(first, second).values()) == {1}
+
+
+def test_a_state_folder_that_vanishes_is_told_and_made_again(start_stack: StartStack, tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    first = start_stack("--state", str(folder / "state.json"))
+    user = sign_up(first.url)
+    before = user.create()
+    shutil.rmtree(folder)
+    folder.write_text("in the way")
+    during = user.create()
+    assert first.wait_for(r"warning: .*state.json cannot be written")
+    folder.unlink()
+    assert first.wait_for(r"state.json is saved again")
+    after = user.create()
+    kill_whole(first)
+    user.url = start_stack("--state", str(folder / "state.json")).url
+    assert user("GET", "/tasks").json() == [after, during, before]
+
+
+def test_a_state_file_of_another_shape_is_one_line_and_is_left_alone(tmp_path: Path) -> None:
+    from tests.integration.test_stack import assert_one_line, run
+
+    file = tmp_path / "state.json"
+    file.write_text('{"name": "task-api"}')
+    assert_one_line(run("--port", "0", "--state", str(file)), "is damaged", "Move it away")
+    assert file.read_text() == '{"name": "task-api"}'
+    assert_one_line(run("--port", "0", "--state", str(tmp_path)), "Is a directory", "--no-state")

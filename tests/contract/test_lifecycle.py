@@ -1,0 +1,132 @@
+"""How the local stack ends, and that nobody else can talk to its backends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.contract.test_durability import descendants
+from tests.local_stack import ROOT, Stack, await_condition, sign_up
+
+StartStack = Callable[..., Stack]
+TARGET = {"X-Amz-Target": "DynamoDB_20120810.ListTables", "Content-Type": "application/x-amz-json-1.0"}
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there, and is not one that ended and waits to be collected."""
+    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+    return bool(done.stdout.strip()) and not done.stdout.startswith("Z")
+
+
+def process_of(stack: Stack, part: str) -> int:
+    """The process of a stack whose command has this part."""
+    for pid in descendants(stack.process.pid):
+        command = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True).stdout
+        if part in command:
+            return pid
+    raise AssertionError(f"no process with {part}")
+
+
+def test_it_ends_with_an_error_when_its_backends_die(start_stack: StartStack) -> None:
+    stack = start_stack("--no-state")
+    sign_up(stack.url)
+    everything = descendants(stack.process.pid)
+    os.kill(process_of(stack, "local.backends"), signal.SIGKILL)
+    assert stack.process.wait(30) == 1
+    await_condition(lambda: not any(map(is_running, everything)))
+    assert [line for line in stack.lines if line.startswith("error: The backends ended")]
+
+
+def test_it_ends_when_its_parent_does(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    code = (
+        "import subprocess, sys, time\n"
+        f"child = subprocess.Popen([sys.executable, '-m', 'local', '--port', '0', '--no-state'],"
+        f" stdout=open({str(log)!r}, 'w'), start_new_session=True)\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    with parent.stdout:
+        child = int(parent.stdout.readline())
+    await_condition(lambda: "ready in" in log.read_text())
+    everything = descendants(child)
+    assert len(everything) > 2
+    parent.kill()
+    parent.wait(10)
+    await_condition(lambda: not any(map(is_running, everything)))
+
+
+def test_a_second_signal_ends_it_at_once(start_stack: StartStack, project: Path) -> None:
+    (project / "functions/api_docs/app.py").write_text(
+        "import time\n\ndef handler(event, context):\n    time.sleep(8)\n"
+    )
+    stack = start_stack("--no-state", root=project)
+    everything = descendants(stack.process.pid)
+    stack.process.send_signal(signal.SIGSTOP)  # so that both signals are there when it looks
+    stack.process.send_signal(signal.SIGINT)
+    stack.process.send_signal(signal.SIGTERM)
+    stack.process.send_signal(signal.SIGCONT)
+    assert stack.process.wait(10) == 130
+    await_condition(lambda: not any(map(is_running, everything)))
+
+
+def test_a_changed_template_needs_a_restart(start_stack: StartStack, project: Path) -> None:
+    stack = start_stack("--no-state", root=project)
+    os.utime(project / "template.yaml", (time.time() + 10, time.time() + 10))
+    assert stack.wait_for(r"template.yaml has changed; start the stack again")
+
+
+@pytest.fixture(scope="module")
+def aws() -> Any:
+    stack = Stack("--no-state")
+    yield stack.wait_for(r"AWS\s+(http://\S+)")[1]
+    stack.stop()
+
+
+class TestTheBackends:
+    def test_answer_this_machine(self, aws: str) -> None:
+        assert requests.post(aws, data="{}", headers=TARGET, timeout=10).json()["TableNames"]
+
+    @pytest.mark.parametrize("origin", ["https://example.com", "null", "http://127.0.0.1:3000"])
+    def test_refuse_web_pages(self, aws: str, origin: str) -> None:
+        answer = requests.post(aws, data="{}", headers={**TARGET, "Origin": origin}, timeout=10)
+        assert answer.status_code == 403
+        assert "TableNames" not in answer.text
+        assert not [name for name in answer.headers if name.startswith("Access-Control")]
+
+    @pytest.mark.parametrize("host", ["example.com", "127.0.0.1", "127.0.0.1.example.com:80", ""])
+    def test_refuse_what_is_for_another_host(self, aws: str, host: str) -> None:
+        answer = requests.post(aws, data="{}", headers={**TARGET, "Host": host}, timeout=10)
+        assert answer.status_code in {400, 403}
+        assert "TableNames" not in answer.text
+
+    @pytest.mark.parametrize("method", ["GET", "OPTIONS", "PUT"])
+    def test_take_posts_only(self, aws: str, method: str) -> None:
+        assert requests.request(method, aws, headers=TARGET, timeout=10).status_code == 403
+
+    @pytest.mark.parametrize("target", ["", "S3.ListBuckets", "DynamoDB_20120810", "?" * 99])
+    def test_have_no_other_services(self, aws: str, target: str) -> None:
+        answer = requests.post(aws, data="{}", headers={"X-Amz-Target": target}, timeout=10)
+        assert answer.status_code == 400
+
+    def test_refuse_what_is_too_large(self, aws: str) -> None:
+        answer = requests.post(aws, data=b"x" * 17_000_000, headers=TARGET, timeout=10)
+        assert answer.status_code == 413
+
+    def test_keep_connections(self, aws: str) -> None:
+        with requests.Session() as session:
+            for _ in range(3):
+                assert session.post(aws, data="{}", headers=TARGET, timeout=10).ok
+            (pool,) = session.get_adapter(aws).poolmanager.pools._container.values()
+            assert pool.num_connections == 1
