@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from tests.performance import cold_start, development, growth, index_limits, warm_path
+from tests.performance import cold_start, development, growth, index_limits, local_load, warm_path
 from tests.performance.report import RESULTS, machine, put_section
 from tests.sam_cli import LAMBDA_PYTHON
 
@@ -18,6 +18,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "growth": growth.measure,
     "index-limits": index_limits.measure,
     "development": development.measure,
+    "local-load": local_load.measure,
 }
 NEED_LAMBDA_PYTHON = {"cold-start", "warm-path", "development"}
 

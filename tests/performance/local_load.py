@@ -1,0 +1,215 @@
+"""The local stack under load: as it grows, with many clients at once, and idle."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from local.backends.environment import ENVIRONMENT, REGION
+from shared.status_index import StatusShards
+from shared.task_store import TaskStore
+from shared.tasks import TaskStatus
+from tests.local_stack import Client, Stack, await_condition, sign_up, unique
+from tests.performance.programs import say
+from tests.performance.report import ratio, table
+
+SIZE = 20_000
+"""Tasks to grow to, and changes to make then."""
+SAMPLES = 300
+CREATES = 2_000
+CLIENTS = 16
+READERS = 8
+READING_TIME = 10
+IDLE_TIME = 30
+"""Seconds."""
+
+
+def measure() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        stack = Stack("--state", str(Path(folder) / "state.json"))
+        try:
+            return _measure(stack)
+        finally:
+            stack.stop()
+
+
+def _measure(stack: Stack) -> str:
+    user = sign_up(stack.url)
+    endpoint = stack.wait_for(r"AWS\s+(http://\S+)")[1]
+    dynamodb = boto3.client(
+        "dynamodb",
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=ENVIRONMENT["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
+    )
+    store = TaskStore(dynamodb, "TasksTable", StatusShards())
+    backends = _backends(stack)
+
+    say("a fresh local stack")
+    fresh = _median(user.create)
+    through, bare = _get_and_get_item(user, dynamodb)
+    memory = [_memory(backends)]
+    one = _creates(user, clients=1)
+    many = _creates(user, clients=CLIENTS)
+    reads = _reads(user)
+
+    say(f"growing to {SIZE:,} tasks")
+    existing = 2 * CREATES + SAMPLES
+    ids = [store.create(**_task()).id for _ in range(SIZE - existing)]
+    _await_delivery(stack)
+    memory.append(_memory(backends))
+    grown = _median(user.create)
+    list_grown = _median(lambda: user("GET", f"/tasks?created_at={time.time()}"))
+
+    say(f"{SIZE:,} changes")
+    for number, task in zip(range(SIZE), itertools.cycle(ids)):
+        store.update(task, {"description": f"change {number}"})
+    _await_delivery(stack)
+    memory.append(_memory(backends))
+    changed = _median(user.create)
+
+    say("idle")
+    _await_delivery(stack)
+    processes = _processes(stack)
+    before = _cpu(processes)
+    time.sleep(IDLE_TIME)
+    idle = (_cpu(processes) - before) / IDLE_TIME
+
+    rows = [
+        ["a create on a fresh stack", f"{1000 * fresh:.1f} ms", "1", ""],
+        [f"a create at {SIZE:,} tasks", f"{1000 * grown:.1f} ms", ratio(grown / fresh), "1.3 ×"],
+        [f"a create after {SIZE:,} changes", f"{1000 * changed:.1f} ms", ratio(changed / fresh), "1.3 ×"],
+        [f"an uncached list at {SIZE:,} tasks", f"{1000 * list_grown:.1f} ms", ratio(list_grown / fresh), ""],
+        ["a bare GetItem", f"{1000 * bare:.1f} ms", "1", ""],
+        ["a GET of a task through the stack", f"{1000 * through:.1f} ms", ratio(through / bare), "4 ×"],
+        [f"creates a second, 1 client, {CREATES:,} in all", f"{one:.0f}", "1", ""],
+        [f"creates a second, {CLIENTS} clients", f"{many:.0f}", ratio(many / one), "at least 1 ×"],
+        [f"cached lists a second, {READERS} clients", f"{reads:.0f}", "", "at least 300"],
+        ["memory of the backends, fresh", f"{memory[0]:.0f} MB", "", ""],
+        [f"at {SIZE:,} tasks", f"{memory[1]:.0f} MB", "", ""],
+        [f"after {SIZE:,} changes", f"{memory[2]:.0f} MB", ratio(memory[2] / memory[1]), ""],
+        ["CPU of all its processes when idle", f"{100 * idle:.2f} % of a core", "", "1 %"],
+    ]
+    return f"""The local stack under load
+
+`make run`, its state in a file. Creates and reads go through the whole stack: the gateway, the authorizer's policy, a
+function in a worker, the emulator, and the client that measures, on the same cores. Every create was answered with 201.
+
+{table(["", "", "ratio", "aim"], rows)}"""
+
+
+def _task() -> dict[str, Any]:
+    return {
+        "title": unique("Grown"),
+        "description": "x" * 100,
+        "status": TaskStatus.PENDING,
+        "created_by": "bench",
+    }
+
+
+def _creates(user: Client, *, clients: int) -> float:
+    """Create tasks at once; returns how many a second."""
+    say(f"{clients} clients that create {CREATES:,} tasks")
+
+    def create(_: int) -> Counter[int]:
+        client = Client(user.url, user.token)
+        return Counter(
+            client("POST", "/tasks", json={"title": unique("Load")}).status_code
+            for _ in range(CREATES // clients)
+        )
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(clients) as threads:
+        statuses = sum(threads.map(create, range(clients)), Counter[int]())
+    assert set(statuses) == {201}, statuses
+    return statuses.total() / (time.perf_counter() - started)
+
+
+def _reads(user: Client) -> float:
+    """Read the cached list at once; returns how often a second."""
+    say(f"{READERS} clients that list")
+    deadline = time.monotonic() + READING_TIME
+
+    def read(_: int) -> int:
+        client, answers = Client(user.url, user.token), 0
+        while time.monotonic() < deadline:
+            assert client("GET", "/tasks").status_code == 200
+            answers += 1
+        return answers
+
+    with ThreadPoolExecutor(READERS) as threads:
+        return sum(threads.map(read, range(READERS))) / READING_TIME
+
+
+def _get_and_get_item(user: Client, dynamodb: Any) -> tuple[float, float]:
+    """Seconds that a GET and a GetItem of the same task take, in turn."""
+    task = user.create()["id"]
+    times: tuple[list[float], list[float]] = [], []
+    for _ in range(SAMPLES):
+        times[0].append(_timed(lambda: user("GET", f"/tasks/{task}")))
+        key = {"pk": {"S": f"TASK#{task}"}}
+        times[1].append(_timed(lambda: dynamodb.get_item(TableName="TasksTable", Key=key)))
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def _await_delivery(stack: Stack) -> None:
+    """Wait until nothing has been delivered for some seconds."""
+    seen = -1
+
+    def is_quiet() -> bool:
+        nonlocal seen
+        time.sleep(5)
+        before, seen = seen, len(stack.lines)
+        return seen == before
+
+    await_condition(is_quiet, timeout=600)
+
+
+def _processes(stack: Stack) -> list[int]:
+    output = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = dict(tuple(map(int, line.split())) for line in output.splitlines())  # type: ignore[misc]
+    found = [stack.process.pid]
+    for pid in found:
+        found += [child for child, parent in parents.items() if parent == pid]
+    return found
+
+
+def _backends(stack: Stack) -> int:
+    return next(pid for pid in _processes(stack) if b"local.backends" in _read(pid, "cmdline"))
+
+
+def _memory(pid: int) -> float:
+    """Resident memory in MB."""
+    return int(_read(pid, "statm").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _cpu(pids: list[int]) -> float:
+    """Seconds of CPU that processes have used."""
+    fields: Iterator[list[bytes]] = (_read(pid, "stat").rpartition(b")")[2].split() for pid in pids)
+    return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
+
+
+def _read(pid: int, name: str) -> bytes:
+    return Path(f"/proc/{pid}/{name}").read_bytes()
+
+
+def _median(act: Callable[[], object]) -> float:
+    return statistics.median(_timed(act) for _ in range(SAMPLES))
+
+
+def _timed(act: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
