@@ -48,7 +48,7 @@ def test_each_stored_task_is_notified_once_and_a_failed_create_is_not(start_stac
         assert list(threads.map(create_twice, titles)) == [[201, 409]] * len(titles)
     user("PATCH", f"/tasks/{user.create(last := unique('Last'))['id']}", json={"status": "COMPLETED"})
     await_condition(lambda: notified(stack).keys() >= {*titles, last})
-    stack.stop()  # which delivers what is on its way
+    stack.stop()
     assert notified(stack) == dict.fromkeys([*titles, last], 1)
 
 
