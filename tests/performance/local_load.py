@@ -157,9 +157,9 @@ def _get_and_get_item(user: Client, dynamodb: Any) -> tuple[float, float]:
     """Seconds that a GET and a GetItem of the same task take, in turn."""
     task = user.create()["id"]
     times: tuple[list[float], list[float]] = [], []
+    key = {"pk": {"S": f"TASK#{task}"}}
     for _ in range(SAMPLES):
         times[0].append(_timed(lambda: user("GET", f"/tasks/{task}")))
-        key = {"pk": {"S": f"TASK#{task}"}}
         times[1].append(_timed(lambda: dynamodb.get_item(TableName="TasksTable", Key=key)))
     return statistics.median(times[0]), statistics.median(times[1])
 
