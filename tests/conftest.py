@@ -18,6 +18,7 @@ import pytest
 from moto import mock_aws
 
 from tests.local_stack import ROOT, Client, Stack, sign_up
+from tests.optional import skip_without_its_tools
 from tests.redis_servers import PROGRAMS, Server, serve
 from tests.sam_cli import sam
 
@@ -40,6 +41,11 @@ os.environ.update(
     NOTIFIED_TABLE="NotifiedTable",
 )
 os.environ.pop("AWS_ENDPOINT_URL", None)
+
+
+@pytest.hookimpl(tryfirst=True)  # before any fixture is made for it
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    skip_without_its_tools(item)
 
 
 @cache

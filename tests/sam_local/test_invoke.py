@@ -7,7 +7,8 @@ import json
 import pytest
 
 from tests.local_stack import ROOT, Stack
-from tests.sam_cli import needs_docker, needs_lambda_python, sam
+from tests.optional import needs_docker, needs_lambda_python
+from tests.sam_cli import sam
 
 pytestmark = [needs_docker, needs_lambda_python]
 STATUSES = {

@@ -18,7 +18,7 @@ from tests.integration.test_contract import (
     TestUpdate,
 )
 from tests.local_stack import Client, Stack, await_condition
-from tests.sam_cli import needs_docker, needs_lambda_python
+from tests.optional import needs_docker, needs_lambda_python
 
 __all__ = [
     "TestCreate",
