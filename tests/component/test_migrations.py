@@ -434,7 +434,7 @@ class TestTheCommand:
             return crashing(make(parameters), at=15)
 
         monkeypatch.setattr(command, "MIGRATIONS", (interrupt,))
-        monkeypatch.setattr("tests.unit.test_migrations.Crash", KeyboardInterrupt)
+        monkeypatch.setattr("tests.component.test_migrations.Crash", KeyboardInterrupt)
         status, _, err = run("--stack-name", "a-stack")
         assert status == 130
         assert "run it again" in err

@@ -7,7 +7,7 @@ import signal
 import docker
 import pytest
 
-from tests.integration.test_contract import (
+from tests.contract.test_contract import (
     TestCreate,
     TestDelete,
     TestDocs,
