@@ -76,3 +76,15 @@ def watch_commands(monkeypatch: pytest.MonkeyPatch, seen: Callable[[], object]) 
         return exchange(connection, *arguments)
 
     monkeypatch.setattr(RedisConnection, "_exchange", watched)
+
+
+@pytest.fixture(scope="module", params=PROGRAMS)
+def shared_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    yield from serve(request.param)
+
+
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    """A Redis server that has long been there, and holds no pages."""
+    shared_server.settle()
+    return shared_server

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local.sam_local import architecture
 from tests.local_stack import ROOT
 
 
@@ -34,6 +33,8 @@ def sam(*arguments: str, timeout: float = 300, folder: Path = ROOT) -> str:
 
 def lay_layers(built: Path, opt: Path) -> None:
     """Lay the built layers over each other, as Lambda does in /opt, for this machine's kind of processor."""
+    from local.sam_local import architecture  # which takes a second to import
+
     compiled = {"arm64": "CompiledLayerArm64", "x86_64": "CompiledLayerX86"}[architecture()]
     for layer in ("SharedLayer", compiled):
         shutil.copytree(built / layer, opt, dirs_exist_ok=True)

@@ -38,7 +38,7 @@ def page() -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def staged(stack: Stack) -> Iterator[str]:
     """The API under a stage path, as a deployed one is: only the event's context has the stage."""
-    from tests.conftest import LambdaContext, event, load_function
+    from tests.handlers import LambdaContext, event, load_function
 
     docs = load_function("api_docs").handler
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.template import load_template
-from tests.conftest import ROOT
+from tests.local_stack import ROOT
 from tests.optional import LAMBDA_PYTHON, needs_lambda_python
 from tests.sam_cli import lay_layers
 

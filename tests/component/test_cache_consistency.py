@@ -18,7 +18,7 @@ from shared.documents import task_document, to_json
 from shared.page_cache import PageCache
 from shared.redis_connection import RedisError
 from shared.tasks import TaskQuery, TaskStatus
-from tests.conftest import create_resources
+from tests.aws import create_resources
 from tests.redis_servers import PROGRAMS, Server, serve
 
 statuses = st.sampled_from(TaskStatus)

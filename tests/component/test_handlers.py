@@ -16,7 +16,8 @@ from botocore.exceptions import ConnectTimeoutError
 from shared import http
 from shared.task_store import TaskStore
 from shared.tasks import TaskStatus
-from tests.conftest import ROOT, LambdaContext, counted_metrics, event, load_function
+from tests.handlers import LambdaContext, counted_metrics, event, load_function
+from tests.local_stack import ROOT
 
 Invoke = Callable[..., dict[str, Any]]
 Log = Callable[[], list[dict[str, Any]]]

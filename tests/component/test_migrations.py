@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
-from moto.cloudformation.models import cloudformation_backends
+from moto.backends import get_backend
 from moto.core.botocore_stubber import BotocoreStubber
 
 from local.backends import ACCOUNT, REGION
@@ -27,8 +27,8 @@ from migrations.runner import Change, Item, Migration, MigrationError, Progress,
 from shared.status_index import StatusShards
 from shared.task_store import TaskStore
 from shared.tasks import Task, TaskQuery, TaskStatus
-from tests.conftest import create_resources
-from tests.unit.test_template import TEMPLATE
+from tests.aws import create_resources
+from tests.template import TEMPLATE
 
 TABLES = {"TasksTable": "TasksTable"}
 ITEMS = 60
@@ -471,7 +471,7 @@ class TestTheCommand:
 
     @pytest.mark.parametrize("stack_status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"])
     def test_waits_for_a_deployment(self, stack: TaskStore, run: Any, stack_status: str) -> None:
-        a_stack = cloudformation_backends[ACCOUNT][REGION].get_stack("a-stack")
+        a_stack = get_backend("cloudformation")[ACCOUNT][REGION].get_stack("a-stack")
         a_stack.status = stack_status
         for options in [], ["--status"]:
             status, out, err = run("--stack-name", "a-stack", *options)

@@ -21,7 +21,7 @@ from shared.page_cache import PageCache
 from shared.status_index import StatusShards
 from shared.task_store import TaskStore
 from shared.tasks import Position, Task, TaskQuery, TaskStatus
-from tests.conftest import create_resources
+from tests.aws import create_resources
 from tests.performance.programs import backends, dynamodb, say
 from tests.performance.report import lines, table
 

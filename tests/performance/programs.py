@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 
 from local.backends import ENVIRONMENT, LOOPBACK, REGION, Backends, BackendsConfig, Endpoints
-from tests.conftest import template_resources
+from tests.aws import template_resources
 from tests.local_stack import ROOT
 from tests.optional import LAMBDA_PYTHON
 from tests.sam_cli import lay_layers, sam

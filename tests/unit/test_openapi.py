@@ -11,7 +11,7 @@ import pytest
 
 from shared.errors import DomainError
 from shared.http import STATUS_OF_ERROR
-from tests.conftest import ROOT
+from tests.local_stack import ROOT
 
 DOCUMENT: dict[str, Any] = json.loads((ROOT / "functions/api_docs/openapi.json").read_text())
 OPERATIONS = {

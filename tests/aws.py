@@ -1,0 +1,32 @@
+"""The template's tables, queues and secret in moto."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from local.template import load_template
+from tests.local_stack import ROOT
+
+TOKEN_KEY = "the signing key of the tests, sixty-four characters or so of it!"
+
+
+@cache
+def template_resources() -> Mapping[str, Any]:
+    """The template's resources, resolved; reading it takes a quarter of a second."""
+    return load_template(ROOT / "template.yaml", {}).resources
+
+
+def create_resources() -> None:
+    """Make the template's tables, queues and secret, empty, in moto.
+
+    The tables have no streams: moto copies every record of a stream at every transaction.
+    """
+    from local.backends import Content
+
+    resources = copy.deepcopy(dict(template_resources()))
+    for resource in resources.values():
+        resource.get("Properties", {}).pop("StreamSpecification", None)
+    Content(None, resources).create({"tables": {}, "secrets": {"TokenSecret": TOKEN_KEY}})
