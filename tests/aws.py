@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
+
+from moto import mock_aws
 
 from local.template import load_template
 from tests.local_stack import ROOT
@@ -19,8 +22,17 @@ def template_resources() -> Mapping[str, Any]:
     return load_template(ROOT / "template.yaml", {}).resources
 
 
-def create_resources() -> None:
-    """Make the template's tables, queues and secret, empty, in moto.
+@contextmanager
+def aws_with_resources() -> Iterator[None]:
+    """The template's tables, queues and secret, empty, in moto."""
+    # A new session would read the model of each service again.
+    with mock_aws(config={"core": {"reset_boto3_session": False}}):
+        _create_resources()
+        yield
+
+
+def _create_resources() -> None:
+    """Make the resources.
 
     The tables have no streams: moto copies every record of a stream at every transaction.
     """

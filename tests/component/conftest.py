@@ -7,10 +7,9 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from tests import handlers
-from tests.aws import create_resources
+from tests.aws import aws_with_resources
 from tests.redis_servers import server, shared_server
 
 __all__ = ["server", "shared_server"]
@@ -19,8 +18,7 @@ __all__ = ["server", "shared_server"]
 @pytest.fixture
 def aws() -> Iterator[None]:
     """The template's tables, queues and secret, empty, in moto."""
-    with mock_aws():
-        create_resources()
+    with aws_with_resources():
         yield
 
 

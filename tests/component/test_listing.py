@@ -12,12 +12,11 @@ import boto3
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from moto import mock_aws
 
 from shared.status_index import StatusShards
 from shared.task_store import TaskStore
 from shared.tasks import Position, Task, TaskQuery, TaskStatus
-from tests.aws import create_resources
+from tests.aws import aws_with_resources
 
 NEWEST = 10
 statuses = st.sampled_from(TaskStatus)
@@ -29,8 +28,7 @@ fast = settings(deadline=None, max_examples=40, suppress_health_check=[HealthChe
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    with mock_aws():
-        create_resources()
+    with aws_with_resources():
         yield boto3.client("dynamodb")
 
 

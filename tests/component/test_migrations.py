@@ -15,7 +15,6 @@ import boto3
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from moto import mock_aws
 from moto.backends import get_backend
 from moto.core.botocore_stubber import BotocoreStubber
 
@@ -27,7 +26,7 @@ from migrations.runner import Change, Item, Migration, MigrationError, Progress,
 from shared.status_index import StatusShards
 from shared.task_store import TaskStore
 from shared.tasks import Task, TaskQuery, TaskStatus
-from tests.aws import create_resources
+from tests.aws import aws_with_resources
 from tests.template import TEMPLATE
 
 TABLES = {"TasksTable": "TasksTable"}
@@ -355,8 +354,7 @@ class TestLeftovers:
 def test_the_list_is_right_whatever_the_api_does_meanwhile(
     happenings: list[tuple[str, int]], old: str, new: str
 ) -> None:
-    with mock_aws():
-        create_resources()
+    with aws_with_resources():
         client: Any = boto3.client("dynamodb")
         before = TaskStore(client, shards=StatusShards.parse(old))
         expected = {task.id: task for task in (create(before) for _ in range(20))}
