@@ -29,6 +29,7 @@ class Stack:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "local", "--port", "0", *arguments],
             cwd=root,
+            env={**os.environ, "TASK_API_PARENT": str(os.getpid())},  # it ends when the tests are gone
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
