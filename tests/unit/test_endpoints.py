@@ -63,7 +63,7 @@ def lacks(function: Function, alarms: set[tuple[str, str]]) -> Iterator[str]:
         key = (route.method, route.path)
         if name not in PAGES:
             if OPERATIONS.get(key) != name:
-                yield f"Describe {name!r} in openapi/operations.py, then run make openapi: /docs lacks {route}."
+                yield f"Describe {name!r} in openapi/operations.py and run make openapi: /docs lacks {route}."
             if key not in CONTRACT:
                 yield f"Add {key} to CONTRACT in tests/expected.py: the statuses it may answer with."
         if key not in SMOKE:
