@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from tests.redis_servers import server, shared_server
+from collections.abc import Iterator
 
-__all__ = ["server", "shared_server"]
+import pytest
+
+from tests.redis_servers import Server, best_program, serve
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """The Redis server that make run would start; the tests of the cache itself run on each there is."""
+    yield from serve(best_program())
