@@ -10,11 +10,13 @@ CHECKOV := $(VENV)-checkov
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header
 
+ALL_TESTS := $(addprefix tests/,unit component contract browser build docker)
+
 -include .env
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sam-local migrate test bench lint format types validate openapi lock clean build-SharedLayer build-CompiledLayerArm64 \
+.PHONY: help install run sam-local migrate unit test test-all bench lint format types validate openapi lock clean build-SharedLayer build-CompiledLayerArm64 \
 	build-CompiledLayerX86
 
 help: ## List these commands
@@ -41,8 +43,14 @@ sam-local: $(INSTALLED) ## Serve the API with SAM CLI in Docker; ARGS as for run
 migrate: $(INSTALLED) ## Migrate what is in a stack's tables; ARGS="--help" lists the options
 	@$(BIN)/python -m migrations $(ARGS)
 
-test: $(INSTALLED) ## Run all tests; ARGS are passed to pytest
+unit: $(INSTALLED) ## Run the tests that need no server, in seconds; ARGS are passed to pytest
+	@$(BIN)/python -m pytest tests/unit $(ARGS)
+
+test: $(INSTALLED) ## Run what runs on a laptop: also moto, the local stack, Chromium if it is there; ARGS as for unit
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-all: $(INSTALLED) ## Run all tests: also what sam build makes, and SAM CLI in Docker; ARGS as for unit
+	@$(BIN)/python -m pytest $(ALL_TESTS) $(ARGS)
 
 bench: $(INSTALLED) ## Measure how fast it is, and write tests/performance/RESULTS.md
 	@$(BIN)/python -m tests.performance $(ARGS)

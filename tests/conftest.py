@@ -1,27 +1,19 @@
-"""What all tests share: tables in moto, and the handlers of the functions."""
+"""What all tests share: their environment, the local stack, and copies of the project to change."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
-from importlib import util
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from tests.local_stack import ROOT, Client, Stack, sign_up
-from tests.redis_servers import PROGRAMS, Server, serve
+from tests.optional import skip_without_its_tools
 from tests.sam_cli import sam
-
-TOKEN_KEY = "the signing key of the tests, sixty-four characters or so of it!"
 
 os.environ.update(
     AWS_ACCESS_KEY_ID="testing",
@@ -42,91 +34,22 @@ os.environ.update(
 os.environ.pop("AWS_ENDPOINT_URL", None)
 
 
-@cache
-def template_resources() -> Mapping[str, Any]:
-    """The template's resources; reading it takes a quarter of a second."""
-    from local.template import load_template
-
-    return load_template(ROOT / "template.yaml", {}).resources
+def pytest_configure() -> None:
+    # As Ctrl-C does, so that fixtures end what they started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def create_resources() -> None:
-    """Make the template's tables, queues and secret, empty, in moto."""
-    from local.backends.resources import Resources
-
-    Resources(template_resources()).create(secrets={"TokenSecret": TOKEN_KEY})
+@pytest.hookimpl(tryfirst=True)  # before any fixture is made for it
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    skip_without_its_tools(item)
 
 
-@pytest.fixture
-def aws() -> Iterator[None]:
-    """The template's tables, queues and secret, empty, in moto."""
-    with mock_aws():
-        create_resources()
-        yield
-
-
-@pytest.fixture
-def dynamodb(aws: None) -> Any:
-    return boto3.client("dynamodb")
-
-
-def event(name: str, **changes: Any) -> dict[str, Any]:
-    """The sample event of a function, with some of its fields replaced."""
-    return {**json.loads((ROOT / "events" / f"{name}.json").read_text()), **changes}
-
-
-class LambdaContext:
-    function_name = "Function"
-    memory_limit_in_mb = 512
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:Function"
-    aws_request_id = "5a5a5a5a-0000-4000-8000-5a5a5a5a5a5a"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 10_000
-
-
-def load_function(name: str) -> ModuleType:
-    """Import a function anew, as a new execution environment does."""
-    path = ROOT / "functions" / name / "app.py"
-    spec = util.spec_from_file_location(f"functions.{name}.app", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def invoke(aws: None) -> Callable[..., dict[str, Any]]:
-    """Invoke a function with its sample event."""
-
-    def invoke(name: str, **changes: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = load_function(name).handler(event(name, **changes), LambdaContext())
-        return answer
-
-    return invoke
-
-
-def counted_metrics(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """What was counted, in the stack's name."""
-    entries = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
-    assert all(entry["service"] == "task-api" for entry in entries)
-    declared = [entry["_aws"]["CloudWatchMetrics"][0] for entry in entries]
-    assert {each["Namespace"] for each in declared} <= {"TaskApi"}
-    return [metric["Name"] for each in declared for metric in each["Metrics"]]
-
-
-@pytest.fixture(scope="module", params=PROGRAMS)
-def shared_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    yield from serve(request.param)
-
-
-@pytest.fixture
-def server(shared_server: Server) -> Server:
-    """A Redis server that has long been there, and holds no pages."""
-    shared_server.settle()
-    return shared_server
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in a line for each reason how many tests were skipped."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"skipped {count}: {reason}", yellow=True)
 
 
 @pytest.fixture(scope="session")

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
-from local.backends.redis_server import FAKE, INSTALLED, RedisServer
+from local.backends.redis_server import FAKE, RedisServer
 from shared.redis_connection import RedisConnection
+from tests.optional import REDIS, needs_redis
 
-REAL = next(filter(shutil.which, INSTALLED), None)
-needs_real_redis = pytest.mark.skipif(REAL is None, reason="needs redis-server or valkey-server")
-PROGRAMS = [
-    pytest.param(FAKE, id=FAKE),
-    pytest.param(REAL, id="real redis", marks=needs_real_redis),
-]
+REAL = "real redis"
+PROGRAMS = [FAKE, pytest.param(REAL, marks=needs_redis)]
 
 
 class Server:
     """A server to look into, to kill and to bring back."""
 
     def __init__(self, program: str) -> None:
-        self._server = RedisServer(program)
+        self._server = RedisServer(Path(REDIS.path).name if program == REAL else program)
         self.url = self._server.url
         self.client = redis.Redis.from_url(self.url, decode_responses=True)
 
@@ -64,6 +61,11 @@ class Server:
         self._server.stop()
 
 
+def best_program() -> str:
+    """What make run would start."""
+    return REAL if REDIS.find() else FAKE
+
+
 def serve(program: str) -> Iterator[Server]:
     server = Server(program)
     yield server
@@ -79,3 +81,15 @@ def watch_commands(monkeypatch: pytest.MonkeyPatch, seen: Callable[[], object]) 
         return exchange(connection, *arguments)
 
     monkeypatch.setattr(RedisConnection, "_exchange", watched)
+
+
+@pytest.fixture(scope="module", params=PROGRAMS)
+def shared_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    yield from serve(request.param)
+
+
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    """A Redis server that has long been there, and holds no pages."""
+    shared_server.settle()
+    return shared_server

@@ -8,33 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import docker
-import pytest
-from docker.errors import DockerException
-
-from local.sam_local import architecture
 from tests.local_stack import ROOT
-
-
-def _find_lambda_python() -> str | None:
-    """Where python3.13 is. A version manager's command of that name may only tell how to get it."""
-    try:
-        command = ["python3.13", "-c", "import sys; print(sys.executable)"]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        return None
-
-
-def docker_answers() -> bool:
-    try:
-        return bool(docker.from_env(timeout=10).ping())
-    except DockerException:
-        return False
-
-
-LAMBDA_PYTHON = _find_lambda_python()
-needs_lambda_python = pytest.mark.skipif(LAMBDA_PYTHON is None, reason="needs python3.13, which Lambda runs")
-needs_docker = pytest.mark.skipif(not docker_answers(), reason="needs Docker")
 
 
 def sam_environment() -> dict[str, str]:
@@ -59,6 +33,8 @@ def sam(*arguments: str, timeout: float = 300, folder: Path = ROOT) -> str:
 
 def lay_layers(built: Path, opt: Path) -> None:
     """Lay the built layers over each other, as Lambda does in /opt, for this machine's kind of processor."""
+    from local.sam_local import architecture  # which takes a second to import
+
     compiled = {"arm64": "CompiledLayerArm64", "x86_64": "CompiledLayerX86"}[architecture()]
     for layer in ("SharedLayer", compiled):
         shutil.copytree(built / layer, opt, dirs_exist_ok=True)

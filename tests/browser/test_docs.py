@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,17 +12,16 @@ import requests
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.local_stack import Stack, unique
+from tests.optional import CHROMIUM, needs_chromium
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; on Debian: apt install chromium")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
+            executable_path=CHROMIUM.path,
             args=[
                 "--no-sandbox",
                 "--disable-gpu",
@@ -40,7 +38,7 @@ def page() -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def staged(stack: Stack) -> Iterator[str]:
     """The API under a stage path, as a deployed one is: only the event's context has the stage."""
-    from tests.conftest import LambdaContext, event, load_function
+    from tests.handlers import LambdaContext, event, load_function
 
     docs = load_function("api_docs").handler
 

@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 import requests
 
+from tests.contract.test_stack import assert_one_line, run
 from tests.local_stack import Client, Stack, await_condition, sign_up, unique
 
 StartStack = Callable[..., Stack]
@@ -116,8 +117,6 @@ def test_a_state_folder_that_vanishes_is_told_and_made_again(start_stack: StartS
 
 
 def test_a_state_file_of_another_shape_is_one_line_and_is_left_alone(tmp_path: Path) -> None:
-    from tests.integration.test_stack import assert_one_line, run
-
     file = tmp_path / "state.json"
     file.write_text('{"name": "task-api"}')
     assert_one_line(run("--port", "0", "--state", str(file)), "is damaged", "Move it away")

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from tests.optional import LAMBDA_PYTHON
 from tests.performance import cold_start, development, growth, index_limits, local_load, warm_path
 from tests.performance.report import RESULTS, machine, put_section
-from tests.sam_cli import LAMBDA_PYTHON
 
 SECTIONS: dict[str, Callable[[], str]] = {
     "cold-start": cold_start.measure,
@@ -35,7 +35,7 @@ def main() -> None:
     chosen = parser.parse_args().sections or list(SECTIONS)
     if unknown := set(chosen) - SECTIONS.keys():
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
-    if LAMBDA_PYTHON is None and NEED_LAMBDA_PYTHON & set(chosen):
+    if LAMBDA_PYTHON.find() is None and NEED_LAMBDA_PYTHON & set(chosen):
         sys.exit("error: python3.13, which Lambda runs, is needed to build and to measure what it would run")
     for number, name in enumerate(SECTIONS, 1):
         if name in chosen:

@@ -20,7 +20,7 @@ from tests.performance.programs import (
     with_bytecode,
 )
 from tests.performance.report import bars, ratio, table
-from tests.unit.test_template import RESOURCES
+from tests.template import RESOURCES
 
 ROUNDS = 11
 AIM = 1.3

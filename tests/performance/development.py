@@ -18,9 +18,10 @@ from local.backends.redis_server import free_port
 from local.sam_local import architecture
 from tests.conftest import copy_project
 from tests.local_stack import ROOT, Client, Stack, await_condition, sign_up
+from tests.optional import DOCKER
 from tests.performance.programs import say
 from tests.performance.report import bars, table
-from tests.sam_cli import docker_answers, sam, sam_environment
+from tests.sam_cli import sam, sam_environment
 
 REQUESTS = 50
 COLD_REQUESTS = 3
@@ -28,7 +29,7 @@ DOCUMENT = "/openapi.json"
 
 
 def measure() -> str:
-    if not docker_answers():
+    if not DOCKER.find():
         return "The development loop\n\nNot measured: there is no Docker here.\n"
     project = Path(tempfile.mkdtemp(prefix="project"))
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # on no developer's machine

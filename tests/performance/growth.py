@@ -14,14 +14,13 @@ from typing import Any
 
 import boto3
 import redis
-from moto import mock_aws
 
 from shared.cached_tasks import CachedTasks, CacheUse
 from shared.page_cache import PageCache
 from shared.status_index import StatusShards
 from shared.task_store import TaskStore
 from shared.tasks import Position, Task, TaskQuery, TaskStatus
-from tests.conftest import create_resources
+from tests.aws import aws_with_resources
 from tests.performance.programs import backends, dynamodb, say
 from tests.performance.report import lines, table
 
@@ -141,8 +140,7 @@ def _depth(size: int) -> int:
 
 def _grow() -> tuple[dict[int, list[Reads]], dict[int, Reads]]:
     """Read a first page, a deep one and a filtered deep one at each size, and skip at the last."""
-    with mock_aws():
-        create_resources()
+    with aws_with_resources():
         client: Any = boto3.client("dynamodb")
         store = TaskStore(client, shards=StatusShards())
         grown: dict[int, list[Reads]] = {}
@@ -161,8 +159,7 @@ def _grow() -> tuple[dict[int, list[Reads]], dict[int, Reads]]:
 
 def _spread(shards: int) -> list[object]:
     say(f"{shards} shards")
-    with mock_aws():
-        create_resources()
+    with aws_with_resources():
         client: Any = boto3.client("dynamodb")
         store = TaskStore(client, shards=StatusShards(shards, shards))
         _fill(client, store, 0, 2_000)

@@ -18,9 +18,10 @@ import boto3
 
 from local.backends.environment import ENVIRONMENT, LOOPBACK, REGION
 from local.backends.process import Backends, BackendsConfig, Endpoints
-from tests.conftest import template_resources
+from tests.aws import template_resources
 from tests.local_stack import ROOT
-from tests.sam_cli import LAMBDA_PYTHON, lay_layers, sam
+from tests.optional import LAMBDA_PYTHON
+from tests.sam_cli import lay_layers, sam
 
 HERE = Path(__file__).parent
 BUILT = ROOT / ".aws-sam/build"
@@ -78,8 +79,15 @@ def _compiled(source: Path, more: Mapping[Path, str] | None = None) -> Path:
     shutil.copytree(source, target, dirs_exist_ok=True)
     for folder, name in (more or {}).items():
         shutil.copytree(folder, target / name, dirs_exist_ok=True)
-    assert LAMBDA_PYTHON
-    command = [LAMBDA_PYTHON, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(target)]
+    command = [
+        LAMBDA_PYTHON.path,
+        "-m",
+        "compileall",
+        "-q",
+        "--invalidation-mode",
+        "unchecked-hash",
+        str(target),
+    ]
     subprocess.run(command, check=True)
     return target
 
@@ -115,7 +123,6 @@ def run(
     number: int = 0,
 ) -> dict[str, Any]:
     """Run a function in a process of its own; returns what the probe prints."""
-    assert LAMBDA_PYTHON
     task = {
         "paths": [str(path) for path in program.paths],
         "events": events or {},
@@ -143,7 +150,7 @@ def run(
         **program.variables,
     }
     # As in Lambda, there is no site-packages, and no bytecode is written: /var/task and /opt are read-only.
-    command = [LAMBDA_PYTHON, "-I", "-S", "-B", str(HERE / "probe.py"), json.dumps(task)]
+    command = [LAMBDA_PYTHON.path, "-I", "-S", "-B", str(HERE / "probe.py"), json.dumps(task)]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"{program.name}: {done.stderr[-2000:]}"
     result: dict[str, Any] = json.loads(done.stdout)

@@ -16,7 +16,7 @@ from local.backends.redis_server import free_port
 from shared.status_index import StatusShards
 from shared.task_store import TaskStore
 from shared.tasks import TaskStatus
-from tests.conftest import event
+from tests.handlers import event
 from tests.local_stack import await_condition
 from tests.performance.programs import Program, alternative, backends, bare, build, dynamodb, ours, run, say
 from tests.performance.report import bars, ratio, table

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.status_index import MAX_SHARDS, StatusShards, status_of
 from shared.tasks import TaskStatus
-from tests.unit.test_template import TEMPLATE
+from tests.template import TEMPLATE
 
 statuses = st.sampled_from(TaskStatus)
 counts = st.integers(1, MAX_SHARDS)

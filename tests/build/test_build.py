@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from local.template import load_template
-from tests.conftest import ROOT
-from tests.sam_cli import LAMBDA_PYTHON, lay_layers, needs_lambda_python
+from tests.local_stack import ROOT
+from tests.optional import LAMBDA_PYTHON, needs_lambda_python
+from tests.sam_cli import lay_layers
 
 pytestmark = needs_lambda_python
 FUNCTIONS = sorted(
@@ -49,10 +50,9 @@ def opt(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(built: Path, opt: Path, function: str, code: str) -> str:
     """Run code where the handler is, as Lambda does: with the function's folder, the layers and no more."""
-    assert LAMBDA_PYTHON is not None
     paths = [str(built / function), str(opt / "python")]
     done = subprocess.run(
-        [LAMBDA_PYTHON, "-I", "-S", "-B", "-c", f"import sys; sys.path[:0] = {paths}\n{code}"],
+        [LAMBDA_PYTHON.path, "-I", "-S", "-B", "-c", f"import sys; sys.path[:0] = {paths}\n{code}"],
         env={
             "AWS_ACCESS_KEY_ID": "none",
             "AWS_SECRET_ACCESS_KEY": "none",

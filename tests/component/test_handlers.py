@@ -16,11 +16,11 @@ from botocore.exceptions import ConnectTimeoutError
 from shared import http
 from shared.task_store import TaskStore
 from shared.tasks import TaskStatus
-from tests.conftest import ROOT, LambdaContext, counted_metrics, event, load_function
+from tests.handlers import LambdaContext, counted_metrics, event, load_function
+from tests.template import TEMPLATE, functions_of
 
 Invoke = Callable[..., dict[str, Any]]
 Log = Callable[[], list[dict[str, Any]]]
-FUNCTIONS = sorted(path.name for path in (ROOT / "functions").iterdir() if path.is_dir())
 
 
 def staged(name: str, stage: str, **changes: Any) -> dict[str, Any]:
@@ -45,11 +45,7 @@ def log() -> Iterator[Callable[[], list[dict[str, Any]]]]:
     handler.setStream(old)
 
 
-def test_every_function_has_a_sample_event() -> None:
-    assert sorted(path.stem for path in (ROOT / "events").glob("*.json")) == FUNCTIONS
-
-
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", functions_of(TEMPLATE))
 def test_the_sample_event_is_understood(invoke: Invoke, name: str) -> None:
     answer = invoke(name) or {}
     assert answer.get("statusCode", 200) in {200, 201, 401, 404}, answer

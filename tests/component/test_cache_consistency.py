@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import ExitStack
 from typing import Any
 
 import boto3
@@ -10,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from moto import mock_aws
 
 from shared import page_cache
 from shared.cached_tasks import CachedTasks
@@ -18,7 +18,7 @@ from shared.documents import task_document, to_json
 from shared.page_cache import PageCache
 from shared.redis_connection import RedisError
 from shared.tasks import TaskQuery, TaskStatus
-from tests.conftest import create_resources
+from tests.aws import aws_with_resources
 from tests.redis_servers import PROGRAMS, Server, serve
 
 statuses = st.sampled_from(TaskStatus)
@@ -37,10 +37,9 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        self.mock = mock_aws()
-        self.mock.start()
+        self.aws = ExitStack()
+        self.aws.enter_context(aws_with_resources())
         client: Any = boto3.client("dynamodb")
-        create_resources()
         self.server.settle()
         self.cut_off = False
         self.numbers = itertools.count()
@@ -123,8 +122,8 @@ class Machine(RuleBasedStateMachine):
         assert self.server.client.hlen("{tasks}:pages") <= page_cache._MAX_PAGES
 
     def teardown(self) -> None:
-        if hasattr(self, "mock"):
-            self.mock.stop()
+        if hasattr(self, "aws"):
+            self.aws.close()
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -16,8 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.conftest import ROOT
-from tests.local_stack import Client
+from tests.local_stack import ROOT, Client
 
 schema = schemathesis.openapi.from_dict(json.loads((ROOT / "functions/api_docs/openapi.json").read_text()))
 CHECKS = [

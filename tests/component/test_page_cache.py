@@ -23,7 +23,8 @@ from shared import page_cache
 from shared.page_cache import NOTHING, LookUp, PageCache
 from shared.redis_connection import TIMEOUT, RedisConnection, RedisError
 from tests.local_stack import await_condition
-from tests.redis_servers import REAL, Server, needs_real_redis, serve, watch_commands
+from tests.optional import REDIS, needs_redis
+from tests.redis_servers import REAL, Server, serve, watch_commands
 
 
 @pytest.fixture
@@ -282,11 +283,10 @@ class TestALostMemory:
         assert patient(server.url).look_up("q").page == "page 2"
 
 
-@needs_real_redis
+@needs_redis
 class TestAFullServer:
     @pytest.fixture
     def full(self) -> Iterator[Server]:
-        assert REAL is not None
         for server in serve(REAL):
             server.settle()
             yield server
@@ -406,9 +406,8 @@ class TestAServerThatFails:
         metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
         assert [metric["CacheFailure"] for metric in metrics] == [[1.0]]
 
-    @needs_real_redis
+    @needs_redis
     def test_that_refuses_is_no_error(self) -> None:
-        assert REAL is not None
         for server in serve(REAL):
             server.client.config_set("requirepass", "secret")
             assert PageCache(server.url).look_up("q") == NOTHING
@@ -467,8 +466,7 @@ def test_each_call_is_one_round_trip_also_the_first(server: Server, monkeypatch:
 @contextmanager
 def running(url: str, *options: str, folder: Path) -> Iterator[redis.Redis]:
     """A real server with options of its own, once it answers at `url`."""
-    assert REAL is not None
-    process = subprocess.Popen([REAL, "--save", "", *options], cwd=folder, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([REDIS.path, "--save", "", *options], cwd=folder, stdout=subprocess.DEVNULL)
     client = redis.Redis.from_url(url)
 
     def answers() -> bool:
@@ -485,7 +483,7 @@ def running(url: str, *options: str, folder: Path) -> Iterator[redis.Redis]:
         process.wait()
 
 
-@needs_real_redis
+@needs_redis
 def test_a_clustered_server_keeps_all_keys_together(tmp_path: Path) -> None:
     port = free_port()
     url = f"redis://127.0.0.1:{port}"
@@ -499,7 +497,7 @@ def test_a_clustered_server_keeps_all_keys_together(tmp_path: Path) -> None:
         assert cache.invalidate()
 
 
-@needs_real_redis
+@needs_redis
 def test_speaks_tls_and_checks_the_certificate(tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path)
     port = free_port()

@@ -11,7 +11,7 @@ from shared.cached_tasks import CachedTasks, CacheUse
 from shared.page_cache import PageCache
 from shared.task_store import TaskStore
 from shared.tasks import TaskQuery, TaskStatus
-from tests.conftest import LambdaContext, counted_metrics, event, load_function
+from tests.handlers import LambdaContext, counted_metrics, event, load_function
 from tests.redis_servers import Server, watch_commands
 
 

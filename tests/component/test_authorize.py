@@ -11,7 +11,7 @@ import pytest
 
 from shared.tokens import TokenSigner
 from shared.users import User
-from tests.conftest import event
+from tests.handlers import event
 
 ADA = User(id="0b8c6d52-21c3-4f0e-8a55-6f1d2e7b9c34", username="ada", created_at=0)
 Invoke = Callable[..., dict[str, Any]]

@@ -15,8 +15,7 @@ import boto3
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from moto import mock_aws
-from moto.cloudformation.models import cloudformation_backends
+from moto.backends import get_backend
 from moto.core.botocore_stubber import BotocoreStubber
 
 from local.backends.environment import ACCOUNT, REGION
@@ -27,8 +26,8 @@ from migrations.runner import Change, Item, Migration, MigrationError, Progress,
 from shared.status_index import StatusShards
 from shared.task_store import TaskStore
 from shared.tasks import Task, TaskQuery, TaskStatus
-from tests.conftest import create_resources
-from tests.unit.test_template import TEMPLATE
+from tests.aws import aws_with_resources
+from tests.template import TEMPLATE
 
 TABLES = {"TasksTable": "TasksTable"}
 ITEMS = 60
@@ -355,8 +354,7 @@ class TestLeftovers:
 def test_the_list_is_right_whatever_the_api_does_meanwhile(
     happenings: list[tuple[str, int]], old: str, new: str
 ) -> None:
-    with mock_aws():
-        create_resources()
+    with aws_with_resources():
         client: Any = boto3.client("dynamodb")
         before = TaskStore(client, shards=StatusShards.parse(old))
         expected = {task.id: task for task in (create(before) for _ in range(20))}
@@ -434,7 +432,7 @@ class TestTheCommand:
             return crashing(make(parameters), at=15)
 
         monkeypatch.setattr(command, "MIGRATIONS", (interrupt,))
-        monkeypatch.setattr("tests.unit.test_migrations.Crash", KeyboardInterrupt)
+        monkeypatch.setattr("tests.component.test_migrations.Crash", KeyboardInterrupt)
         status, _, err = run("--stack-name", "a-stack")
         assert status == 130
         assert "run it again" in err
@@ -471,7 +469,7 @@ class TestTheCommand:
 
     @pytest.mark.parametrize("stack_status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"])
     def test_waits_for_a_deployment(self, stack: TaskStore, run: Any, stack_status: str) -> None:
-        a_stack = cloudformation_backends[ACCOUNT][REGION].get_stack("a-stack")
+        a_stack = get_backend("cloudformation")[ACCOUNT][REGION].get_stack("a-stack")
         a_stack.status = stack_status
         for options in [], ["--status"]:
             status, out, err = run("--stack-name", "a-stack", *options)

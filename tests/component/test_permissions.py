@@ -10,16 +10,11 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 from passlib.hash import argon2
-from samcli.yamlhelper import yaml_parse
 
-from tests.conftest import ROOT, LambdaContext, event, load_function
+from tests.handlers import event, invoke
+from tests.template import RESOURCES, TEMPLATE, functions_of
 
-TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
-FUNCTIONS = {
-    resource["Properties"]["CodeUri"].removeprefix("functions/"): resource["Properties"]
-    for resource in TEMPLATE.values()
-    if resource["Type"] == "AWS::Serverless::Function"
-}
+FUNCTIONS = {name: function.properties for name, function in functions_of(TEMPLATE).items()}
 Permission = tuple[str, str]
 """An action, and what it is done to: a resource's logical id, with what follows in its ARN."""
 
@@ -31,7 +26,7 @@ QUEUE_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttribu
 
 
 def allowed(function: str) -> set[Permission]:
-    role = TEMPLATE[resource_name(FUNCTIONS[function]["Role"])]["Properties"]
+    role = RESOURCES[resource_name(FUNCTIONS[function]["Role"])]["Properties"]
     return {
         (action, resource_name(resource))
         for policy in role.get("Policies", [])
@@ -104,11 +99,6 @@ def called(aws: None, monkeypatch: pytest.MonkeyPatch) -> set[Permission]:
     return permissions
 
 
-def invoke(function: str, **changes: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = load_function(function).handler(event(function, **changes), LambdaContext())
-    return answer
-
-
 Scenario = Callable[[set[Permission]], None]
 """Runs a function so that it makes every kind of call it can; what is done before that clears the set."""
 
@@ -179,14 +169,14 @@ def test_a_function_may_do_what_it_does_and_no_more(function: str, called: set[P
 
 @pytest.mark.parametrize("function", sorted(FUNCTIONS))
 def test_only_a_function_in_the_network_may_make_interfaces_there(function: str) -> None:
-    role = TEMPLATE[resource_name(FUNCTIONS[function]["Role"])]["Properties"]
+    role = RESOURCES[resource_name(FUNCTIONS[function]["Role"])]["Properties"]
     policies = json.dumps(role["ManagedPolicyArns"])
     assert '{"Ref": "RunPolicy"}' in policies
     assert ('{"Ref": "NetworkPolicy"}' in policies) == ("VpcConfig" in FUNCTIONS[function])
 
 
 def test_no_resource_is_a_wildcard_where_one_can_be_named() -> None:
-    statements = TEMPLATE["RunPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    statements = RESOURCES["RunPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     everything = [statement["Action"] for statement in statements if statement["Resource"] == "*"]
     # See https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
     assert everything == [["xray:PutTraceSegments", "xray:PutTelemetryRecords"]]

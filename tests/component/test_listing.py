@@ -12,12 +12,11 @@ import boto3
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from moto import mock_aws
 
 from shared.status_index import StatusShards
 from shared.task_store import TaskStore
 from shared.tasks import Position, Task, TaskQuery, TaskStatus
-from tests.conftest import create_resources
+from tests.aws import aws_with_resources
 
 NEWEST = 10
 statuses = st.sampled_from(TaskStatus)
@@ -29,8 +28,7 @@ fast = settings(deadline=None, max_examples=40, suppress_health_check=[HealthChe
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    with mock_aws():
-        create_resources()
+    with aws_with_resources():
         yield boto3.client("dynamodb")
 
 
@@ -155,23 +153,6 @@ def test_what_survives_is_seen_once_whatever_comes_and_goes_between_pages(
     assert len(ids) == len(set(ids)), "a task was listed twice"
     assert from_the_start & set(tasks.tasks) <= set(ids), "a task that was there all along was not listed"
     assert seen == sorted(seen, key=lambda t: (t.created_at, t.id), reverse=True)
-
-
-@given(position=st.builds(Position, st.integers(0, 10**17), st.uuids().map(str)))
-def test_a_cursor_leads_back_to_its_place(position: Position) -> None:
-    assert Position.from_cursor(position.to_cursor()) == position
-
-
-@given(text=st.text(max_size=80))
-@example("")
-@example("====")
-@example("MTIzL2Fi")
-def test_what_is_no_cursor_is_refused(text: str) -> None:
-    try:
-        position = Position.from_cursor(text)
-    except ValueError:
-        return
-    assert Position.from_cursor(position.to_cursor()) == position
 
 
 def test_a_task_on_its_way_between_partitions_is_listed_once_as_the_newer(

@@ -1,0 +1,43 @@
+"""The template's tables, queues and secret in moto."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from moto import mock_aws
+
+from local.backends.resources import Resources
+from local.template import load_template
+from tests.local_stack import ROOT
+
+TOKEN_KEY = "the signing key of the tests, sixty-four characters or so of it!"
+
+
+@cache
+def template_resources() -> Mapping[str, Any]:
+    """The template's resources, resolved; reading it takes a quarter of a second."""
+    return load_template(ROOT / "template.yaml", {}).resources
+
+
+@contextmanager
+def aws_with_resources() -> Iterator[None]:
+    """The template's tables, queues and secret, empty, in moto."""
+    # A new session would read the model of each service again.
+    with mock_aws(config={"core": {"reset_boto3_session": False}}):
+        _create_resources()
+        yield
+
+
+def _create_resources() -> None:
+    """Make the resources.
+
+    The tables have no streams: moto copies every record of a stream at every transaction.
+    """
+    resources = copy.deepcopy(dict(template_resources()))
+    for resource in resources.values():
+        resource.get("Properties", {}).pop("StreamSpecification", None)
+    Resources(resources).create(secrets={"TokenSecret": TOKEN_KEY})

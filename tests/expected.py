@@ -1,0 +1,22 @@
+"""What routes are expected to do, and cannot be derived from the template, which is what is tested."""
+
+from __future__ import annotations
+
+# The statuses of each operation of the contract, besides those that any route may answer with.
+CONTRACT = {
+    ("POST", "/auth/create"): {"201", "403", "409", "422"},
+    ("POST", "/auth/login"): {"200", "401", "422"},
+    ("POST", "/tasks"): {"201", "401", "409", "422"},
+    ("GET", "/tasks"): {"200", "401", "422"},
+    ("GET", "/tasks/{task_id}"): {"200", "304", "401", "404", "422"},
+    ("PATCH", "/tasks/{task_id}"): {"200", "401", "404", "409", "412", "422"},
+    ("DELETE", "/tasks/{task_id}"): {"204", "401", "404", "412", "422"},
+}
+
+# The routes that are answered without a token.
+PUBLIC = {
+    ("POST", "/auth/create"),
+    ("POST", "/auth/login"),
+    ("GET", "/docs"),
+    ("GET", "/openapi.json"),
+}

@@ -1,0 +1,77 @@
+"""Tools that a machine may lack: each is looked for once, when a test that needs it is about to run."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+
+
+class Tool:
+    """A program or a service, and how to get it."""
+
+    def __init__(self, needs: str, look: Callable[[], str | None]) -> None:
+        self.reason = f"needs {needs}"
+        self.find = cache(look)
+        """Where it is; None where it is missing."""
+
+    @property
+    def path(self) -> str:
+        """Where it is, for tests that carry the tool's mark."""
+        path = self.find()
+        assert path is not None, self.reason
+        return path
+
+
+def _first_of(*programs: str) -> Callable[[], str | None]:
+    return lambda: next(filter(None, map(shutil.which, programs)), None)
+
+
+def _output_of(*command: str, timeout: float = 20) -> str | None:
+    """Run a command; returns what it prints, or None if it is missing, fails or hangs."""
+    try:
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=timeout)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _find_docker() -> str | None:
+    # A process of its own, because docker-py leaves its socket open where nobody answers.
+    ping = "import docker; client = docker.from_env(timeout=10); client.ping(); print(client.api.base_url)"
+    return _output_of(sys.executable, "-c", ping)
+
+
+def _find_lambda_python() -> str | None:
+    # It is run, because a version manager's command of that name may only tell how to get it.
+    return _output_of("python3.13", "-c", "import sys; print(sys.executable)")
+
+
+DOCKER = Tool("Docker: start it, see https://docs.docker.com/get-docker", _find_docker)
+REDIS = Tool(
+    "redis-server or valkey-server: on Debian, apt install redis-server",
+    _first_of("redis-server", "valkey-server"),
+)
+CHROMIUM = Tool(
+    "Chromium: on Debian, apt install chromium", _first_of("chromium", "chromium-browser", "google-chrome")
+)
+LAMBDA_PYTHON = Tool(
+    "python3.13, which Lambda runs: see https://www.python.org/downloads", _find_lambda_python
+)
+
+needs_docker = pytest.mark.needs(DOCKER)
+needs_redis = pytest.mark.needs(REDIS)
+needs_chromium = pytest.mark.needs(CHROMIUM)
+needs_lambda_python = pytest.mark.needs(LAMBDA_PYTHON)
+
+
+def skip_without_its_tools(item: pytest.Item) -> None:
+    """Skip a test one of whose tools is missing."""
+    for mark in item.iter_markers("needs"):
+        (tool,) = mark.args
+        if tool.find() is None:
+            pytest.skip(tool.reason)

@@ -1,0 +1,82 @@
+"""The template as it is written, its intrinsic functions unresolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from samcli.yamlhelper import yaml_parse
+
+from tests.local_stack import ROOT
+
+TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+
+
+def of_type(prefix: str) -> list[str]:
+    """The logical ids of the resources of a type, or of a service's; there must be some."""
+    names = [name for name, resource in RESOURCES.items() if resource["Type"].startswith(prefix)]
+    assert names
+    return names
+
+
+@dataclass(frozen=True)
+class Route:
+    """A method and a path that API Gateway routes to a function."""
+
+    method: str
+    path: str
+    public: bool
+    """Whether it is answered without a token."""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function, and what calls it."""
+
+    logical_id: str
+    properties: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name of its folder and of its sample event."""
+        return str(self.properties["CodeUri"]).removeprefix("functions/")
+
+    @property
+    def routes(self) -> list[Route]:
+        events = [event["Properties"] for event in self._events if event["Type"] == "Api"]
+        return [
+            Route(event["Method"].upper(), event["Path"], event.get("Auth", {}).get("Authorizer") == "NONE")
+            for event in events
+        ]
+
+    @property
+    def is_polled_for(self) -> bool:
+        """Whether Lambda calls it with what it reads from a stream or a queue."""
+        return any(event["Type"] in {"DynamoDB", "SQS"} for event in self._events)
+
+    def authorizes(self, template: Mapping[str, Any]) -> bool:
+        """Whether an API asks it for each token."""
+        apis = [each for each in template["Resources"].values() if each["Type"] == "AWS::Serverless::Api"]
+        return any(f"{self.logical_id}.Arn" in str(api["Properties"].get("Auth")) for api in apis)
+
+    @property
+    def _events(self) -> list[Any]:
+        return list(self.properties.get("Events", {}).values())
+
+
+def functions_of(template: Mapping[str, Any]) -> dict[str, Function]:
+    """The functions by name."""
+    functions = [
+        Function(logical_id, resource["Properties"])
+        for logical_id, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    ]
+    return {function.name: function for function in functions}
+
+
+ROUTES = [route for function in functions_of(TEMPLATE).values() for route in function.routes]

@@ -1,0 +1,155 @@
+"""No endpoint by halves: whatever else a function needs is there, and nothing is left of one that is gone."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tests.component.test_permissions import SCENARIOS
+from tests.expected import CONTRACT, PUBLIC
+from tests.local_stack import ROOT
+from tests.smoke import SMOKE
+from tests.template import TEMPLATE, Function, functions_of
+
+DOCUMENT = json.loads((ROOT / "functions/api_docs/openapi.json").read_text())
+OPERATIONS = {
+    (method.upper(), path): operation["operationId"]
+    for path, item in DOCUMENT["paths"].items()
+    for method, operation in item.items()
+}
+EVENTS = {path.stem for path in (ROOT / "events").glob("*.json")}
+# Functions that serve pages for people: no operations of the contract.
+PAGES = {"api_docs"}
+# Functions whose errors need no alarm, and why.
+UNWATCHED = {
+    "invalidate_task_cache": "a page that it leaves expires in a minute, and CacheFailuresAlarm tells",
+    "rotate_token_key": "the key stays as it is, and Secrets Manager tries again",
+}
+
+
+def watched(template: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """The logical ids of functions that alarms watch, each with the name of the metric."""
+    metrics: list[Any] = []
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            alarm = resource["Properties"]
+            stats = [
+                each["MetricStat"]["Metric"] for each in alarm.get("Metrics", []) if "MetricStat" in each
+            ]
+            metrics += stats or [alarm]
+    return {
+        (dimension["Value"]["Ref"], metric["MetricName"])
+        for metric in metrics
+        for dimension in metric.get("Dimensions", [])
+        if dimension["Name"] == "FunctionName"
+    }
+
+
+def lacks(function: Function, alarms: set[tuple[str, str]]) -> Iterator[str]:
+    """Say what a function lacks, and what to do about it."""
+    name = function.name
+    if not (ROOT / "functions" / name / "app.py").exists():
+        yield f"Write functions/{name}/app.py, the code of {function.logical_id}."
+    if name not in EVENTS:
+        yield f"Add events/{name}.json: an event as AWS will send it to {function.logical_id}."
+    if name not in SCENARIOS:
+        yield (
+            f"Add {name!r} to SCENARIOS in tests/component/test_permissions.py: "
+            "what makes it do every call that its role allows."
+        )
+    for route in function.routes:
+        key = (route.method, route.path)
+        if name not in PAGES:
+            if OPERATIONS.get(key) != name:
+                yield f"Describe {name!r} in openapi/operations.py and run make openapi: /docs lacks {route}."
+            if key not in CONTRACT:
+                yield f"Add {key} to CONTRACT in tests/expected.py: the statuses it may answer with."
+        if key not in SMOKE:
+            yield f"Add {key} to SMOKE in tests/smoke.py: a request to it that succeeds."
+        if route.public and key not in PUBLIC:
+            yield (
+                f"Anybody may call {route}. Take `Auth: {{Authorizer: NONE}}` away from it in template.yaml; "
+                f"if it is meant to be public, add {key} to PUBLIC in tests/expected.py."
+            )
+    if (function.routes or function.authorizes(TEMPLATE)) and (
+        function.logical_id,
+        "Throttles",
+    ) not in alarms:
+        yield f"Add the metric Throttles of {function.logical_id} to ThrottlesAlarm in template.yaml."
+    if function.is_polled_for and (function.logical_id, "Errors") not in alarms and name not in UNWATCHED:
+        yield f"Add the metric Errors of {function.logical_id} to EventErrorsAlarm in template.yaml."
+
+
+def left_over(functions: Mapping[str, Function]) -> Iterator[str]:
+    """Say what is there for functions and routes that are not."""
+    routes = {(route.method, route.path) for function in functions.values() for route in function.routes}
+    folders = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
+    for name in folders - functions.keys():
+        yield f"Remove functions/{name}: there is no such function in template.yaml."
+    for name in EVENTS - functions.keys():
+        yield f"Remove events/{name}.json: there is no such function in template.yaml."
+    for where, names in {"SCENARIOS": set(SCENARIOS), "PAGES": PAGES, "UNWATCHED": set(UNWATCHED)}.items():
+        for name in names - functions.keys():
+            yield f"Remove {name!r} from {where}: there is no such function in template.yaml."
+    for where, keys in {"CONTRACT": set(CONTRACT), "SMOKE": set(SMOKE), "PUBLIC": PUBLIC}.items():
+        for key in keys - routes:
+            yield f"Remove {key} from {where}: there is no such route in template.yaml."
+
+
+def advice(template: Mapping[str, Any]) -> list[str]:
+    functions, alarms = functions_of(template), watched(template)
+    lacking = [sentence for function in functions.values() for sentence in lacks(function, alarms)]
+    return [*lacking, *sorted(left_over(functions))]
+
+
+def test_every_function_is_there_with_all_that_it_needs() -> None:
+    missing = advice(TEMPLATE)
+    assert not missing, "\n" + "\n".join(missing)
+
+
+def with_function(name: str, *events: dict[str, Any]) -> dict[str, Any]:
+    """A copy of the template with a function more."""
+    template = copy.deepcopy(TEMPLATE)
+    logical_id = "".join(map(str.capitalize, name.split("_"))) + "Function"
+    properties = {"CodeUri": f"functions/{name}", "Events": dict(zip("abc", events, strict=False))}
+    template["Resources"][logical_id] = {"Type": "AWS::Serverless::Function", "Properties": properties}
+    return template
+
+
+def test_what_a_new_endpoint_lacks_is_named() -> None:
+    route = {"Method": "POST", "Path": "/tasks/{task_id}/archive", "Auth": {"Authorizer": "NONE"}}
+    missing = advice(with_function("archive_task", {"Type": "Api", "Properties": route}))
+    beginnings = [
+        "Write functions/archive_task/app.py",
+        "Add events/archive_task.json",
+        "Add 'archive_task' to SCENARIOS in tests/component/test_permissions.py",
+        "Describe 'archive_task' in openapi/operations.py",
+        "Add ('POST', '/tasks/{task_id}/archive') to CONTRACT in tests/expected.py",
+        "Add ('POST', '/tasks/{task_id}/archive') to SMOKE in tests/smoke.py",
+        "Anybody may call POST /tasks/{task_id}/archive",
+        "Add the metric Throttles of ArchiveTaskFunction to ThrottlesAlarm in template.yaml",
+    ]
+    assert len(missing) == len(beginnings)
+    for sentence, beginning in zip(missing, beginnings, strict=True):
+        assert sentence.startswith(beginning)
+
+
+def test_what_a_new_consumer_lacks_is_named() -> None:
+    queue = {"Queue": {"Fn::GetAtt": ["NotificationsQueue", "Arn"]}}
+    missing = advice(with_function("count_tasks", {"Type": "SQS", "Properties": queue}))
+    assert missing[-1] == "Add the metric Errors of CountTasksFunction to EventErrorsAlarm in template.yaml."
+    assert not [sentence for sentence in missing if "openapi" in sentence]
+
+
+def test_what_is_left_of_a_removed_endpoint_is_named() -> None:
+    template = copy.deepcopy(TEMPLATE)
+    del template["Resources"]["GetTaskFunction"]
+    assert advice(template) == [
+        "Remove 'get_task' from SCENARIOS: there is no such function in template.yaml.",
+        "Remove ('GET', '/tasks/{task_id}') from CONTRACT: there is no such route in template.yaml.",
+        "Remove ('GET', '/tasks/{task_id}') from SMOKE: there is no such route in template.yaml.",
+        "Remove events/get_task.json: there is no such function in template.yaml.",
+        "Remove functions/get_task: there is no such function in template.yaml.",
+    ]
