@@ -70,8 +70,9 @@ def _running(options: Options) -> Iterator[str]:
 
         from local import console, sam_local
         from local.event_sources import queue_mappings, stream_mappings
-        from local.gateway import Gateway
-        from local.runtime import WarmRuntime
+        from local.gateway.server import Server
+        from local.gateway.service import Gateway
+        from local.runtime.warm import Functions, WarmRuntime
         from local.template import load_template
         from local.triggers import Triggers, invoker
 
@@ -89,6 +90,7 @@ def _running(options: Options) -> Iterator[str]:
             {"REDIS_URL": endpoints.redis},
             options.concurrency,
             log=console.function_line,
+            report=console.function_failure,
         )
         stack.callback(runtime.close)
         root = str(template.root)
@@ -102,10 +104,12 @@ def _running(options: Options) -> Iterator[str]:
             api = sam_local.StartApi(template, options.parameters, aws, redis, host=options.host, port=port)
             stack.callback(api.close)
         else:
-            gateway = Gateway(template, runner, port, log=console.request)
-            server = gateway.listen(options.host, listener.fileno())
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            stack.callback(server.shutdown)
+            functions = Functions(runner, runtime)
+            report = console.function_failure
+            gateway = Gateway(template, functions, port, log=console.request, report=report)
+            server = Server(gateway, [listener])
+            server.start()
+            stack.callback(server.close)
 
         url = f"http://{options.host}:{port}"
         console.say(f"\n  API        {url}" + ("  (sam local start-api)" if options.docker else ""))

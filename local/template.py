@@ -37,9 +37,18 @@ class Template:
     @property
     def gateway_responses(self) -> Mapping[str, Any]:
         """What API Gateway answers itself, by response type."""
+        return dict(self._api_properties.get("GatewayResponses", {}))
+
+    @property
+    def authorizers(self) -> Mapping[str, Any]:
+        """The API's authorizers by name, as the template declares them."""
+        return dict(self._api_properties.get("Auth", {}).get("Authorizers", {}))
+
+    @property
+    def _api_properties(self) -> Mapping[str, Any]:
         for resource in self.resources.values():
             if resource["Type"] == "AWS::Serverless::Api":
-                return dict(resource["Properties"].get("GatewayResponses", {}))
+                return dict(resource.get("Properties", {}))
         return {}
 
 
