@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping
 
 from rich.console import Console
-from rich.text import Text
 
 from local.gateway.request_log import RequestLogEntry
 from local.triggers import DeliveryLogEntry
@@ -35,19 +34,35 @@ _ESCAPES = {
 }
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """Let the API go on when who read this has left; rich would end the program."""
+class _Terminal:
+    """Standard output; rich knows whether it has colors, from NO_COLOR, FORCE_COLOR and what it is."""
+
+    def __init__(self) -> None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal need not know all characters
+        self._console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self._lock = threading.Lock()
+        self._codes = {style: self._codes_of(style) for style in ("", "dim", *_STYLES.values())}
+
+    def _codes_of(self, style: str) -> tuple[str, str]:
+        """Find out what starts and ends a style; rendering each line with rich takes as long as a request."""
+        with self._console.capture() as rendered:
+            self._console.print("x", style=style, end="")
+        start, _, end = rendered.get().partition("x")
+        return start, end
+
+    def paint(self, text: str, style: str) -> str:
+        start, end = self._codes[style]
+        return f"{start}{text}{end}" if text else ""
+
+    def write(self, text: str) -> None:
+        """Write lines in one piece, whole even when threads write at the same time."""
+        with self._lock, contextlib.suppress(OSError, ValueError):  # who read this has left; the API goes on
+            self._console.file.write(text + "\n")
+            self._console.file.flush()
 
 
-def _make_console() -> Console:
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal need not know all that is printed
-    return _Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-
-
-_console = _make_console()
-_lock = threading.Lock()
+_terminal = _Terminal()
 _shown = {"metrics": True}
 
 
@@ -93,7 +108,7 @@ def quiet_sam() -> None:
 
 def say(text: str) -> None:
     """Print text, whole even when threads print at the same time."""
-    _print(Text(_escape(text)))
+    _terminal.write(_escape(text))
 
 
 def legible(line: str) -> list[str]:
@@ -143,23 +158,16 @@ def _metrics(entry: Mapping[str, object]) -> list[str] | None:
 
 
 def _event(outcome: tuple[str, str], seconds: float, what: str, note: str) -> None:
-    moment = time.strftime("%H:%M:%S")
-    what = _one_line(what)
-    _print(
-        Text.assemble(f"{moment} ", outcome, f" {seconds * 1000:6.0f} ms  {what}  ", (note.rstrip(), "dim"))
-    )
+    moment, took = time.strftime("%H:%M:%S"), f"{seconds * 1000:6.0f} ms"
+    note = _terminal.paint(_one_line(note.rstrip()), "dim")
+    _terminal.write(f"{moment} {_terminal.paint(*outcome)} {took}  {_one_line(what)}  {note}")
 
 
 def _block(function: str, lines: list[str], style: str = "") -> None:
     """Print lines of a function, in one piece."""
     if lines:
-        parts = [((f"{function:>27} │", "dim"), " ", (_one_line(line), style), "\n") for line in lines]
-        _print(Text.assemble(*[part for line in parts for part in line][:-1]))
-
-
-def _print(text: Text) -> None:
-    with _lock, contextlib.suppress(OSError):  # such as a terminal that is gone
-        _console.print(text)
+        margin = _terminal.paint(f"{function:>27} │", "dim")
+        _terminal.write("\n".join(f"{margin} {_terminal.paint(_one_line(line), style)}" for line in lines))
 
 
 def _escape(text: str) -> str:

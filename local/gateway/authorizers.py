@@ -15,6 +15,8 @@ from local.gateway.policy import InvalidPolicy, Policy
 from local.runtime.output import Write
 from local.runtime.warm import Functions
 
+MakeEvent = Callable[[], dict[str, Any]]
+
 
 class Refused(Exception):
     """The request does not pass."""
@@ -49,7 +51,7 @@ class Authorizers:
         authorizer: LambdaAuthorizer,
         identity: tuple[str, ...],
         method_arn: str,
-        make_event: Callable[[], dict[str, Any]],
+        make_event: MakeEvent,
     ) -> Mapping[str, str]:
         """Find out whether a method may be called; returns what the function is told of the caller.
 
@@ -71,7 +73,7 @@ class Authorizers:
         self,
         authorizer: LambdaAuthorizer,
         identity: tuple[str, ...],
-        make_event: Callable[[], dict[str, Any]],
+        make_event: MakeEvent,
     ) -> Policy:
         ttl = ttl_of(self._declared, authorizer.authorizer_name)
         if self._cache is None or ttl <= 0:

@@ -50,7 +50,7 @@ def complete(event: dict[str, Any], facts: Facts) -> None:
 
 
 def _group(facts: Facts) -> dict[str, list[str]]:
-    """Gather the values of each name, in the spelling that came first; headers of the connection are left out."""
+    """Gather the values of each name, in the spelling that came first, but not of the connection's own."""
     spelling: dict[str, str] = {}
     headers: dict[str, list[str]] = {}
     forwarded_for = []

@@ -26,7 +26,7 @@ _THREADS = 16
 _IDLE_TIMEOUT = 75
 """Seconds for which an idle connection is kept."""
 _MAX_RECEIVED = 10 * MAX_BODY
-"""Bytes. A body of up to this is received, so that a client reads why it is refused; a longer one is cut off."""
+"""Bytes. A body of up to this is received, so that the client reads why it is refused; then it is cut off."""
 _STOP_TIMEOUT = 5
 
 

@@ -77,7 +77,7 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
         return application
 
     def _construct_error_handling(self) -> None:
-        """Answer what is wrong with a request as API Gateway does; SAM CLI calls this when it makes the routes."""
+        """Answer errors as API Gateway does; SAM CLI calls this when it makes the routes."""
         self._app.register_error_handler(HTTPException, self._http_error)
         self._app.register_error_handler(Refused, lambda refused: self._refuse(refused.kind))
         self._app.register_error_handler(Exception, self._crash)
@@ -162,7 +162,7 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
             response.set_data(answer.decoded())
         return response
 
-    def _takes_bytes(self, mimetype: str) -> bool:
+    def _takes_bytes(self, mimetype: str | None) -> bool:
         """Tell whether the API's binary media types have what the client accepts first."""
         binary = set(self.api.binary_media_types)
         return "*/*" in binary or bool(binary & {mimetype, request.accept_mimetypes.best})

@@ -24,17 +24,13 @@ def fingerprint(*folders: str) -> Fingerprint:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
-                    else:
-                        _add(entry, found)
+                        continue
+                    try:
+                        status = entry.stat()
+                    except OSError:
+                        continue
+                    if stat.S_ISREG(status.st_mode):
+                        found.append((entry.path, status.st_mtime_ns, status.st_size))
         except OSError:
             continue
     return frozenset(found)
-
-
-def _add(entry: os.DirEntry[str], found: list[tuple[str, int, int]]) -> None:
-    try:
-        status = entry.stat()
-    except OSError:
-        return
-    if stat.S_ISREG(status.st_mode):
-        found.append((entry.path, status.st_mtime_ns, status.st_size))

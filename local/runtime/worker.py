@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import TextIOWrapper
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -70,9 +71,8 @@ def run(spec: FunctionSpec, events: Connection, logs: Connection) -> None:
     for stream in (1, 2):
         os.dup2(logs.fileno(), stream)
     logs.close()
-    for text in (sys.stdout, sys.stderr):
-        # Whatever a function prints, a lone surrogate too, must not fail it.
-        text.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+    # New ones: those of before may believe that they write to a file.
+    sys.stdout, sys.stderr = _text_stream(1), _text_stream(2)
     os.environ.clear()
     os.environ.update(spec.environment)
     sys.path[:0] = [spec.code, spec.root]
@@ -89,6 +89,11 @@ def run(spec: FunctionSpec, events: Connection, logs: Connection) -> None:
         request_id, event = message[:ID_LENGTH].decode(), message[ID_LENGTH:]
         context = Context(spec.name, spec.memory, time.monotonic() + spec.timeout, request_id)
         events.send_bytes(invoke(handler, event, context).pack())
+
+
+def _text_stream(descriptor: int) -> TextIOWrapper:
+    """Open a stream that takes whatever a function prints, lone surrogates too."""
+    return open(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def load(spec: FunctionSpec) -> Handler:
