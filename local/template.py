@@ -16,6 +16,7 @@ from samcli.lib.providers.sam_function_provider import SamFunctionProvider
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 
 from local.errors import LocalStackError
+from local.parameters import check_parameters
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,7 @@ def load_template(path: Path, parameters: Mapping[str, str]) -> Template:
     stack = stacks[0]
     if not stack.template_dict:
         raise LocalStackError(f"{path} is broken: it is empty. Run 'git checkout {path.name}' to restore it.")
-    declared = stack.template_dict.get("Parameters", {})
-    unknown = parameters.keys() - declared.keys()
-    if unknown:
-        raise LocalStackError(f"{path} has no parameter {', '.join(sorted(unknown))}.")
-    for name, value in parameters.items():
-        allowed = declared[name].get("AllowedValues")
-        if allowed and value not in map(str, allowed):
-            raise LocalStackError(f"{name} cannot be {value!r}. Give one of {', '.join(map(str, allowed))}.")
+    check_parameters(stack.template_dict.get("Parameters", {}), parameters)
     if not api.routes:
         raise LocalStackError(f"{path} has no API with routes, so there is nothing to serve.")
     return Template(path, stack.resources, functions, api)
