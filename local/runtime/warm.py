@@ -86,13 +86,15 @@ class WarmRuntime:
         stdout.write_str(self.pool(function_config).invoke(event.encode()).payload.decode())
 
     def pool(self, function_config: FunctionConfig) -> Pool:
+        """Find the workers of a function, as SAM CLI describes it."""
+        return self._pools.get(function_config.name) or self.pool_of(self._spec(function_config))
+
+    def pool_of(self, spec: FunctionSpec) -> Pool:
         """Find the workers of a function."""
         with self._lock:
-            pool = self._pools.get(function_config.name)
-            if pool is None:
-                pool = Pool(self._spec(function_config), self._concurrency, self._start, self._report)
-                self._pools[function_config.name] = pool
-            return pool
+            if spec.name not in self._pools:
+                self._pools[spec.name] = Pool(spec, self._concurrency, self._start, self._report)
+            return self._pools[spec.name]
 
     def preload(self) -> None:
         """Start the process that workers are forked from, so that the first one need not wait for it."""
