@@ -102,7 +102,7 @@ def function_failure(function: str, text: str) -> None:
 
 
 def quiet_sam() -> None:
-    """Keep SAM CLI from logging: what it would say, the request's own line does."""
+    """Keep SAM CLI from logging: what matters of it is raised, or reported by the gateway."""
     logging.getLogger("samcli").setLevel(logging.CRITICAL)
 
 

@@ -47,7 +47,8 @@ def _blocks(logs: Connection) -> Iterator[bytes]:
     rest = b""
     while chunk := os.read(logs.fileno(), _CHUNK):
         rest += chunk
-        while len(rest) < MAX_LINE and logs.poll(_PAUSE):
+        # Most lines are entries of a log, in JSON: they need not wait for more.
+        while not rest.endswith(b"}\n") and len(rest) < MAX_LINE and logs.poll(_PAUSE):
             if not (chunk := os.read(logs.fileno(), _CHUNK)):
                 break
             rest += chunk
