@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 _ACTION = "execute-api:Invoke"
@@ -113,5 +114,10 @@ def _strings(value: object) -> list[str]:
 
 
 def _matches(pattern: str, text: str, flags: int = 0) -> bool:
+    return _compiled(pattern, flags).fullmatch(text) is not None
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str, flags: int) -> re.Pattern[str]:
     wildcards = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(wildcards, text, flags | re.DOTALL) is not None
+    return re.compile(wildcards, flags | re.DOTALL)

@@ -8,7 +8,7 @@ import traceback
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from flask import Response, g, request
+from flask import Request, Response, g, request
 from samcli.lib.providers.provider import Cors
 from samcli.local.apigw.authorizers.lambda_authorizer import ContextIdentitySource, LambdaAuthorizer
 from samcli.local.apigw.local_apigw_service import LocalApigwService
@@ -119,11 +119,13 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
     def _route(self) -> Route | None:
         return self._dict_of_routes.get(self._route_key(request.method, request.endpoint))
 
-    def _generate_lambda_event(self, *arguments: Any) -> dict[str, Any]:
-        event: dict[str, Any] = super()._generate_lambda_event(*arguments)
-        fields = request.environ.get(HEADER_FIELDS) or request.headers.items()
-        client = request.remote_addr or ""
-        complete(event, Facts(g.request_id, request.path, client, request.scheme, self.port, fields))
+    def _generate_lambda_event(self, _: Request, *route: Any) -> dict[str, Any]:
+        # The request itself: each look through Flask's proxy costs, and SAM CLI looks fifty times.
+        itself: Request = request._get_current_object()  # type: ignore[attr-defined]
+        event: dict[str, Any] = super()._generate_lambda_event(itself, *route)
+        fields = itself.environ.get(HEADER_FIELDS) or itself.headers.items()
+        client = itself.remote_addr or ""
+        complete(event, Facts(g.request_id, itself.path, client, itself.scheme, self.port, fields))
         return event
 
     def _authorize(self, route: Route) -> dict[str, str] | None:
