@@ -20,7 +20,7 @@ from local.backends.process import Backends, BackendsConfig
 from local.errors import LocalStackError
 
 if TYPE_CHECKING:
-    from local.gateway import RequestLogEntry
+    from local.gateway.request_log import RequestLogEntry
 
 _WATCH_INTERVAL = 0.5
 """Seconds between two looks at whether all is well."""
@@ -117,13 +117,15 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
 
         from local import console, sam_local
         from local.backends.own_table import save_parameters
-        from local.gateway import Gateway
-        from local.runtime import WarmRuntime
+        from local.gateway.server import Server
+        from local.gateway.service import Gateway
+        from local.runtime.warm import Functions, WarmRuntime
         from local.template import load_template
         from local.triggers.mappings import queue_mappings, stream_mappings
         from local.triggers.triggers import Triggers, invoker
 
         console.quiet_sam()
+        console.configure(metrics=options.metrics)
         template = load_template(options.template, options.parameters)
         queues, streams = queue_mappings(template), stream_mappings(template)
         consumers: dict[str, list[str]] = {}
@@ -141,11 +143,13 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
             {"REDIS_URL": endpoints.redis},
             options.concurrency,
             log=console.function_line,
+            report=console.function_failure,
         )
         stack.callback(runtime.close)
         root = str(template.root)
         runner = LocalLambdaRunner(runtime, template.functions, cwd=root, real_path=root)
-        triggers = Triggers(queues, streams, invoker(runner), endpoints.aws, log=console.delivery)
+        functions = Functions(runner, runtime)
+        triggers = Triggers(queues, streams, invoker(functions), endpoints.aws, log=console.delivery)
         stack.callback(triggers.stop)
         runtime.preload()
         if options.docker:
@@ -160,10 +164,17 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
                 if entry.method != "GET":
                     triggers.wake()
 
-            gateway = Gateway(template, runner, port, log)
-            server = gateway.listen(options.host, listener.fileno())
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            stack.callback(server.shutdown)
+            gateway = Gateway(
+                template,
+                functions,
+                port,
+                log,
+                console.function_failure,
+                authorizer_cache=options.authorizer_cache,
+            )
+            server = Server(gateway, [listener])
+            server.start()
+            stack.callback(server.close)
 
         url = f"http://{options.host}:{port}"
         console.say(f"\n  API        {url}" + ("  (sam local start-api)" if options.docker else ""))

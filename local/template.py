@@ -16,6 +16,7 @@ from samcli.lib.providers.sam_function_provider import SamFunctionProvider
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 
 from local.errors import LocalStackError
+from local.parameters import check_parameters
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,18 @@ class Template:
     @property
     def gateway_responses(self) -> Mapping[str, Any]:
         """What API Gateway answers itself, by response type."""
+        return dict(self._api_properties.get("GatewayResponses", {}))
+
+    @property
+    def authorizers(self) -> Mapping[str, Any]:
+        """The API's authorizers by name, as the template declares them."""
+        return dict(self._api_properties.get("Auth", {}).get("Authorizers", {}))
+
+    @property
+    def _api_properties(self) -> Mapping[str, Any]:
         for resource in self.resources.values():
             if resource["Type"] == "AWS::Serverless::Api":
-                return dict(resource["Properties"].get("GatewayResponses", {}))
+                return dict(resource.get("Properties", {}))
         return {}
 
 
@@ -72,13 +82,7 @@ def load_template(path: Path, parameters: Mapping[str, str]) -> Template:
     if not stack.template_dict:
         raise LocalStackError(f"{path} is broken: it is empty. Run 'git checkout {path.name}' to restore it.")
     declared = stack.template_dict.get("Parameters", {})
-    unknown = parameters.keys() - declared.keys()
-    if unknown:
-        raise LocalStackError(f"{path} has no parameter {', '.join(sorted(unknown))}.")
-    for name, value in parameters.items():
-        allowed = declared[name].get("AllowedValues")
-        if allowed and value not in map(str, allowed):
-            raise LocalStackError(f"{name} cannot be {value!r}. Give one of {', '.join(map(str, allowed))}.")
+    check_parameters(declared, parameters)
     if not api.routes:
         raise LocalStackError(f"{path} has no API with routes, so there is nothing to serve.")
     values = {name: str(each["Default"]) for name, each in declared.items() if "Default" in each}

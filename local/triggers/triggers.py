@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
 from collections.abc import Iterable
 from typing import Any
 
 import boto3
-from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
-from samcli.lib.utils.stream_writer import StreamWriter
 
+from local.runtime.warm import Functions
 from local.triggers.mappings import EventSourceMapping
 from local.triggers.poller import Event, InvocationFailed, Invoke, Log, Poller
 from local.triggers.queue import QueuePoller
@@ -55,15 +53,13 @@ class Triggers:
             poller.stop(deadline)
 
 
-def invoker(runner: LocalLambdaRunner) -> Invoke:
+def invoker(functions: Functions) -> Invoke:
     """Make what calls functions of the local stack."""
 
     def invoke(function: str, event: Event) -> Any:
-        answer = io.StringIO()
-        runner.invoke(function, json.dumps(event), stdout=StreamWriter(answer))
-        result = json.loads(answer.getvalue())
-        if isinstance(result, dict) and "errorType" in result:
-            raise InvocationFailed(result["errorMessage"])
-        return result
+        result = functions.invoke(function, json.dumps(event).encode())
+        if result.failed:
+            raise InvocationFailed(result.payload.decode())
+        return json.loads(result.payload)
 
     return invoke

@@ -1,0 +1,24 @@
+"""What the gateway tells of a request that it answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RequestLogEntry:
+    """A request that was answered."""
+
+    method: str
+    path: str
+    """With the query string, as the client sent it."""
+    status: int
+    seconds: float
+    function: str | None
+    """The function of the route; None when there is no such route."""
+    cache: str | None
+    """What the response says of the cache, if anything."""
+
+
+RequestLog = Callable[[RequestLogEntry], None]

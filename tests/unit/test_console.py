@@ -1,0 +1,146 @@
+"""Whatever is printed, it is shown on lines of its own, and cannot pass for anything else."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local import console
+from local.gateway.request_log import RequestLogEntry
+from tests.conftest import ROOT
+
+FORBIDDEN = {chr(code) for code in [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0x202E]} - {"\t", "\n"}
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+METRIC = st.fixed_dictionaries(
+    {"_aws": JSON | st.fixed_dictionaries({"CloudWatchMetrics": JSON | st.lists(
+        JSON | st.fixed_dictionaries({"Metrics": JSON | st.lists(
+            JSON | st.fixed_dictionaries({"Name": JSON | st.just("count")})
+        )})
+    )})},
+    optional={"count": JSON | st.lists(JSON)},
+)  # fmt: skip
+ENTRY = st.fixed_dictionaries({"level": JSON, "message": JSON}, optional={"exception": JSON, "x": JSON})
+
+
+@pytest.fixture(autouse=True)
+def metrics_are_shown() -> Iterator[None]:
+    yield
+    console.configure(metrics=True)
+
+
+def printed(function: Any, *arguments: Any) -> str:
+    output = io.StringIO()
+    with redirect_stdout(output):
+        function(*arguments)
+    return output.getvalue()
+
+
+def entry(**changes: Any) -> RequestLogEntry:
+    fields = {"method": "GET", "path": "/tasks", "status": 200, "seconds": 0.012, "function": "F"}
+    return RequestLogEntry(**{**fields, "cache": None, **changes})
+
+
+def test_a_request_is_one_line() -> None:
+    line = printed(console.request, entry(cache="hit"))
+    assert line[9:] == "200     12 ms  GET    /tasks  F cache hit\n"
+
+
+@given(path=st.text(), method=st.text(), cache=st.none() | st.text())
+def test_a_client_cannot_forge_lines(path: str, method: str, cache: str | None) -> None:
+    output = printed(console.request, entry(path=path, method=method, cache=cache))
+    assert output.count("\n") == 1
+    assert not FORBIDDEN & set(output)
+
+
+def test_a_long_path_is_cut() -> None:
+    assert len(printed(console.request, entry(path="/" * 100_000))) < 3000
+
+
+@given(st.text() | JSON.map(json.dumps) | METRIC.map(json.dumps) | ENTRY.map(json.dumps))
+def test_a_function_may_print_anything(text: str) -> None:
+    output = printed(console.function_line, "F", text)
+    assert not FORBIDDEN & set(output)
+    assert all(" F │ " in line for line in output.splitlines())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"_aws": 1}',
+        '{"_aws": {"CloudWatchMetrics": [{"Metrics": [{"Name": "x"}]}]}}',
+        '{"_aws": {"CloudWatchMetrics": [{"Metrics": [{"Name": "x"}]}]}, "x": "y"}',
+        '{"_aws": {"CloudWatchMetrics": [{"Metrics": [{"Name": "x"}]}]}, "x": ' + "9" * 400 + "}",
+        "[" * 100_000,
+        '{"level": ' + "[" * 100_000,
+        "9" * 10_000,
+    ],
+)
+def test_what_looks_structured_and_is_not_is_shown_as_it_is(text: str) -> None:
+    assert printed(console.function_line, "F", text) == f"{'F':>27} │ {text}\n"
+
+
+def test_a_log_entry_is_shown_for_people() -> None:
+    line = json.dumps({"level": "INFO", "message": "task created", "task_id": "x", "timestamp": "now"})
+    assert printed(console.function_line, "F", line).endswith('│ INFO task created  task_id="x"\n')
+
+
+def test_the_message_of_a_log_entry_cannot_forge_lines() -> None:
+    line = json.dumps({"level": "INFO", "message": "a\n12:00:00 200 fine\x1b[2J"})
+    assert printed(console.function_line, "F", line).count("\n") == 1
+
+
+def test_a_traceback_in_a_log_entry_keeps_its_lines() -> None:
+    line = json.dumps({"level": "ERROR", "message": "m", "exception": "Traceback\n  File\nValueError"})
+    assert [row.partition("│ ")[2] for row in printed(console.function_line, "F", line).splitlines()] == [
+        "ERROR m  ",
+        "Traceback",
+        "  File",
+        "ValueError",
+    ]
+
+
+def test_metrics_can_be_hidden() -> None:
+    metric = {"_aws": {"CloudWatchMetrics": [{"Metrics": [{"Name": "Hits"}]}]}, "Hits": [1, 2]}
+    assert "metric Hits=3" in printed(console.function_line, "F", json.dumps(metric))
+    console.configure(metrics=False)
+    assert printed(console.function_line, "F", json.dumps(metric)) == ""
+    assert printed(console.function_line, "F", '{"_aws": 1}') != ""
+
+
+def run(code: str, **variables: str) -> bytes:
+    program = f"from local import console\n{code}"
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "TERM": "xterm", **variables}
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60).stdout
+
+
+FAILURE = "console.function_failure('F', 'Task timed out after 10.00 seconds')"
+
+
+def test_failures_are_red_where_there_are_colors() -> None:
+    assert b"\x1b[31mTask timed out after 10.00 seconds\x1b[0m" in run(FAILURE, FORCE_COLOR="1")
+    assert b"\x1b" not in run(FAILURE)
+    assert b"\x1b[31m" not in run(FAILURE, FORCE_COLOR="1", NO_COLOR="1")
+
+
+def test_a_terminal_need_not_know_unicode() -> None:
+    output = run("console.say('caf\\u00e9 \\ud800')", PYTHONIOENCODING="ascii")
+    assert output == b"caf\\xe9 \\ud800\n"
+
+
+def test_a_reader_that_left_is_no_error() -> None:
+    code = "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), 1); console.say('x'); os._exit(0)"
+    assert run(code) == b""

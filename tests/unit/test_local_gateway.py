@@ -1,0 +1,483 @@
+"""The local gateway answers as API Gateway does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from samcli.local.apigw.local_apigw_service import LocalApigwService
+from werkzeug.test import Client, TestResponse
+
+from local.gateway.authorizer_cache import AuthorizerCache, ttl_of
+from local.gateway.gateway_responses import DEFAULT_5XX, MISSING_AUTHENTICATION_TOKEN, GatewayResponses
+from local.gateway.policy import InvalidPolicy, Policy
+from local.gateway.proxy_response import MalformedResponse, parse_response
+from local.gateway.request_log import RequestLogEntry
+from local.gateway.service import Gateway
+from local.runtime.spec import Result, failure
+from local.template import Template, load_template
+from tests.conftest import ROOT
+
+TEMPLATE = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Api:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: v1
+      BinaryMediaTypes: [image/png]
+      Auth:
+        DefaultAuthorizer: Token
+        Authorizers:
+          Token:
+            FunctionArn: !GetAtt Authorize.Arn
+            Identity: {Header: Authorization, ReauthorizeEvery: 60}
+  Authorize: &function
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: ., Handler: app.handler, Runtime: python3.13}
+  Thing:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: .
+      Handler: app.handler
+      Runtime: python3.13
+      Events:
+        Get: {Type: Api, Properties: {RestApiId: !Ref Api, Method: GET, Path: "/things/{id}"}}
+        Put: {Type: Api, Properties: {RestApiId: !Ref Api, Method: PUT, Path: "/things/{id}"}}
+        Open:
+          Type: Api
+          Properties: {RestApiId: !Ref Api, Method: ANY, Path: /open, Auth: {Authorizer: NONE}}
+"""
+Answer = Callable[[dict[str, Any]], object]
+
+
+def policy(event: dict[str, Any], effect: str = "Allow", **statement: Any) -> dict[str, Any]:
+    resource = event["methodArn"].split("/")[0] + "/*"
+    statement = {"Effect": effect, "Action": "execute-api:Invoke", "Resource": resource, **statement}
+    return {
+        "principalId": "someone",
+        "policyDocument": {"Statement": [statement]},
+        "context": {"name": "Someone", "number": 1, "yes": True},
+    }
+
+
+class Functions:
+    """Functions that answer as a test wants."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.answers: dict[str, Answer] = {
+            "Thing": lambda _: {"statusCode": 200, "body": "{}"},
+            "Authorize": policy,
+        }
+        self.version = 1
+
+    def is_debugging(self) -> bool:
+        return False
+
+    def code(self, name: str) -> int:
+        return self.version
+
+    def invoke(self, name: str, event: bytes) -> Result:
+        parsed = json.loads(event)
+        self.events.append((name, parsed))
+        answer = self.answers[name](parsed)
+        return answer if isinstance(answer, Result) else Result(json.dumps(answer).encode())
+
+    def calls(self, name: str) -> list[dict[str, Any]]:
+        return [event for function, event in self.events if function == name]
+
+
+class Api:
+    """A gateway with such functions, and a client of it."""
+
+    def __init__(self, template: Template, **options: Any) -> None:
+        self.functions = Functions()
+        self.log: list[RequestLogEntry] = []
+        self.reports: list[tuple[str, str]] = []
+        gateway = Gateway(
+            template,
+            self.functions,
+            3000,
+            log=self.log.append,
+            report=lambda name, text: self.reports.append((name, text)),
+            **options,
+        )
+        self._client = Client(gateway.application)
+
+    def __call__(self, path: str = "/open", method: str = "GET", **options: Any) -> TestResponse:
+        base = {"REMOTE_ADDR": "127.0.0.1"}
+        return self._client.open(path, method=method, environ_base=base, **options)
+
+    def answer(self, answer: object) -> TestResponse:
+        self.functions.answers["Thing"] = lambda _: answer
+        return self()
+
+    @property
+    def event(self) -> dict[str, Any]:
+        return self.functions.calls("Thing")[-1]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    path: Path = tmp_path_factory.mktemp("template") / "template.yaml"
+    path.write_text(TEMPLATE)
+    return load_template(path, {})
+
+
+@pytest.fixture
+def api(template: Template) -> Api:
+    return Api(template)
+
+
+SIGNED_IN = {"headers": {"Authorization": "Bearer x"}}
+
+
+class TestRoutes:
+    @pytest.mark.parametrize(
+        ("path", "method"),
+        [("/nowhere", "GET"), ("/things/1", "HEAD"), ("/things/1", "DELETE"), ("/things/1", "BREW"),
+         ("/things//1", "GET"), ("/things/1", "OPTIONS")],
+    )  # fmt: skip
+    def test_what_is_no_route_is_a_missing_token(self, api: Api, path: str, method: str) -> None:
+        response = api(path, method)
+        assert response.status_code == 403
+        if method != "HEAD":
+            assert response.json == {"message": "Missing Authentication Token"}
+        assert api.functions.events == []
+        assert api.log[0].status == 403
+        assert api.log[0].function is None
+
+    def test_head_is_for_those_who_have_the_route(self, api: Api) -> None:
+        response = api("/open", "HEAD")
+        assert response.status_code == 200
+        assert response.data == b""
+
+    def test_a_slash_at_the_end_does_not_matter(self, api: Api) -> None:
+        assert api("/open/").status_code == 200
+
+    def test_a_body_of_more_than_10_mb_is_too_large(self, api: Api) -> None:
+        limit = 10 * 1024 * 1024
+        assert api(method="POST", data=b"x" * limit).status_code == 200
+        assert api(method="POST", data=b"x" * (limit + 1)).status_code == 413
+
+    def test_a_request_is_logged_as_it_was_sent(self, api: Api) -> None:
+        api("/open?a=%0A&b")
+        entry = api.log[0]
+        assert (entry.method, entry.path, entry.status, entry.function) == (
+            "GET",
+            "/open?a=%0A&b",
+            200,
+            "Thing",
+        )
+
+
+class TestEvents:
+    def test_repeated_headers_and_parameters_are_all_there(self, api: Api) -> None:
+        api("/open?a=1&a=2&b=&c", headers=[("X-Twice", "1"), ("x-once", "ü")])
+        assert api.event["queryStringParameters"] == {"a": "2", "b": "", "c": ""}
+        assert api.event["multiValueQueryStringParameters"] == {"a": ["1", "2"], "b": [""], "c": [""]}
+        assert api.event["multiValueHeaders"]["X-Twice"] == ["1"]
+
+    def test_what_is_not_there_is_null(self, api: Api) -> None:
+        api()
+        for name in ("queryStringParameters", "multiValueQueryStringParameters", "body", "pathParameters"):
+            assert api.event[name] is None
+
+    def test_the_context_is_of_this_request(self, api: Api) -> None:
+        before = datetime.now(UTC).timestamp()
+        api("/things/7", **SIGNED_IN)
+        api("/things/8", **SIGNED_IN)
+        first, second = (event["requestContext"] for event in api.functions.calls("Thing"))
+        assert first["requestId"] != second["requestId"]
+        assert first["path"] == "/things/7"
+        assert first["resourcePath"] == "/things/{id}"
+        assert before - 1 <= first["requestTimeEpoch"] / 1000 <= before + 60
+        assert first["authorizer"] == {
+            "principalId": "someone",
+            "name": "Someone",
+            "number": "1",
+            "yes": "true",
+        }
+
+    def test_where_a_request_came_from(self, api: Api) -> None:
+        api(headers={"X-Forwarded-For": "9.9.9.9", "X-Forwarded-Proto": "https", "User-Agent": "me"})
+        assert api.event["headers"]["X-Forwarded-For"] == "9.9.9.9, 127.0.0.1"
+        assert api.event["headers"]["X-Forwarded-Proto"] == "http"
+        assert api.event["headers"]["X-Forwarded-Port"] == "3000"
+        assert api.event["requestContext"]["identity"]["userAgent"] == "me"
+
+
+class TestAuthorizer:
+    def get(self, api: Api, who: str = "x", method: str = "GET") -> int:
+        return api("/things/1", method, headers={"Authorization": who}).status_code
+
+    def asked(self, api: Api) -> int:
+        return len(api.functions.calls("Authorize"))
+
+    def test_a_policy_is_kept_per_token_and_applies_to_every_route(self, api: Api) -> None:
+        assert [self.get(api), self.get(api), self.get(api, method="PUT")] == [200, 200, 200]
+        assert self.asked(api) == 1
+        self.get(api, "y")
+        assert self.asked(api) == 2
+
+    def test_a_refusal_is_kept_too(self, api: Api) -> None:
+        api.functions.answers["Authorize"] = lambda event: policy(event, "Deny")
+        assert [self.get(api), self.get(api)] == [403, 403]
+        assert self.asked(api) == 1
+        assert api.functions.calls("Thing") == []
+
+    def test_a_kept_policy_ends_when_it_says(self, api: Api) -> None:
+        past = {"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}
+        api.functions.answers["Authorize"] = lambda event: policy(event, Condition=past)
+        assert self.get(api) == 403
+
+    def test_no_token_is_unauthorized_and_nobody_is_asked(self, api: Api) -> None:
+        response = api("/things/1")
+        assert (response.status_code, response.json) == (401, {"message": "Unauthorized"})
+        assert self.asked(api) == 0
+
+    @pytest.mark.parametrize(
+        ("answer", "status"),
+        [
+            (failure("KeyError", "x"), 500),
+            (failure("Exception", "Unauthorized"), 401),
+            ("no policy", 500),
+            ({"principalId": "x", "policyDocument": {"Statement": []}}, 500),
+        ],
+    )
+    def test_failures_are_not_kept(self, api: Api, answer: object, status: int) -> None:
+        api.functions.answers["Authorize"] = lambda _: answer
+        assert self.get(api) == status
+        api.functions.answers["Authorize"] = policy
+        assert self.get(api) == 200
+
+    def test_new_code_is_asked_again(self, api: Api) -> None:
+        self.get(api)
+        api.functions.version = 2
+        self.get(api)
+        assert self.asked(api) == 2
+
+    def test_it_can_be_switched_off(self, template: Template) -> None:
+        api = Api(template, authorizer_cache=False)
+        assert [self.get(api), self.get(api)] == [200, 200]
+        assert self.asked(api) == 2
+
+
+class TestAuthorizerCache:
+    def policy(self) -> Policy:
+        return Policy((), {})
+
+    def test_a_policy_expires(self) -> None:
+        now = [0.0]
+        cache = AuthorizerCache(clock=lambda: now[0])
+        cache.put("key", self.policy(), 60)
+        now[0] = 59.9
+        assert cache.get("key") == self.policy()
+        now[0] = 60.0
+        assert cache.get("key") is None
+
+    def test_it_has_a_size(self) -> None:
+        cache = AuthorizerCache(max_policies=2)
+        for key in "abc":
+            cache.put(key, self.policy(), 60)
+        assert [cache.get(key) is not None for key in "abc"] == [False, True, True]
+
+    def test_zero_seconds_keep_nothing(self) -> None:
+        cache = AuthorizerCache()
+        cache.put("key", self.policy(), 0)
+        assert cache.get("key") is None
+
+    def test_the_template_says_for_how_long(self) -> None:
+        assert ttl_of({"T": {"Identity": {"ReauthorizeEvery": 0}}}, "T") == 0
+        assert ttl_of({"T": {"Identity": {"Header": "Authorization"}}}, "T") == 300
+        assert ttl_of({}, "T") == 300
+        declared = load_template(ROOT / "template.yaml", {}).authorizers
+        assert ttl_of(declared, "TokenAuthorizer") == 300
+
+
+class TestPolicies:
+    ARN = "arn:aws:execute-api:us-east-1:123456789012:abc/v1/GET/tasks"
+
+    def parse(self, *statements: dict[str, Any]) -> Policy:
+        answer = {"principalId": "x", "policyDocument": {"Statement": list(statements)}}
+        return Policy.parse(json.dumps(answer).encode())
+
+    def allow(self, **changes: Any) -> dict[str, Any]:
+        return {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*", **changes}
+
+    @pytest.mark.parametrize(
+        ("changes", "allowed"),
+        [
+            ({}, True),
+            ({"Action": ["execute-api:*"]}, True),
+            ({"Action": "lambda:Invoke"}, False),
+            ({"Resource": "arn:aws:execute-api:*/v1/*/tasks"}, True),
+            ({"Resource": "arn:aws:execute-api:*/v1/POST/*"}, False),
+            ({"Resource": ARN + ".*"}, False),
+            ({"Condition": {"DateLessThan": {"aws:CurrentTime": "1970-01-01T00:00:11Z"}}}, True),
+            ({"Condition": {"DateLessThan": {"aws:CurrentTime": "1970-01-01T00:00:10Z"}}}, False),
+            ({"Condition": {"DateGreaterThan": {"aws:CurrentTime": "1970-01-01T00:00:09Z"}}}, True),
+            ({"Condition": {"DateLessThan": {"aws:CurrentTime": "some day"}}}, False),
+            ({"Condition": {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}}, False),
+        ],
+    )
+    def test_statements_apply(self, changes: dict[str, Any], allowed: bool) -> None:
+        assert self.parse(self.allow(**changes)).allows(self.ARN, now=10) is allowed
+
+    def test_a_deny_wins(self) -> None:
+        deny = {**self.allow(), "Effect": "Deny"}
+        assert not self.parse(self.allow(), deny).allows(self.ARN, now=10)
+
+    @given(st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["Allow", "Statement"]),
+        lambda inner: st.lists(inner) | st.dictionaries(
+            st.sampled_from(["principalId", "policyDocument", "Statement", "Effect", "context"]), inner
+        ),
+    ))  # fmt: skip
+    def test_what_is_no_policy_is_refused(self, answer: object) -> None:
+        with pytest.raises(InvalidPolicy):
+            Policy.parse(json.dumps(answer).encode())
+
+
+OK = {"statusCode": 200}
+
+
+class TestResponses:
+    @pytest.mark.parametrize(
+        ("answer", "reason"),
+        [
+            (None, "it is null, not an object"),
+            ([], "it is an array"),
+            ("text", "it is a string"),
+            ({}, "no statusCode"),
+            ({"statusCode": "many"}, 'statusCode "many"'),
+            ({"statusCode": True}, "statusCode true"),
+            ({"statusCode": 99}, "statusCode 99"),
+            ({**OK, "body": {}}, "the body is an object, not a string"),
+            ({**OK, "body": 1}, "the body is a number, not a string"),
+            ({**OK, "headers": []}, "headers is an array"),
+            ({**OK, "headers": {"x": 1}}, "the header x is a number, not a string"),
+            ({**OK, "headers": {"x": "a\nb"}}, "characters"),
+            ({**OK, "headers": {"x y": "a"}}, "characters"),
+            ({**OK, "headers": {"x": "€"}}, "characters"),
+            ({**OK, "multiValueHeaders": {"x": "y"}}, "x in multiValueHeaders is a string"),
+            ({**OK, "multiValueHeaders": {"x": [None]}}, "the header x is null"),
+            ({**OK, "isBase64Encoded": "maybe"}, "isBase64Encoded is a string"),
+            ({**OK, "Body": "x"}, "not known: Body"),
+        ],
+    )
+    def test_what_api_gateway_refuses_is_a_502_with_its_reason(
+        self, api: Api, answer: object, reason: str
+    ) -> None:
+        response = api.answer(answer)
+        assert (response.status_code, response.json) == (502, {"message": "Internal server error"})
+        [(function, report)] = api.reports
+        assert function == "Thing"
+        assert report.startswith("Malformed Lambda proxy response: ")
+        assert reason in report
+
+    def test_a_function_that_failed_is_a_502_and_told_by_the_runtime(self, api: Api) -> None:
+        assert api.answer(failure("KeyError", "x")).status_code == 502
+        assert api.reports == []
+
+    @pytest.mark.parametrize(
+        "message", ["Unauthorized", "Internal server error", "Missing Authentication Token"]
+    )
+    def test_a_functions_own_words_are_never_taken_for_the_gateways(self, api: Api, message: str) -> None:
+        response = api.answer({**OK, "body": json.dumps({"message": message})})
+        assert (response.status_code, response.json) == (200, {"message": message})
+
+    def test_headers_are_merged(self, api: Api) -> None:
+        response = api.answer(
+            {**OK, "headers": {"X-A": "1", "X-B": "2"}, "multiValueHeaders": {"X-A": ["0", "1"]}}
+        )
+        assert response.headers.getlist("X-A") == ["0", "1"]
+        assert response.headers.getlist("X-B") == ["2"]
+        assert response.headers["Content-Type"] == "application/json"
+
+    def test_headers_of_the_connection_are_the_gateways(self, api: Api) -> None:
+        headers = {"Connection": "close", "Content-Length": "7", "Date": "now", "content-type": "text/x"}
+        response = api.answer({**OK, "body": "abc", "headers": headers})
+        assert "Connection" not in response.headers
+        assert response.headers["Content-Length"] == "3"
+        assert response.headers["x-amzn-Remapped-Date"] == "now"
+        assert response.headers.getlist("Content-Type") == ["text/x"]
+
+    def test_bytes_are_decoded_where_the_api_has_them(self, api: Api) -> None:
+        png = {"headers": {"Content-Type": "image/png"}, "isBase64Encoded": True}
+        assert api.answer({**OK, **png, "body": "AAE="}).data == b"\x00\x01"
+        assert api.answer({**OK, "body": "AAE=", "isBase64Encoded": True}).data == b"AAE="
+        assert api.answer({**OK, **png, "body": "A!"}).status_code == 502
+        assert "no base64" in api.reports[0][1]
+
+    @pytest.mark.parametrize("status", [204, 304])
+    def test_some_statuses_have_no_body(self, api: Api, status: int) -> None:
+        response = api.answer({"statusCode": status, "body": "x", "headers": {"ETag": '"1"'}})
+        assert (response.status_code, response.data, response.headers["ETag"]) == (status, b"", '"1"')
+
+    @given(st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(
+            st.sampled_from(["statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"]), inner
+        ),
+    ))  # fmt: skip
+    def test_any_answer_is_taken_or_refused(self, answer: object) -> None:
+        try:
+            response = parse_response(json.dumps(answer).encode())
+        except MalformedResponse:
+            return
+        assert isinstance(response.body, str)
+        assert all(isinstance(text, str) for pair in response.headers for text in pair)
+
+    def test_an_error_of_the_gateway_itself_is_told(self, api: Api) -> None:
+        api.functions.answers.clear()
+        assert api().status_code == 502
+        [(name, text)] = api.reports
+        assert name == "gateway"
+        assert text.endswith("KeyError: 'Thing'")
+
+
+class TestGatewayResponses:
+    def test_a_type_without_a_template_has_the_default_of_its_class(self) -> None:
+        headers = {"x-request-id": "context.requestId", "X-Word": "'word'"}
+        responses = GatewayResponses(
+            {
+                DEFAULT_5XX: {
+                    "StatusCode": "500",
+                    "ResponseParameters": {"Headers": headers},
+                    "ResponseTemplates": {"application/json": '{"m": $context.error.messageString}'},
+                }
+            }
+        )
+        response = responses.make("AUTHORIZER_FAILURE", "the-id")
+        assert (response.status, response.body) == (500, '{"m": "Internal server error"}')
+        assert response.headers["x-request-id"] == "the-id"
+        assert response.headers["X-Word"] == "word"
+
+    def test_without_any_template_they_are_api_gateways_own(self) -> None:
+        assert GatewayResponses({}).make(DEFAULT_5XX, "id").status == 502
+        assert GatewayResponses({}).make(MISSING_AUTHENTICATION_TOKEN, "id").status == 403
+
+    def test_the_projects_own_are_problem_details(self) -> None:
+        responses = GatewayResponses(load_template(ROOT / "template.yaml", {}).gateway_responses)
+        for kind in ("DEFAULT_4XX", "DEFAULT_5XX", "UNAUTHORIZED", "ACCESS_DENIED", "REQUEST_TOO_LARGE"):
+            response = responses.make(kind, "id")
+            assert response.headers["Content-Type"] == "application/problem+json"
+            assert json.loads(response.body)["status"] == response.status
+
+
+def test_sam_cli_has_what_the_gateway_reaches_into() -> None:
+    for name in (
+        "create", "_construct_error_handling", "_request_handler", "_generate_lambda_event", "_route_key",
+        "_generate_lambda_authorizer_event", "_create_method_arn", "_build_v1_context",
+    ):  # fmt: skip
+        assert hasattr(LocalApigwService, name), (
+            f"SAM CLI has no {name} any more: see local/gateway/service.py"
+        )
