@@ -10,13 +10,13 @@ CHECKOV := $(VENV)-checkov
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header
 
-ALL_TESTS := $(addprefix tests/,unit component contract browser build docker)
+AT_ONCE := -n auto --maxprocesses 4
 
 -include .env
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sam-local migrate unit test test-all bench lint format types validate openapi lock clean build-SharedLayer build-CompiledLayerArm64 \
+.PHONY: help install run sam-local migrate unit component test test-all bench lint format types validate openapi lock clean build-SharedLayer build-CompiledLayerArm64 \
 	build-CompiledLayerX86
 
 help: ## List these commands
@@ -46,11 +46,15 @@ migrate: $(INSTALLED) ## Migrate what is in a stack's tables; ARGS="--help" list
 unit: $(INSTALLED) ## Run the tests that need no server, in seconds; ARGS are passed to pytest
 	@$(BIN)/python -m pytest tests/unit $(ARGS)
 
-test: $(INSTALLED) ## Run what runs on a laptop: also moto, the local stack, Chromium if it is there; ARGS as for unit
-	@$(BIN)/python -m pytest $(ARGS)
+component: $(INSTALLED) ## Run the tests with moto, and with Redis where it is installed; ARGS as for unit
+	@$(BIN)/python -m pytest $(AT_ONCE) tests/component $(ARGS)
+
+test: $(INSTALLED) ## Run what runs on a laptop: also the local stack, and Chromium if it is there; ARGS as for unit
+	@$(BIN)/python -m pytest $(AT_ONCE) $(ARGS)
 
 test-all: $(INSTALLED) ## Run all tests: also what sam build makes, and SAM CLI in Docker; ARGS as for unit
-	@$(BIN)/python -m pytest $(ALL_TESTS) $(ARGS)
+	@$(BIN)/python -m pytest $(AT_ONCE) $(ARGS)
+	@$(BIN)/python -m pytest tests/build tests/docker $(ARGS)
 
 bench: $(INSTALLED) ## Measure how fast it is, and write tests/performance/RESULTS.md
 	@$(BIN)/python -m tests.performance $(ARGS)

@@ -40,6 +40,12 @@ _CONFIG = Config(
     # spares them is the rate.
     retries={"mode": "adaptive", "total_max_attempts": 10},
 )
+_LOCAL_CONFIG = Config(
+    connect_timeout=1,
+    read_timeout=10,
+    max_pool_connections=WRITERS,
+    retries={"mode": "standard", "total_max_attempts": 2},
+)
 _LINE_INTERVAL = 1
 """Seconds between two lines about the progress."""
 
@@ -144,7 +150,7 @@ def local_stack(url: str) -> Stack:
         region_name=REGION,
         aws_access_key_id="local",
         aws_secret_access_key="local",  # noqa: S106 (the emulator takes any)
-        config=_CONFIG,
+        config=_LOCAL_CONFIG,
     )
     try:
         parameters = load_parameters(client)

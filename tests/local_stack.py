@@ -10,10 +10,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import requests
 
 ROOT = Path(__file__).parent.parent
@@ -67,6 +68,17 @@ class Stack:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(30)
+
+
+def processes_of(pid: int) -> list[psutil.Process]:
+    """A process, and those that it started, directly or not."""
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def are_gone(processes: Iterable[psutil.Process]) -> bool:
+    """Whether all have ended; those that wait to be collected have."""
+    return all(not each.is_running() or each.status() == psutil.STATUS_ZOMBIE for each in processes)
 
 
 def await_condition(condition: Callable[[], bool], timeout: float = 60) -> None:

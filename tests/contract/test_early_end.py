@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -11,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.test_stack import processes_of
-from tests.local_stack import ROOT, await_condition
+from tests.local_stack import ROOT, are_gone, await_condition, processes_of
 
 A_TEST = """
 import time
@@ -30,12 +27,9 @@ def test_no_stack_is_left_behind(tmp_path: Path, number: int) -> None:
     command = [sys.executable, "-m", "pytest", "-s", "-p", "tests.conftest", "--rootdir", str(tmp_path), file]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as tests:
         assert tests.stdout is not None
-        group = next(int(line.split()[-1]) for line in tests.stdout if "stack " in line)
-        assert processes_of(group)
+        stack = next(int(line.split()[-1]) for line in tests.stdout if "stack " in line)
+        processes = processes_of(stack)
+        assert len(processes) > 2
         tests.send_signal(number)
         tests.wait(60)
-    try:
-        await_condition(lambda: not processes_of(group), timeout=10)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
+    await_condition(lambda: are_gone(processes), timeout=20)

@@ -14,35 +14,19 @@ from typing import Any
 import pytest
 import requests
 
-from tests.contract.test_durability import descendants
-from tests.local_stack import ROOT, Stack, await_condition, sign_up
+from tests.local_stack import ROOT, Stack, are_gone, await_condition, processes_of, sign_up
 
 StartStack = Callable[..., Stack]
 TARGET = {"X-Amz-Target": "DynamoDB_20120810.ListTables", "Content-Type": "application/x-amz-json-1.0"}
 
 
-def is_running(pid: int) -> bool:
-    """Whether a process is there, and is not one that ended and waits to be collected."""
-    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
-    return bool(done.stdout.strip()) and not done.stdout.startswith("Z")
-
-
-def process_of(stack: Stack, part: str) -> int:
-    """The process of a stack whose command has this part."""
-    for pid in descendants(stack.process.pid):
-        command = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True).stdout
-        if part in command:
-            return pid
-    raise AssertionError(f"no process with {part}")
-
-
 def test_it_ends_with_an_error_when_its_backends_die(start_stack: StartStack) -> None:
     stack = start_stack("--no-state")
     sign_up(stack.url)
-    everything = descendants(stack.process.pid)
-    os.kill(process_of(stack, "local.backends"), signal.SIGKILL)
+    everything = processes_of(stack.process.pid)
+    next(each for each in everything if "local.backends" in each.cmdline()).kill()
     assert stack.process.wait(30) == 1
-    await_condition(lambda: not any(map(is_running, everything)))
+    await_condition(lambda: are_gone(everything))
     assert [line for line in stack.lines if line.startswith("error: The backends ended")]
 
 
@@ -60,11 +44,11 @@ def test_it_ends_when_its_parent_does(tmp_path: Path) -> None:
     with parent.stdout:
         child = int(parent.stdout.readline())
     await_condition(lambda: "ready in" in log.read_text())
-    everything = descendants(child)
+    everything = processes_of(child)
     assert len(everything) > 2
     parent.kill()
     parent.wait(10)
-    await_condition(lambda: not any(map(is_running, everything)))
+    await_condition(lambda: are_gone(everything))
 
 
 def test_a_second_signal_ends_it_at_once(start_stack: StartStack, project: Path) -> None:
@@ -72,13 +56,13 @@ def test_a_second_signal_ends_it_at_once(start_stack: StartStack, project: Path)
         "import time\n\ndef handler(event, context):\n    time.sleep(8)\n"
     )
     stack = start_stack("--no-state", root=project)
-    everything = descendants(stack.process.pid)
+    everything = processes_of(stack.process.pid)
     stack.process.send_signal(signal.SIGSTOP)  # so that both signals are there when it looks
     stack.process.send_signal(signal.SIGINT)
     stack.process.send_signal(signal.SIGTERM)
     stack.process.send_signal(signal.SIGCONT)
     assert stack.process.wait(10) == 130
-    await_condition(lambda: not any(map(is_running, everything)))
+    await_condition(lambda: are_gone(everything))
 
 
 def test_a_changed_template_needs_a_restart(start_stack: StartStack, project: Path) -> None:

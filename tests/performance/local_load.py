@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import os
 import statistics
-import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 
 from local.backends.environment import ENVIRONMENT, REGION
 from shared.status_index import StatusShards
 from shared.task_store import TaskStore
 from shared.tasks import TaskStatus
-from tests.local_stack import Client, Stack, await_condition, sign_up, unique
+from tests.local_stack import Client, Stack, await_condition, processes_of, sign_up, unique
 from tests.performance.programs import say
 from tests.performance.report import ratio, table
 
@@ -55,7 +54,8 @@ def _measure(stack: Stack) -> str:
         aws_secret_access_key=ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
     )
     store = TaskStore(dynamodb, "TasksTable", StatusShards())
-    backends = _backends(stack)
+    processes = processes_of(stack.process.pid)
+    backends = next(each for each in processes if "local.backends" in each.cmdline())
 
     say("a fresh local stack")
     fresh = _median(user.create)
@@ -82,7 +82,7 @@ def _measure(stack: Stack) -> str:
 
     say("idle")
     _await_delivery(stack)
-    processes = _processes(stack)
+    processes = processes_of(stack.process.pid)
     before = _cpu(processes)
     time.sleep(IDLE_TIME)
     idle = (_cpu(processes) - before) / IDLE_TIME
@@ -177,32 +177,14 @@ def _await_delivery(stack: Stack) -> None:
     await_condition(is_quiet, timeout=600)
 
 
-def _processes(stack: Stack) -> list[int]:
-    output = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    parents = dict(tuple(map(int, line.split())) for line in output.splitlines())  # type: ignore[misc]
-    found = [stack.process.pid]
-    for pid in found:
-        found += [child for child, parent in parents.items() if parent == pid]
-    return found
-
-
-def _backends(stack: Stack) -> int:
-    return next(pid for pid in _processes(stack) if b"local.backends" in _read(pid, "cmdline"))
-
-
-def _memory(pid: int) -> float:
+def _memory(process: psutil.Process) -> float:
     """Resident memory in MB."""
-    return int(_read(pid, "statm").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return float(process.memory_info().rss / 1e6)
 
 
-def _cpu(pids: list[int]) -> float:
+def _cpu(processes: Sequence[psutil.Process]) -> float:
     """Seconds of CPU that processes have used."""
-    fields: Iterator[list[bytes]] = (_read(pid, "stat").rpartition(b")")[2].split() for pid in pids)
-    return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
-
-
-def _read(pid: int, name: str) -> bytes:
-    return Path(f"/proc/{pid}/{name}").read_bytes()
+    return sum(sum(each.cpu_times()[:2]) for each in processes)
 
 
 def _median(act: Callable[[], object]) -> float:
