@@ -64,7 +64,7 @@ def test_a_kill_under_load_loses_nothing_and_all_is_notified(start_stack: StartS
     second = start_stack("--state", state)
     user.url = second.url
     assert [user("GET", f"/tasks/{task['id']}").json() for task in acknowledged] == acknowledged
-    # The last lines of the first stack may not have been printed any more; the table of notified events has all.
+    # The first stack may not have printed its last lines; the table of notified events has all.
     await_condition(lambda: completed_notifications(second) >= len(acknowledged), timeout=100)
     # What was being sent when it was killed may be sent again; no sender can exclude that.
     again = [title for title, count in notified(first, second).items() if count > 1]
