@@ -63,7 +63,7 @@ lint: $(INSTALLED) ## Check style
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-format: $(INSTALLED) ## Mend style
+format: $(INSTALLED) ## Format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
@@ -84,7 +84,7 @@ $(CHECKOV)/.installed: requirements/checkov.txt $(INSTALLED)
 openapi: $(INSTALLED) ## Write functions/api_docs/openapi.json anew, after a change of a route
 	@$(BIN)/python -m openapi
 
-lock: $(INSTALLED) ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade takes newer ones
+lock: $(INSTALLED) ## Pin the dependencies of pyproject.toml; UPGRADE=--upgrade takes newer ones
 	@$(LOCK) $(UPGRADE) pyproject.toml --group dev --override requirements/overrides.txt --output-file requirements/dev.txt
 	@$(LOCK) $(UPGRADE) pyproject.toml --constraint requirements/dev.txt --output-file requirements/runtime.txt
 	@$(LOCK) $(UPGRADE) --group pyproject.toml:checkov --output-file requirements/checkov.txt
