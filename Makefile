@@ -10,6 +10,8 @@ CHECKOV := $(VENV)-checkov
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header
 
+# In a terminal, installing shows its progress.
+QUIET := $(shell test -t 2 || echo --quiet)
 AT_ONCE := -n auto --maxprocesses 4
 
 -include .env
@@ -27,18 +29,17 @@ install: $(INSTALLED) ## Install what the commands below need into .venv
 $(INSTALLED): requirements/dev.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or later is needed. Install it, or name it: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "error: $(PYTHON) is not Python 3.11 or later. Name another: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
-	@echo "installing into $(VENV): once, a minute at most"
+	@echo "installing into $(VENV): once, less than a minute"
 	@$(PYTHON) -m venv $(VENV) || { echo "error: $(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv pip sync --quiet --compile-bytecode requirements/dev.txt
+	@$(BIN)/uv pip sync $(QUIET) --compile-bytecode requirements/dev.txt
 	@touch $@
 
 run: $(INSTALLED) ## Serve the API on this machine; ARGS="--help" lists the options
 	@$(BIN)/python -m local $(ARGS)
 
 sam-local: $(INSTALLED) ## Serve the API with SAM CLI in Docker; ARGS as for run
-	@SAM_CLI_TELEMETRY=0 $(BIN)/sam build
-	@$(BIN)/python -m local --docker $(ARGS)
+	@$(BIN)/python -m local --docker --build $(ARGS)
 
 migrate: $(INSTALLED) ## Migrate what is in a stack's tables; ARGS="--help" lists the options
 	@$(BIN)/python -m migrations $(ARGS)

@@ -70,7 +70,10 @@ def parse_options(arguments: list[str]) -> Options:
     parser.add_argument(
         "--docker",
         action="store_true",
-        help="serve the API by `sam local start-api` from what `sam build` made; `make sam-local` does both",
+        help="serve the API by `sam local start-api` from what `sam build` made",
+    )
+    parser.add_argument(
+        "--build", action="store_true", help="run `sam build` first; `make sam-local` is --docker --build"
     )
     parser.add_argument(
         "--template", type=Path, default=Path("template.yaml"), help="SAM template", metavar="FILE"
@@ -85,6 +88,7 @@ def parse_options(arguments: list[str]) -> Options:
         concurrency=chosen.concurrency,
         parameters=dict(chosen.parameter),
         docker=chosen.docker,
+        build=chosen.build,
         authorizer_cache=not chosen.no_authorizer_cache,
         metrics=not chosen.no_metrics,
     )

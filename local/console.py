@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import logging
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
@@ -109,6 +110,14 @@ def quiet_sam() -> None:
 def say(text: str) -> None:
     """Print text, whole even when threads print at the same time."""
     _terminal.write(_escape(text))
+
+
+def table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows, indented, their cells aligned; rows may end early."""
+    widths = [max(map(len, cells)) for cells in itertools.zip_longest(*rows, fillvalue="")]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        say(f"  {'  '.join(cells)}".rstrip())
 
 
 def legible(line: str) -> list[str]:

@@ -31,6 +31,7 @@ from local.template import Template
 
 _BUILT = Path(".aws-sam/build/template.yaml")
 """What `sam build` makes of the template: it has the paths of what was built."""
+_LAMBDA_PYTHON = "python3.13"
 _START_TIMEOUT = 60
 _STOP_TIMEOUT = 60
 
@@ -47,6 +48,25 @@ class Host:
     def seen_from_containers(self, url: str) -> str:
         """Turn the URL of a server here into the one that containers can use."""
         return url.replace(self.address, self.name_in_containers)
+
+
+def build(template: Path) -> None:
+    """Run `sam build`, once it is known that what follows will not fail for want of a tool.
+
+    Raises:
+        LocalStackError: Docker or Lambda's Python is missing, or the build fails; what it printed says why.
+    """
+    try:
+        subprocess.run([_LAMBDA_PYTHON, "-c", ""], check=True, capture_output=True, timeout=_START_TIMEOUT)  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as error:
+        raise LocalStackError(
+            f"{_LAMBDA_PYTHON} does not run, and building for Lambda needs it. Install it, see "
+            "https://www.python.org/downloads, or run without a build: make run."
+        ) from error
+    docker_host()
+    command = [sys.executable, "-m", "samcli", "build", "--template", str(template)]
+    if subprocess.run(command, env={**os.environ, "SAM_CLI_TELEMETRY": "0"}).returncode:  # noqa: S603
+        raise LocalStackError("sam build failed; the reason stands above.")
 
 
 NO_CONTAINERS = Host(LOOPBACK, LOOPBACK)
@@ -134,7 +154,7 @@ def _copy(
     """
     built = template.root / _BUILT
     if not built.is_file():
-        raise LocalStackError("Nothing is built yet. Run 'make sam-local', which does that too.")
+        raise LocalStackError("Nothing is built yet. Add --build, as make sam-local does.")
     copy = yaml_parse(built.read_text("utf-8"))
     for name, value in parameters.items():
         copy["Parameters"][name]["Default"] = value

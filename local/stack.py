@@ -43,6 +43,8 @@ class Options:
     parameters: Mapping[str, str]
     docker: bool
     """Whether SAM CLI serves the API, in containers."""
+    build: bool
+    """Whether `sam build` runs first."""
     authorizer_cache: bool
     """Whether the authorizer's policies are kept, as API Gateway does."""
     metrics: bool
@@ -105,6 +107,10 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(_listen(options))
         port = listener.getsockname()[1]
+        if options.build:
+            from local.sam_local import build
+
+            build(options.template)
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             del os.environ[name]
         os.environ.update(ENVIRONMENT)
@@ -177,19 +183,23 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
             stack.callback(server.close)
 
         url = f"http://{options.host}:{port}"
-        console.say(f"\n  API        {url}" + ("  (sam local start-api)" if options.docker else ""))
-        console.say(f"  AWS        {endpoints.aws}  (ministack: DynamoDB, SQS, Secrets Manager)")
-        console.say(f"  Redis      {endpoints.redis}  ({endpoints.redis_program})")
-        console.say(f"  state      {state or 'kept nowhere (--no-state)'}")
-        console.say(
-            f"  functions  {len(list(template.functions.get_all()))}, each started when it is first called\n"
-        )
-        for route in sorted(template.api.routes, key=lambda route: route.path):
-            lock = "signed in" if route.authorizer_object else ""
-            console.say(f"  {route.methods[0]:6} {route.path:18} {route.function_name:27} {lock}")
+        parts = [
+            ["API", f"{url}  (sam local start-api)" if options.docker else url],
+            ["AWS", f"{endpoints.aws}  (ministack: DynamoDB, SQS, Secrets Manager)"],
+            ["Redis", f"{endpoints.redis}  ({endpoints.redis_program})".lstrip()],
+            ["state", state or "kept nowhere (--no-state)"],
+            ["functions", f"{len(list(template.functions.get_all()))}, each started when it is first called"],
+        ]
+        triggered_by = [
+            [method, route.path, route.function_name, "signed in" if route.authorizer_object else ""]
+            for route in sorted(template.api.routes, key=lambda route: (route.path, route.methods))
+            for method in route.methods
+        ]
         for kind, mappings in (("stream", streams), ("queue", queues)):
-            for mapping in mappings:
-                console.say(f"  {kind:6} {mapping.source:18} {mapping.function}")
+            triggered_by += [[kind, mapping.source, mapping.function] for mapping in mappings]
+        for rows in (parts, triggered_by):
+            console.say("")
+            console.table(rows)
         console.say("")
         yield url, backends
 

@@ -41,3 +41,10 @@ def _create_resources() -> None:
     for resource in resources.values():
         resource.get("Properties", {}).pop("StreamSpecification", None)
     Resources(resources).create(secrets={"TokenSecret": TOKEN_KEY})
+
+
+def empty_tables(dynamodb: Any) -> None:
+    """Delete all tasks and users."""
+    for table, key in Resources(template_resources()).keys().items():
+        for item in dynamodb.scan(TableName=table)["Items"]:
+            dynamodb.delete_item(TableName=table, Key={name: item[name] for name in key})

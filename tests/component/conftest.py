@@ -1,4 +1,4 @@
-"""What these tests share: moto, and a Redis server."""
+"""What these tests share: moto, the emulator of `make run`, and a Redis server."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 import boto3
 import pytest
 
+from local.backends.environment import LOOPBACK
+from local.backends.process import Backends, BackendsConfig
 from tests import handlers
-from tests.aws import aws_with_resources
+from tests.aws import aws_with_resources, empty_tables, template_resources
 from tests.redis_servers import server, shared_server
 
 __all__ = ["server", "shared_server"]
@@ -25,6 +27,34 @@ def aws() -> Iterator[None]:
 @pytest.fixture
 def dynamodb(aws: None) -> Any:
     return boto3.client("dynamodb")
+
+
+@pytest.fixture(scope="session")
+def local_aws() -> Iterator[str]:
+    """The URL of the AWS that `make run` starts, with the template's resources."""
+    backends = Backends()
+    try:
+        yield backends.configure(BackendsConfig(template_resources(), {}, None, "none", LOOPBACK)).aws
+    finally:
+        backends.close()
+
+
+@pytest.fixture(scope="module", params=["moto", "make run"])
+def any_aws(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """The URL of AWS, as the tests have it and as `make run` has it, so that a difference shows."""
+    if request.param == "moto":
+        with aws_with_resources():
+            yield None
+    else:
+        yield request.getfixturevalue("local_aws")
+
+
+@pytest.fixture
+def any_dynamodb(any_aws: str | None) -> Any:
+    """DynamoDB, its tables empty."""
+    client = boto3.client("dynamodb", endpoint_url=any_aws)
+    empty_tables(client)
+    return client
 
 
 @pytest.fixture

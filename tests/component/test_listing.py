@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from shared.status_index import StatusShards
 from shared.task_store import TaskStore
 from shared.tasks import Position, Task, TaskQuery, TaskStatus
-from tests.aws import aws_with_resources
 
 NEWEST = 10
 statuses = st.sampled_from(TaskStatus)
@@ -27,9 +26,8 @@ fast = settings(deadline=None, max_examples=40, suppress_health_check=[HealthChe
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with aws_with_resources():
-        yield boto3.client("dynamodb")
+def client(any_aws: str | None) -> Any:
+    return boto3.client("dynamodb", endpoint_url=any_aws)
 
 
 @pytest.fixture(params=["1", "3", "2/5"])

@@ -17,6 +17,11 @@ UNKNOWN = "7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"
 
 
 @pytest.fixture
+def dynamodb(any_dynamodb: Any) -> Any:
+    return any_dynamodb
+
+
+@pytest.fixture
 def store(dynamodb: Any) -> TaskStore:
     return TaskStore(dynamodb)
 

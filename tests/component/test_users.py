@@ -13,6 +13,11 @@ from shared.users import UserStore
 
 
 @pytest.fixture
+def dynamodb(any_dynamodb: Any) -> Any:
+    return any_dynamodb
+
+
+@pytest.fixture
 def store(dynamodb: Any) -> UserStore:
     return UserStore(dynamodb)
 

@@ -299,6 +299,10 @@ class TestErrors:
         result = run("--no-state", "--port", "0", "--docker", DOCKER_HOST=missing)
         assert_one_line(result, "Docker does not answer", "make run")
 
+    def test_no_python_that_lambda_runs(self, tmp_path: Path) -> None:
+        result = run("--no-state", "--port", "0", "--docker", "--build", PATH=str(tmp_path))
+        assert_one_line(result, "python3.13", "make run")
+
     def test_the_help_tells_the_options(self) -> None:
         text = run("--help").stdout
         for option in ("--port", "--host", "--no-state", "--state", "--parameter", "--concurrency"):
