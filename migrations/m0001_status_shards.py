@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from migrations.runner import Change, Item, Migration
-from shared.status_index import MAX_SHARDS, STATUS_INDEX, StatusShards, status_of
-from shared.tasks import TaskStatus
+from shared.tasks.status_index import MAX_SHARDS, STATUS_INDEX, StatusShards, status_of
+from shared.tasks.task import TaskStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import random
 import time
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
+import boto3
 from botocore.config import Config
 
 from shared.errors import Contention
@@ -50,21 +49,9 @@ class ConditionFailed(Exception):
         """The positions, in the transaction, of the writes whose condition did not hold."""
 
 
-@cache
-def _session() -> botocore.session.Session:
-    # botocore's own: boto3 adds resources and transfers, which nothing here uses, in a tenth of a cold start.
-    return botocore.session.get_session()
-
-
-def aws_client(service: str) -> Any:
-    """Create a client; once per execution environment, because it costs tens of milliseconds."""
-    return _session().create_client(service, config=CLIENT_CONFIG)
-
-
 def dynamodb_client() -> DynamoDBClient:
-    """Create a DynamoDB client."""
-    client: DynamoDBClient = aws_client("dynamodb")
-    return client
+    """Create a DynamoDB client; once per execution environment, because it costs tens of milliseconds."""
+    return boto3.client("dynamodb", config=CLIENT_CONFIG)
 
 
 def transact_write(client: DynamoDBClient, *writes: TransactWriteItemTypeDef) -> None:

@@ -1,26 +1,22 @@
-"""What is told of a task, and as what: JSON."""
+"""What all JSON documents of the API have in common: how they are written, and the formats of their fields.
+
+A format is an annotation that the OpenAPI document takes over.
+"""
 
 from __future__ import annotations
 
 import json
-
-from shared.tasks import Task
+from typing import Annotated
 
 MICROSECONDS = 1_000_000
+"""Stored times are in microseconds, documents have seconds."""
+
+Uuid = Annotated[str, {"format": "uuid", "examples": ["7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"]}]
+UnixTime = Annotated[
+    int, {"format": "int64", "description": "Unix time in whole seconds.", "examples": [1_767_225_600]}
+]
 
 
-def task_document(task: Task) -> dict[str, object]:
-    """Present a task, without validating again what the service itself stored. Times are in seconds."""
-    return {
-        "id": task.id,
-        "title": task.title,
-        "description": task.description,
-        "status": task.status,
-        "created_at": task.created_at // MICROSECONDS,
-        "updated_at": task.updated_at // MICROSECONDS,
-    }
-
-
-def to_json(body: object) -> str:
-    """Write a body as JSON."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+def to_json(document: object) -> str:
+    """Write a document as JSON."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

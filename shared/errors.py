@@ -1,13 +1,4 @@
-"""What can go wrong in the domain and with a request. `shared.http` turns each into a status code."""
-
-
-class InvalidRequest(Exception):
-    """A request is not what the API takes."""
-
-    def __init__(self, field_errors: list[dict[str, str]]) -> None:
-        super().__init__(field_errors)
-        self.field_errors = field_errors
-        """The `field` and the `message` of each error."""
+"""What can go wrong in the domain. `shared.api.problems` turns each into a status."""
 
 
 class DomainError(Exception):

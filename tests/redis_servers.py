@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from local.backends.redis_server import FAKE, RedisServer
-from shared.redis_connection import RedisConnection
+from shared.cache.redis import RedisConnection
 from tests.optional import REDIS, needs_redis
 
 REAL = "real redis"
@@ -44,17 +44,11 @@ class Server:
             left = self.client.pttl(name)
             if left >= 0:
                 self.client.pexpire(name, max(0, left - milliseconds))
-        for query, stored in self.client.hgetall("{tasks}:pages").items():
-            expiry, space, page = stored.partition(" ")
-            if space:
-                self.client.hset("{tasks}:pages", query, f"{int(expiry) - milliseconds} {page}")
 
     def settle(self) -> None:
-        """Let so much time pass since the last write and the last loss that nothing depends on them."""
+        """Forget everything but a generation that is old, as if no write had come for long."""
+        self.client.flushall()
         self.client.set("{tasks}:generation", "settled")
-        self.client.delete("{tasks}:settling", "{tasks}:written", "{tasks}:pages")
-        for reader in self.client.scan_iter("{tasks}:reader:*"):
-            self.client.delete(reader)
 
     def stop(self) -> None:
         self.client.close()

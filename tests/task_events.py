@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
-from shared.task_events import TaskEvent, task_created
-from shared.tasks import Task, TaskStatus
+from shared.tasks.events import TaskEvent, task_created
+from shared.tasks.task import Task, TaskStatus
 
 # What a message may consist of. See
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html

@@ -14,7 +14,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.errors import InvalidToken
-from shared.tokens import TokenSigner
+from shared.users.tokens import TokenSigner
 
 logger = Logger()
 tokens = TokenSigner()

@@ -2,19 +2,33 @@
 
 from http import HTTPStatus
 
-from shared.cached_tasks import CachedTasks
-from shared.http import Answer, Request, http_handler, task_answer
+from shared.api.conditional import etag
+from shared.api.endpoint import Returns, endpoint
+from shared.api.models import NewTask
+from shared.api.request import Request
+from shared.api.response import Response, json_response
+from shared.errors import TitleTaken
 from shared.metrics import count
-from shared.schemas import NEW_TASK
+from shared.tasks.document import TaskDocument, task_document
+from shared.tasks.pages import task_list_cache
+from shared.tasks.store import TaskStore
 
-tasks = CachedTasks()
+tasks = TaskStore(task_list_cache().invalidate)
 
 
-@http_handler
-def handler(request: Request) -> Answer:
-    """Create a task with a title that no other task has."""
-    new = request.json_body(NEW_TASK)
-    task = tasks.create(**new, created_by=str(request.user_id))
+@endpoint(
+    "Create a task",
+    tag="Tasks",
+    takes=NewTask,
+    returns=[Returns(HTTPStatus.CREATED, "The new task.", TaskDocument, headers=["ETag", "Location"])],
+    errors=[TitleTaken("Book the venue")],
+)
+def handler(request: Request, new: NewTask) -> Response:
+    """Create a task with a title that no other task has. Its creation is notified."""
+    task = tasks.create(new, created_by=request.user_id)
     count("TaskCreated")
-    location = f"{request.url}/{task.id}"
-    return task_answer(task, status=HTTPStatus.CREATED, headers={"Location": location})
+    return json_response(
+        task_document(task),
+        HTTPStatus.CREATED,
+        headers={"ETag": etag(task.version), "Location": f"{request.url}/{task.id}"},
+    )

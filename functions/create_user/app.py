@@ -1,24 +1,31 @@
-"""POST /auth/create: make a user. Only for deployments with sign-up switched on."""
+"""POST /auth/create: create a user, where sign-up is switched on."""
 
 import os
 from http import HTTPStatus
 
-from shared.errors import SignUpDisabled
-from shared.http import Answer, Request, http_handler, json_answer
+from shared.api.endpoint import Returns, endpoint
+from shared.api.models import NewUser
+from shared.api.request import Request
+from shared.api.response import Response, json_response
+from shared.errors import SignUpDisabled, UsernameTaken
 from shared.metrics import count
-from shared.schemas import NEW_USER
-from shared.users import UserStore
+from shared.users.document import UserDocument, user_document
+from shared.users.store import UserStore
 
 users = UserStore()
 
 
-@http_handler
-def handler(request: Request) -> Answer:
+@endpoint(
+    "Sign up",
+    tag="Users",
+    takes=NewUser,
+    returns=[Returns(HTTPStatus.CREATED, "The new user.", UserDocument)],
+    errors=[UsernameTaken("ada"), SignUpDisabled()],
+)
+def handler(request: Request, new: NewUser) -> Response:  # noqa: ARG001 (every endpoint takes a request)
     """Create a user with a name that no other user has."""
-    new = request.json_body(NEW_USER)
     if os.environ["SIGN_UP"] != "enabled":
         raise SignUpDisabled
-    user = users.create(new["username"], new["password"])
+    user = users.create(new.username, new.password)
     count("UserCreated")
-    document = {"id": user.id, "username": user.username, "created_at": user.created_at}
-    return json_answer(document, status=HTTPStatus.CREATED)
+    return json_response(user_document(user), HTTPStatus.CREATED)

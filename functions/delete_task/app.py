@@ -1,17 +1,29 @@
-"""DELETE /tasks/{task_id}: remove a task."""
+"""DELETE /tasks/{task_id}: delete a task."""
 
 from http import HTTPStatus
 
-from shared.cached_tasks import CachedTasks
-from shared.http import Answer, Request, http_handler, matching_versions
+from shared.api.conditional import matching_versions
+from shared.api.endpoint import Returns, endpoint
+from shared.api.request import Request
+from shared.api.response import Response
+from shared.errors import TaskNotFound, VersionMismatch
 from shared.metrics import count
+from shared.tasks.pages import task_list_cache
+from shared.tasks.store import TaskStore
 
-tasks = CachedTasks()
+tasks = TaskStore(task_list_cache().invalidate)
 
 
-@http_handler
-def handler(request: Request) -> Answer:
-    """Remove a task and free its title; with `If-Match`, only if nobody changed the task meanwhile."""
-    tasks.delete(request.task_id, versions=matching_versions(request.header("If-Match")))
+@endpoint(
+    "Delete a task",
+    tag="Tasks",
+    headers=["If-Match"],
+    returns=[Returns(HTTPStatus.NO_CONTENT, "The task is gone.")],
+    errors=[TaskNotFound("7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"), VersionMismatch()],
+)
+def handler(request: Request) -> Response:
+    """Delete a task and free its title. With `If-Match`, only if it is still the version that you read."""
+    versions = matching_versions(request.header("If-Match"))
+    tasks.delete(request.path_parameters["task_id"], versions=versions)
     count("TaskDeleted")
-    return Answer(HTTPStatus.NO_CONTENT)
+    return Response(HTTPStatus.NO_CONTENT)

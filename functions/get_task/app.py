@@ -2,16 +2,31 @@
 
 from http import HTTPStatus
 
-from shared.http import Answer, Request, etag, http_handler, is_unchanged, task_answer
-from shared.task_store import TaskStore
+from shared.api.conditional import etag, is_unchanged
+from shared.api.endpoint import Returns, endpoint
+from shared.api.request import Request
+from shared.api.response import Response, json_response
+from shared.errors import TaskNotFound
+from shared.tasks.document import TaskDocument, task_document
+from shared.tasks.store import TaskStore
 
 tasks = TaskStore()
 
 
-@http_handler
-def handler(request: Request) -> Answer:
-    """Read a task as the last write left it."""
-    task = tasks.get(request.task_id)
-    if is_unchanged(task, request.header("If-None-Match")):
-        return Answer(HTTPStatus.NOT_MODIFIED, headers={"ETag": etag(task)})
-    return task_answer(task)
+@endpoint(
+    "Read a task",
+    tag="Tasks",
+    headers=["If-None-Match"],
+    returns=[
+        Returns(HTTPStatus.OK, "The task.", TaskDocument, headers=["ETag"]),
+        Returns(HTTPStatus.NOT_MODIFIED, "The task is the version that you have.", headers=["ETag"]),
+    ],
+    errors=[TaskNotFound("7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10")],
+)
+def handler(request: Request) -> Response:
+    """Read a task as the last write left it. With `If-None-Match`, only if you have another version."""
+    task = tasks.get(request.path_parameters["task_id"])
+    headers = {"ETag": etag(task.version)}
+    if is_unchanged(task.version, request.header("If-None-Match")):
+        return Response(HTTPStatus.NOT_MODIFIED, headers=headers)
+    return json_response(task_document(task), headers=headers)

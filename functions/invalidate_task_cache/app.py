@@ -5,11 +5,11 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.page_cache import PageCache
+from shared.tasks.pages import task_list_cache
 
 logger = Logger()
 # Lambda itself waits between its tries.
-cache = PageCache(leave_alone=0)
+cache = task_list_cache(retry_after=0)
 
 
 @logger.inject_lambda_context(clear_state=True)

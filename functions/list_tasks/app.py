@@ -1,36 +1,28 @@
 """GET /tasks: list tasks, newest first."""
 
-import math
 from http import HTTPStatus
-from urllib.parse import urlencode
 
-from shared.cached_tasks import CachedTasks
-from shared.documents import MICROSECONDS
-from shared.http import JSON, Answer, Request, http_handler
-from shared.schemas import LIST_QUERY
-from shared.tasks import TaskQuery
+from shared.api.endpoint import Returns, endpoint
+from shared.api.models import TaskListQuery
+from shared.api.paging import next_link
+from shared.api.request import Request
+from shared.api.response import JSON, Response
+from shared.tasks.document import TaskDocument
+from shared.tasks.pages import TaskPages
 
-tasks = CachedTasks()
+pages = TaskPages()
 
 
-@http_handler
-def handler(request: Request) -> Answer:
+@endpoint(
+    "List tasks",
+    tag="Tasks",
+    takes=TaskListQuery,
+    returns=[Returns(HTTPStatus.OK, "A page of tasks.", list[TaskDocument], headers=["Link", "X-Cache"])],
+)
+def handler(request: Request, query: TaskListQuery) -> Response:
     """List tasks, newest first. Follow the `next` link to see every task exactly once."""
-    query = request.query(LIST_QUERY)
-    created_at = query["created_at"]
-    page = tasks.render(
-        TaskQuery(
-            limit=query["limit"],
-            skip=query["skip"],
-            status=query["status"],
-            created_before=None if created_at is None else math.ceil(created_at * MICROSECONDS),
-            after=query["cursor"],
-        )
-    )
+    page = pages.render(query.to_task_query())
     headers = {"X-Cache": page.cache.value}
-    if page.cursor is not None:
-        following = {name: query[name] for name in ("status", "created_at", "limit")}
-        following["cursor"] = page.cursor
-        parameters = urlencode({name: value for name, value in following.items() if value is not None})
-        headers["Link"] = f'<{request.url}?{parameters}>; rel="next"'
-    return Answer(HTTPStatus.OK, page.body, JSON, headers)
+    if page.next is not None:
+        headers["Link"] = next_link(request.url, query, page.next)
+    return Response(HTTPStatus.OK, page.body, JSON, headers)

@@ -1,31 +1,37 @@
 """POST /auth/login: exchange a username and a password for an access token (RFC 6749, section 4.3)."""
 
 import os
+from http import HTTPStatus
 
+from shared.api.endpoint import Returns, endpoint
+from shared.api.models import LoginForm
+from shared.api.request import Request
+from shared.api.response import Response, json_response
 from shared.errors import BadCredentials
-from shared.http import Answer, Request, http_handler, json_answer
 from shared.metrics import count
-from shared.schemas import LOGIN_FORM
-from shared.tokens import TokenSigner
-from shared.users import UserStore
+from shared.users.document import TokenDocument, token_document
+from shared.users.store import UserStore
+from shared.users.tokens import TokenSigner
 
 users = UserStore()
 tokens = TokenSigner()
 
 
-@http_handler
-def handler(request: Request) -> Answer:
-    """Answer with a token to send as `Authorization: Bearer <token>`."""
-    form = request.form(LOGIN_FORM)
+@endpoint(
+    "Sign in",
+    tag="Users",
+    takes=LoginForm,
+    returns=[Returns(HTTPStatus.OK, "An access token.", TokenDocument, headers=["Cache-Control"])],
+    errors=[BadCredentials()],
+)
+def handler(request: Request, form: LoginForm) -> Response:  # noqa: ARG001 (every endpoint takes a request)
+    """Exchange a username and a password for a token to send as `Authorization: Bearer <token>`."""
     try:
-        user = users.sign_in(form["username"], form["password"])
+        user = users.sign_in(form.username, form.password)
     except BadCredentials:
         count("SignInRefused")
         raise
     count("SignedIn")
     lifetime = int(os.environ["TOKEN_LIFETIME"])
     token = tokens.issue(user, lifetime=lifetime)
-    return json_answer(
-        {"access_token": token, "token_type": "bearer", "expires_in": lifetime},
-        headers={"Cache-Control": "no-store"},
-    )
+    return json_response(token_document(token, expires_in=lifetime), headers={"Cache-Control": "no-store"})

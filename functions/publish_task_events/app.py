@@ -5,8 +5,8 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.task_events import EventQueue, task_created
-from shared.task_store import task_from_item
+from shared.tasks.events import EventQueue, task_created
+from shared.tasks.store import task_from_item
 
 logger = Logger()
 queue = EventQueue()

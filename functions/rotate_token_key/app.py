@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.token_keys import TokenKeyRotation
+from shared.users.token_key_rotation import TokenKeyRotation
 
 logger = Logger()
 rotation = TokenKeyRotation()

@@ -1,18 +1,36 @@
 """PATCH /tasks/{task_id}: change some fields of a task."""
 
-from shared.cached_tasks import CachedTasks
-from shared.http import Answer, Request, http_handler, matching_versions, task_answer
+from http import HTTPStatus
+
+from shared.api.conditional import etag, matching_versions
+from shared.api.endpoint import Returns, endpoint
+from shared.api.models import TaskChanges
+from shared.api.request import Request
+from shared.api.response import Response, json_response
+from shared.errors import TaskNotFound, TitleTaken, VersionMismatch
 from shared.metrics import count
-from shared.schemas import TASK_CHANGES
+from shared.tasks.document import TaskDocument, task_document
+from shared.tasks.pages import task_list_cache
+from shared.tasks.store import TaskStore
 
-tasks = CachedTasks()
+tasks = TaskStore(task_list_cache().invalidate)
 
 
-@http_handler
-def handler(request: Request) -> Answer:
-    """Change the fields that are given; with `If-Match`, only if nobody else changed the task meanwhile."""
-    changes = request.json_body(TASK_CHANGES)
+@endpoint(
+    "Change a task",
+    tag="Tasks",
+    takes=TaskChanges,
+    headers=["If-Match"],
+    returns=[Returns(HTTPStatus.OK, "The changed task.", TaskDocument, headers=["ETag"])],
+    errors=[
+        TaskNotFound("7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"),
+        TitleTaken("Book the venue"),
+        VersionMismatch(),
+    ],
+)
+def handler(request: Request, changes: TaskChanges) -> Response:
+    """Change the fields that are given. With `If-Match`, only if it is still the version that you read."""
     versions = matching_versions(request.header("If-Match"))
-    task = tasks.update(request.task_id, changes, versions=versions)
+    task = tasks.update(request.path_parameters["task_id"], changes.apply, versions=versions)
     count("TaskUpdated")
-    return task_answer(task)
+    return json_response(task_document(task), headers={"ETag": etag(task.version)})

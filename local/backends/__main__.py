@@ -29,8 +29,7 @@ from local.backends.resources import Resources
 from local.backends.server import Application
 from local.backends.state import Schema, State, read_state
 from local.errors import LocalStackError
-from shared.page_cache import GENERATION
-from shared.redis_connection import RedisConnection, RedisError
+from shared.cache.redis import RedisConnection, RedisError
 
 _SYNC_INTERVAL = 2
 """Seconds between two times at which the disk is made to have what was written."""
@@ -117,8 +116,6 @@ def _redis(choice: str, host: str, stack: contextlib.ExitStack) -> tuple[str, st
         return choice, "your own"
     server = RedisServer(None if choice == "auto" else choice, host=host)
     stack.callback(server.stop)
-    # Let the cache take pages at once: nobody can have written without telling a server that is new.
-    RedisConnection(server.url).call("SET", GENERATION, "first")
     return server.url, server.program
 
 

@@ -13,7 +13,7 @@ import sys
 import time
 
 from local.errors import LocalStackError
-from shared.redis_connection import RedisConnection, RedisError
+from shared.cache.redis import RedisConnection, RedisError
 
 INSTALLED = ("redis-server", "valkey-server")
 FAKE = "fakeredis"

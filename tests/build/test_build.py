@@ -120,17 +120,18 @@ def test_the_page_of_the_documentation_finds_all_that_it_needs(built: Path, opt:
 @pytest.mark.skipif(platform.system() != "Linux", reason="the layer's libraries are Linux's")
 def test_passwords_and_tokens_find_all_that_they_need(built: Path, opt: Path) -> None:
     code = """
-from shared import users
-from shared.token_keys import TokenKey
-from shared.tokens import TokenSigner
-hashed = users._passwords.hash("correct horse")
-assert users._passwords.verify_and_update("correct horse", hashed) == (True, None)
-assert not users._passwords.verify("another", hashed)
-users._passwords.dummy_verify()
+from shared.users import passwords
+from shared.users.store import User
+from shared.users.token_keys import TokenKey
+from shared.users.tokens import TokenSigner
+hashed = passwords.hash_password("correct horse")
+assert passwords.verify("correct horse", hashed) == (True, None)
+assert passwords.verify("another", hashed) == (False, None)
+passwords.verify_nobodys("correct horse")
 class Keys:
     current = find = lambda *_: TokenKey("1", "a signing key of the length that one has to have at least")
 signer = TokenSigner(Keys())
-user = users.User("1", "ada", 0)
+user = User("1", "ada", 0)
 print(signer.verify(signer.issue(user, lifetime=60)).username)
 """
     assert run(built, opt, "LoginFunction", code).strip() == "ada"

@@ -9,8 +9,8 @@ from typing import Any
 import boto3
 import pytest
 
-from shared.tokens import TokenSigner
-from shared.users import User
+from shared.users.store import User
+from shared.users.tokens import TokenSigner
 from tests.handlers import event
 
 ADA = User(id="0b8c6d52-21c3-4f0e-8a55-6f1d2e7b9c34", username="ada", created_at=0)

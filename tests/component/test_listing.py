@@ -13,9 +13,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from shared.status_index import StatusShards
-from shared.task_store import TaskStore
-from shared.tasks import Position, Task, TaskQuery, TaskStatus
+from shared.api.paging import from_cursor, to_cursor
+from shared.tasks.listing import TaskListing
+from shared.tasks.status_index import StatusShards
+from shared.tasks.store import TaskStore, item_from_task
+from shared.tasks.task import Position, Task, TaskQuery, TaskStatus
+from tests.drafts import changing
 
 NEWEST = 10
 statuses = st.sampled_from(TaskStatus)
@@ -31,15 +34,21 @@ def client(any_aws: str | None) -> Any:
 
 
 @pytest.fixture(params=["1", "3", "2/5"])
-def store(client: Any, request: pytest.FixtureRequest) -> TaskStore:
-    return TaskStore(client, shards=StatusShards.parse(request.param))
+def shards(request: pytest.FixtureRequest) -> StatusShards:
+    return StatusShards.parse(request.param)
+
+
+@pytest.fixture
+def listing(client: Any, shards: StatusShards) -> TaskListing:
+    return TaskListing(client, shards=shards)
 
 
 class Tasks:
     """Tasks in the table, and the list they ought to make."""
 
-    def __init__(self, store: TaskStore, client: Any, drafts: list[tuple[int, TaskStatus]]) -> None:
-        self._store, self._client, self._numbers = store, client, itertools.count()
+    def __init__(self, client: Any, shards: StatusShards, drafts: list[tuple[int, TaskStatus]]) -> None:
+        self._store = TaskStore(lambda: None, client=client, shards=shards)
+        self._shards, self._client, self._numbers = shards, client, itertools.count()
         old = client.scan(TableName="TasksTable")["Items"]
         self._write([{"DeleteRequest": {"Key": {"pk": item["pk"]}}} for item in old])
         self.tasks: dict[str, Task] = {}
@@ -47,7 +56,7 @@ class Tasks:
 
     def add(self, *drafts: tuple[int, TaskStatus]) -> None:
         tasks = [self._task(created_at, status) for created_at, status in drafts]
-        self._write([{"PutRequest": {"Item": self._store._to_item(task)}} for task in tasks])
+        self._write([{"PutRequest": {"Item": item_from_task(task, self._shards)}} for task in tasks])
         self.tasks |= {task.id: task for task in tasks}
 
     def _task(self, created_at: int, status: TaskStatus) -> Task:
@@ -73,7 +82,7 @@ class Tasks:
         del self.tasks[task.id]
 
     def change_status(self, task: Task, status: TaskStatus) -> None:
-        self.tasks[task.id] = self._store.update(task.id, {"status": status})
+        self.tasks[task.id] = self._store.update(task.id, changing(status=status))
 
     def expected(self, query: TaskQuery) -> list[Task]:
         def wanted(task: Task) -> bool:
@@ -84,14 +93,14 @@ class Tasks:
         return sorted(filter(wanted, self.tasks.values()), key=lambda t: (t.created_at, t.id), reverse=True)
 
 
-def walk(store: TaskStore, query: TaskQuery) -> Iterator[list[Task]]:
+def walk(listing: TaskListing, query: TaskQuery) -> Iterator[list[Task]]:
     """Follow the cursor to the end of the list."""
     while True:
-        page = store.list(query)
+        page = listing.page(query)
         yield page.tasks
         if page.next is None:
             return
-        query = replace(query, after=Position.from_cursor(page.next.to_cursor()), skip=0)
+        query = replace(query, after=from_cursor(to_cursor(page.next)), skip=0)
 
 
 queries = st.builds(
@@ -106,10 +115,10 @@ queries = st.builds(
 @given(drafts=drafts, query=queries)
 @example(drafts=[(1, TaskStatus.PENDING)] * 9, query=TaskQuery(limit=3))
 def test_following_the_cursor_yields_every_task_once_in_order(
-    store: TaskStore, client: Any, drafts: Any, query: TaskQuery
+    client: Any, shards: StatusShards, listing: TaskListing, drafts: Any, query: TaskQuery
 ) -> None:
-    tasks = Tasks(store, client, drafts)
-    pages = list(walk(store, query))
+    tasks = Tasks(client, shards, drafts)
+    pages = list(walk(listing, query))
     assert list(itertools.chain(*pages)) == tasks.expected(query)
     assert all(len(page) == query.limit for page in pages[:-1])
     assert pages[-1] or not tasks.expected(query), "a next link led to an empty page"
@@ -118,11 +127,11 @@ def test_following_the_cursor_yields_every_task_once_in_order(
 @fast
 @given(drafts=drafts, query=queries, skip=st.integers(0, 30))
 def test_skip_and_limit_slice_the_list(
-    store: TaskStore, client: Any, drafts: Any, query: TaskQuery, skip: int
+    client: Any, shards: StatusShards, listing: TaskListing, drafts: Any, query: TaskQuery, skip: int
 ) -> None:
-    tasks = Tasks(store, client, drafts)
+    tasks = Tasks(client, shards, drafts)
     whole = tasks.expected(query)
-    page = store.list(replace(query, skip=skip))
+    page = listing.page(replace(query, skip=skip))
     assert page.tasks == whole[skip : skip + query.limit]
     assert (page.next is not None) == (skip + query.limit < len(whole))
 
@@ -130,12 +139,12 @@ def test_skip_and_limit_slice_the_list(
 @fast
 @given(drafts=drafts, limit=limits, data=st.data())
 def test_what_survives_is_seen_once_whatever_comes_and_goes_between_pages(
-    store: TaskStore, client: Any, drafts: Any, limit: int, data: st.DataObject
+    client: Any, shards: StatusShards, listing: TaskListing, drafts: Any, limit: int, data: st.DataObject
 ) -> None:
-    tasks = Tasks(store, client, drafts)
+    tasks = Tasks(client, shards, drafts)
     from_the_start = set(tasks.tasks)
     seen: list[Task] = []
-    for page in walk(store, TaskQuery(limit=limit)):
+    for page in walk(listing, TaskQuery(limit=limit)):
         seen += page
         for _ in range(data.draw(st.integers(0, 2), label="changes")):
             kind = data.draw(st.sampled_from(["add", "remove", "move"]))
@@ -154,27 +163,29 @@ def test_what_survives_is_seen_once_whatever_comes_and_goes_between_pages(
 
 
 def test_a_task_on_its_way_between_partitions_is_listed_once_as_the_newer(
-    store: TaskStore, client: Any, monkeypatch: pytest.MonkeyPatch
+    client: Any, shards: StatusShards, listing: TaskListing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or between the shards of one, while a migration moves it."""
-    tasks = Tasks(store, client, [(1, TaskStatus.PENDING)])
+    tasks = Tasks(client, shards, [(1, TaskStatus.PENDING)])
     (old,) = tasks.tasks.values()
     new = replace(old, status=TaskStatus.COMPLETED, version=2)
     copies = {"PENDING": [old], "COMPLETED": [new]}
-    monkeypatch.setattr(store, "_read_partition", lambda key, *_: iter(copies.get(key, [])))
-    assert store.list(TaskQuery()).tasks == [new]
+    monkeypatch.setattr(listing, "_read_partition", lambda key, *_: iter(copies.get(key, [])))
+    assert listing.page(TaskQuery(limit=20)).tasks == [new]
 
 
-def test_the_order_of_ties_does_not_depend_on_the_index(store: TaskStore, client: Any) -> None:
+def test_the_order_of_ties_does_not_depend_on_the_index(
+    client: Any, shards: StatusShards, listing: TaskListing
+) -> None:
     """DynamoDB leaves the order of equal sort keys open; moto happens to have the one we want."""
-    tasks = Tasks(store, client, [(1, TaskStatus.PENDING)] * 5)
+    tasks = Tasks(client, shards, [(1, TaskStatus.PENDING)] * 5)
     reverse = lambda parsed, **_: parsed["Items"].reverse()  # noqa: E731
     client.meta.events.register("after-call.dynamodb.Query", reverse)
     try:
-        listed = [task for page in walk(store, TaskQuery(limit=2)) for task in page]
+        listed = [task for page in walk(listing, TaskQuery(limit=2)) for task in page]
     finally:
         client.meta.events.unregister("after-call.dynamodb.Query", reverse)
-    assert listed == tasks.expected(TaskQuery())
+    assert listed == tasks.expected(TaskQuery(limit=20))
 
 
 @pytest.fixture
@@ -188,18 +199,20 @@ def counts(client: Any) -> Iterator[list[int]]:
 
 
 def test_a_page_reads_no_more_than_it_needs(client: Any, counts: list[int]) -> None:
-    store = TaskStore(client, shards=StatusShards())
-    Tasks(store, client, [(n, TaskStatus.PENDING) for n in range(1, 41)])
-    first = store.list(TaskQuery(limit=5))
-    deep = store.list(TaskQuery(limit=5, after=Position(20, first.tasks[0].id)))
+    shards = StatusShards()
+    listing = TaskListing(client, shards=shards)
+    Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 41)])
+    first = listing.page(TaskQuery(limit=5))
+    deep = listing.page(TaskQuery(limit=5, after=Position(20, first.tasks[0].id)))
     assert deep.tasks
     assert counts == [8, 0, 0, 8, 0, 0]
 
 
 def test_a_page_of_many_shards_reads_little_more(client: Any, counts: list[int]) -> None:
-    store = TaskStore(client, shards=StatusShards(8, 8))
-    Tasks(store, client, [(n, TaskStatus.PENDING) for n in range(1, 401)])
-    store.list(TaskQuery(limit=100, status=TaskStatus.PENDING))
+    shards = StatusShards(8, 8)
+    listing = TaskListing(client, shards=shards)
+    Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 401)])
+    listing.page(TaskQuery(limit=100, status=TaskStatus.PENDING))
     assert sum(counts) < 2 * 100
     assert len(counts) <= 2 * 8
 
@@ -208,17 +221,19 @@ def test_a_page_whose_tasks_are_all_in_one_shard_takes_few_queries_more(
     client: Any, counts: list[int]
 ) -> None:
     """As they are until a migration has moved them."""
-    store = TaskStore(client, shards=StatusShards(1, 8))
-    Tasks(store, client, [(n, TaskStatus.PENDING) for n in range(1, 201)])
-    page = store.list(TaskQuery(limit=20, status=TaskStatus.PENDING))
+    shards = StatusShards(1, 8)
+    listing = TaskListing(client, shards=shards)
+    Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 201)])
+    page = listing.page(TaskQuery(limit=20, status=TaskStatus.PENDING))
     assert len(page.tasks) == 20
     assert len(counts) == 8 + 1
 
 
 def test_what_is_asked_for_at_once_is_bounded(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often DynamoDB ends a query at 1 MB."""
-    store = TaskStore(client, shards=StatusShards())
-    Tasks(store, client, [(n, TaskStatus.PENDING) for n in range(1, 31)])
+    shards = StatusShards()
+    listing = TaskListing(client, shards=shards)
+    Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 31)])
     query, limits = client.query, []
 
     def ended_early(**arguments: Any) -> Any:
@@ -226,6 +241,6 @@ def test_what_is_asked_for_at_once_is_bounded(client: Any, monkeypatch: pytest.M
         return query(**{**arguments, "Limit": 1})
 
     monkeypatch.setattr(client, "query", ended_early)
-    assert len(store.list(TaskQuery(limit=30, status=TaskStatus.PENDING)).tasks) == 30
+    assert len(listing.page(TaskQuery(limit=30, status=TaskStatus.PENDING)).tasks) == 30
     assert len(limits) >= 30
     assert max(limits) <= 1_000

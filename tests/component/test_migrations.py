@@ -23,10 +23,12 @@ from migrations import __main__ as command
 from migrations import runner
 from migrations.m0001_status_shards import move_tasks_to_their_shards
 from migrations.runner import Change, Item, Migration, MigrationError, Progress, Runner, TakenOver
-from shared.status_index import StatusShards
-from shared.task_store import TaskStore
-from shared.tasks import Task, TaskQuery, TaskStatus
+from shared.tasks.listing import TaskListing
+from shared.tasks.status_index import StatusShards
+from shared.tasks.store import TaskStore
+from shared.tasks.task import Task, TaskQuery, TaskStatus
 from tests.aws import aws_with_resources
+from tests.drafts import Draft, changing
 from tests.template import TEMPLATE
 
 TABLES = {"TasksTable": "TasksTable"}
@@ -42,9 +44,7 @@ def nothing(_progress: Progress) -> None:
 
 
 def create(store: TaskStore) -> Task:
-    return store.create(
-        title=f"Task {next(numbers)}", description=None, status=next(statuses), created_by="ada"
-    )
+    return store.create(Draft(f"Task {next(numbers)}", status=next(statuses)), created_by="ada")
 
 
 def to_shards(shards: str) -> Migration:
@@ -52,7 +52,7 @@ def to_shards(shards: str) -> Migration:
 
 
 def listed(client: Any, shards: str) -> list[Task]:
-    return TaskStore(client, shards=StatusShards.parse(shards)).list(TaskQuery(limit=100)).tasks
+    return TaskListing(client, shards=StatusShards.parse(shards)).page(TaskQuery(limit=100)).tasks
 
 
 class Clock:
@@ -98,7 +98,7 @@ def _serial_moto(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def tasks(dynamodb: Any) -> list[Task]:
-    store = TaskStore(dynamodb)
+    store = TaskStore(lambda: None, client=dynamodb)
     return [create(store) for _ in range(ITEMS // 2)][::-1]
 
 
@@ -142,7 +142,7 @@ def test_the_list_is_the_same_before_during_and_after(
 
 def test_moving_a_task_leaves_the_task_as_it_is(migrations: Runner, dynamodb: Any, tasks: list[Task]) -> None:
     migrations.apply(to_shards("4"), nothing)
-    assert [TaskStore(dynamodb).get(task.id) for task in tasks] == tasks
+    assert [TaskStore(lambda: None, client=dynamodb).get(task.id) for task in tasks] == tasks
 
 
 def test_what_is_applied_is_not_applied_again_unless_that_is_asked_for(
@@ -230,10 +230,10 @@ def interfering(migration: Migration, act: Callable[[str], object]) -> Migration
 def test_a_change_of_status_at_the_same_time_is_kept(
     migrations: Runner, dynamodb: Any, tasks: list[Task], writers: str
 ) -> None:
-    store = TaskStore(dynamodb, shards=StatusShards.parse(writers))
+    store = TaskStore(lambda: None, client=dynamodb, shards=StatusShards.parse(writers))
     done = TaskStatus.COMPLETED
     migrations.apply(
-        interfering(to_shards("4"), lambda task_id: store.update(task_id, {"status": done})), nothing
+        interfering(to_shards("4"), lambda task_id: store.update(task_id, changing(status=done))), nothing
     )
     now = listed(dynamodb, "4")
     assert [task.id for task in now] == [task.id for task in tasks]
@@ -242,7 +242,7 @@ def test_a_change_of_status_at_the_same_time_is_kept(
 
 
 def test_a_task_deleted_at_the_same_time_stays_deleted(migrations: Runner, dynamodb: Any) -> None:
-    store = TaskStore(dynamodb, shards=StatusShards(4, 4))
+    store = TaskStore(lambda: None, client=dynamodb, shards=StatusShards(4, 4))
     migrations.apply(interfering(to_shards("4"), store.delete), nothing)
     for item in dynamodb.scan(TableName="TasksTable")["Items"]:
         key = item["pk"]["S"]
@@ -282,7 +282,7 @@ class TestLeftovers:
 
     @pytest.fixture
     def other(self, dynamodb: Any) -> TaskStore:
-        return TaskStore(dynamodb, shards=StatusShards(8, 8))
+        return TaskStore(lambda: None, client=dynamodb, shards=StatusShards(8, 8))
 
     def test_a_record_from_before_does_not_hide_them(
         self, migrations: Runner, dynamodb: Any, tasks: list[Task], other: TaskStore
@@ -299,7 +299,7 @@ class TestLeftovers:
     ) -> None:
         with pytest.raises(Crash):
             migrations.apply(crashing(to_shards("1/8"), at=40), nothing)
-        tasks = [other.update(task.id, {"status": next(statuses)}) for task in tasks]
+        tasks = [other.update(task.id, changing(status=next(statuses))) for task in tasks]
         interrupted = migrations.progress(to_shards("1/8"))
         assert interrupted is not None
         assert interrupted.read > 0
@@ -315,7 +315,7 @@ class TestLeftovers:
         shard_1 = to_shards("1/8")
 
         def write(_progress: Progress) -> None:
-            other.update(moving.id, {"status": next(statuses)})
+            other.update(moving.id, changing(status=next(statuses)))
 
         with pytest.raises(MigrationError, match="Is a deployment under way"):
             migrations.apply(shard_1, write)
@@ -356,10 +356,10 @@ def test_the_list_is_right_whatever_the_api_does_meanwhile(
 ) -> None:
     with aws_with_resources():
         client: Any = boto3.client("dynamodb")
-        before = TaskStore(client, shards=StatusShards.parse(old))
+        before = TaskStore(lambda: None, client=client, shards=StatusShards.parse(old))
         expected = {task.id: task for task in (create(before) for _ in range(20))}
         shards = f"{new}/{max(int(old), int(new))}"
-        store = TaskStore(client, shards=StatusShards.parse(shards))
+        store = TaskStore(lambda: None, client=client, shards=StatusShards.parse(shards))
         ahead = iter(happenings)
 
         def serve(_progress: Progress) -> None:
@@ -373,7 +373,7 @@ def test_the_list_is_right_whatever_the_api_does_meanwhile(
                         store.delete(task_id)
                         del expected[task_id]
                     else:
-                        expected[task_id] = store.update(task_id, {"status": next(statuses)})
+                        expected[task_id] = store.update(task_id, changing(status=next(statuses)))
             assert sorted(map(repr, listed(client, shards))) == sorted(map(repr, expected.values()))
 
         migrations = Runner(client, TABLES)
@@ -396,7 +396,7 @@ class TestTheCommand:
         chosen: Any = [{"ParameterKey": "StatusShards", "ParameterValue": "4"}]
         cloudformation.create_stack(StackName="a-stack", TemplateBody=json.dumps(body), Parameters=chosen)
         detail = cloudformation.describe_stack_resource(StackName="a-stack", LogicalResourceId="TasksTable")
-        return TaskStore(table=detail["StackResourceDetail"]["PhysicalResourceId"])
+        return TaskStore(lambda: None, table=detail["StackResourceDetail"]["PhysicalResourceId"])
 
     @pytest.fixture
     def run(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
@@ -446,7 +446,7 @@ class TestTheCommand:
         name = ("--stack-name", "a-stack")
         run(*name)
         assert ": applied" in run(*name, "--status")[1]
-        other = TaskStore(table=stack._table, shards=StatusShards(16, 16))
+        other = TaskStore(lambda: None, table=stack._table, shards=StatusShards(16, 16))
         for _ in range(20):
             create(other)
         assert ": not applied" in run(*name, "--status")[1]

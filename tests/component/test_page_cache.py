@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,9 +19,9 @@ import pytest
 import redis
 
 from local.backends.redis_server import free_port
-from shared import page_cache
-from shared.page_cache import NOTHING, LookUp, PageCache
-from shared.redis_connection import TIMEOUT, RedisConnection, RedisError
+from shared.cache import pages
+from shared.cache.pages import LookUp, PageCache
+from shared.cache.redis import TIMEOUT, RedisConnection, RedisError
 from tests.local_stack import await_condition
 from tests.optional import REDIS, needs_redis
 from tests.redis_servers import REAL, Server, serve, watch_commands
@@ -37,7 +37,7 @@ opened: list[PageCache] = []
 
 def patient(url: str, **options: Any) -> PageCache:
     """A cache that bears with a busy machine."""
-    cache = PageCache(f"{url}{'&' if '?' in url else '?'}timeout=5", **options)
+    cache = PageCache("tasks", f"{url}{'&' if '?' in url else '?'}timeout=5", **options)
     opened.append(cache)
     return cache
 
@@ -96,6 +96,7 @@ def test_a_page_read_soon_after_a_write_and_stored_late_lives_for_two_seconds(
 
 def test_any_other_page_lives_for_a_minute(cache: PageCache, server: Server) -> None:
     cache.invalidate()
+    cache.look_up("q")
     server.advance(2.1)
     fill(cache)
     server.advance(55)
@@ -104,17 +105,11 @@ def test_any_other_page_lives_for_a_minute(cache: PageCache, server: Server) -> 
     assert cache.look_up("q").page is None
 
 
-def test_all_pages_go_when_none_was_stored_for_a_minute(cache: PageCache, server: Server) -> None:
+def test_everything_but_the_generation_expires(cache: PageCache, server: Server) -> None:
+    cache.invalidate()
     fill(cache)
     server.advance(61)
-    assert server.client.exists("{tasks}:pages") == 0
-
-
-def test_the_number_of_pages_is_bounded(cache: PageCache, server: Server) -> None:
-    for number in range(450):
-        fill(cache, query=f"q{number}")
-        assert server.client.hlen("{tasks}:pages") <= 200
-    assert cache.look_up("q449").page == "page"
+    assert server.client.keys() == ["{tasks}:generation"]
 
 
 class TestManyReaders:
@@ -133,7 +128,7 @@ class TestManyReaders:
                 next(ahead, lambda: None)()
 
             clock = {"monotonic": staticmethod(lambda: sum(waits)), "sleep": staticmethod(sleep)}
-            monkeypatch.setattr(page_cache, "time", type("Clock", (), clock))
+            monkeypatch.setattr(pages, "time", type("Clock", (), clock))
             return waits
 
         return meanwhile
@@ -173,18 +168,9 @@ class TestManyReaders:
         cache.store("q", "page", second)
         assert cache.look_up("q").page == "page"
 
-    def test_a_page_that_was_dropped_is_read_anew(
-        self, cache: PageCache, server: Server, meanwhile: Any
-    ) -> None:
-        waits = meanwhile()
-        fill(cache)
-        server.client.delete("{tasks}:pages")
-        assert cache.look_up("q").page is None
-        assert not waits
-
     def test_waiting_has_an_end(self, cache: PageCache, server: Server, meanwhile: Any) -> None:
         first = cache.look_up("q")
-        again = lambda: server.client.set("{tasks}:reader:q", str(first.generation), px=500)  # noqa: E731
+        again = lambda: server.client.set(f"{{tasks}}:lease:{first.generation}:q", "", px=500)  # noqa: E731
         waits = meanwhile(*[again] * 1000)
         assert cache.look_up("q") == first
         assert 1 <= sum(waits) < 1.1
@@ -198,7 +184,7 @@ class TestManyReaders:
             raise RedisError
 
         waits = meanwhile(lambda: monkeypatch.setattr(cache._redis, "call", fail))
-        assert cache.look_up("q") == NOTHING
+        assert cache.look_up("q") == LookUp()
         assert len(waits) == 1
 
 
@@ -250,37 +236,16 @@ class TestALostMemory:
         assert cache.look_up("q").page is None
 
     @pytest.mark.parametrize("first", ["reader", "writer"])
-    def test_a_page_is_for_nobody_who_came_after_its_reading_began_until_all_writers_are_back(
-        self, cache: PageCache, server: Server, first: str
-    ) -> None:
-        server.lose_memory()
-        if first == "reader":
-            fill(cache)
-        else:
-            cache.invalidate()
+    def test_pages_are_young_after_it(self, cache: PageCache, server: Server, first: str) -> None:
+        """A writer may have written just before the loss, or could not tell of it."""
         fill(cache)
-        server.advance(page_cache.LEAVE_ALONE)
-        assert cache.look_up("q").page is None
+        server.lose_memory()
+        if first == "writer":
+            cache.invalidate()
+        fill(cache, page="new")
+        assert cache.look_up("q").page == "new"
         server.advance(2.1)
         assert cache.look_up("q").page is None
-        fill(cache)
-        assert cache.look_up("q").page == "page"
-
-    def test_a_page_is_for_those_who_waited_before_its_reading_began(
-        self, cache: PageCache, server: Server, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        server.lose_memory()
-        first = cache.look_up("q")
-        other, read = patient(server.url), []
-
-        def another_reads(_seconds: float) -> None:
-            """One who waits too becomes the second reader, when the first has stored its page."""
-            cache.store("q", f"page {len(read) + 1}", read[-1] if read else first)
-            if not read:
-                read.append(other.look_up("q"))
-
-        monkeypatch.setattr("time.sleep", another_reads)
-        assert patient(server.url).look_up("q").page == "page 2"
 
 
 @needs_redis
@@ -292,7 +257,7 @@ class TestAFullServer:
             yield server
 
     def test_forgets_what_it_has_and_takes_nothing(self, full: Server) -> None:
-        cache = patient(full.url, leave_alone=0)
+        cache = patient(full.url, retry_after=0)
         fill(cache)
         full.client.config_set("maxmemory", 1)
         assert cache.look_up("q").page == "page"
@@ -304,7 +269,7 @@ class TestAFullServer:
     def test_that_lost_its_memory_is_no_error(self, full: Server) -> None:
         full.lose_memory()
         full.client.config_set("maxmemory", 1)
-        cache = patient(full.url, leave_alone=0)
+        cache = patient(full.url, retry_after=0)
         fill(cache)
         assert cache.look_up("q").page is None
         assert cache.invalidate()
@@ -345,21 +310,22 @@ def silent() -> Iterator[Silent]:
 
 class TestAServerThatFails:
     @pytest.mark.parametrize("scheme", ["redis", "rediss"])
-    def test_that_is_silent_is_tried_once_and_left_alone(
+    def test_that_is_silent_is_tried_once_by_readers_and_always_by_writers(
         self, silent: Silent, scheme: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         now = 1000.0
         monkeypatch.setattr("time.monotonic", lambda: now)
-        cache = PageCache(f"{scheme}://127.0.0.1:{silent.port}")
-        assert cache.look_up("q") == NOTHING
-        assert not cache.invalidate()
-        cache.store("q", "page", LookUp(None, "generation", 1000, None))
-        now += page_cache.LEAVE_ALONE - 0.1
-        assert cache.look_up("q") == NOTHING
+        cache = PageCache("tasks", f"{scheme}://127.0.0.1:{silent.port}")
+        assert cache.look_up("q") == LookUp()
+        cache.store("q", "page", LookUp(None, "generation"))
+        now += pages.RETRY_AFTER - 0.1
+        assert cache.look_up("q") == LookUp()
         assert silent.connections == 1
-        now += 0.2
-        assert cache.look_up("q") == NOTHING
+        assert not cache.invalidate()
         assert silent.connections == 2
+        now += pages.RETRY_AFTER + 0.1
+        assert cache.look_up("q") == LookUp()
+        assert silent.connections == 3
 
     def test_that_trickles_costs_no_more_than_the_whole_call_may(
         self, monkeypatch: pytest.MonkeyPatch
@@ -400,9 +366,9 @@ class TestAServerThatFails:
     def test_that_is_gone_shows_as_a_metric(self, capsys: pytest.CaptureFixture[str]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as gone:
             port = gone.getsockname()[1]
-        cache = PageCache(f"redis://127.0.0.1:{port}")
+        cache = PageCache("tasks", f"redis://127.0.0.1:{port}")
         assert not cache.invalidate()
-        assert cache.look_up("q") == NOTHING
+        assert cache.look_up("q") == LookUp()
         metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
         assert [metric["CacheFailure"] for metric in metrics] == [[1.0]]
 
@@ -410,9 +376,9 @@ class TestAServerThatFails:
     def test_that_refuses_is_no_error(self) -> None:
         for server in serve(REAL):
             server.client.config_set("requirepass", "secret")
-            assert PageCache(server.url).look_up("q") == NOTHING
+            assert PageCache("tasks", server.url).look_up("q") == LookUp()
             address = server.url.removeprefix("redis://")
-            assert patient(f"redis://:wrong@{address}").look_up("q") == NOTHING
+            assert patient(f"redis://:wrong@{address}").look_up("q") == LookUp()
             assert patient(f"redis://:secret@{address}").invalidate()
             server.client = redis.Redis.from_url(f"redis://:secret@{address}")
 
@@ -426,7 +392,7 @@ class TestAServerThatFails:
 
     def test_comes_back(self) -> None:
         for server in serve("fakeredis"):
-            cache = patient(server.url, leave_alone=0)
+            cache = patient(server.url, retry_after=0)
             assert cache.invalidate()
             server.kill()
             assert not cache.invalidate()
@@ -441,26 +407,32 @@ def test_another_kind_of_url_is_refused(url: str) -> None:
 
 
 def test_what_is_no_text_in_the_server_is_no_error(server: Server) -> None:
-    server.client.hset("{tasks}:pages", "q", b"9999999999999 \xff")
-    assert patient(server.url).look_up("q") == NOTHING
+    server.client.set("{tasks}:page:q", b"settled\n\xff")
+    assert patient(server.url).look_up("q") == LookUp()
 
 
 def test_without_a_cache_nothing_is_cached() -> None:
-    cache = PageCache("")
-    assert cache.look_up("q") == NOTHING
+    cache = PageCache("tasks", "")
+    assert cache.look_up("q") == LookUp()
     assert cache.invalidate()
 
 
-def test_each_call_is_one_round_trip_also_the_first(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[str] = []
-    watch_commands(monkeypatch, lambda: calls.append("redis"))
+def test_round_trips(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    trips: list[str] = []
+    watch_commands(monkeypatch, lambda: trips.append("redis"))
     cache = patient(server.url)
-    found = cache.look_up("q")
-    assert len(calls) == 1
-    cache.store("q", "page", found)
-    assert len(calls) == 2
-    cache.invalidate()
-    assert len(calls) == 3
+
+    def trips_of(act: Callable[[], object]) -> int:
+        trips.clear()
+        act()
+        return len(trips)
+
+    found = LookUp(None, "settled")
+    assert trips_of(lambda: cache.look_up("q")) == 2  # what is there, and the lease
+    assert trips_of(lambda: cache.store("q", "page", found)) == 1
+    assert trips_of(lambda: cache.look_up("q")) == 1
+    assert trips_of(cache.invalidate) == 1
+    assert trips_of(lambda: cache.look_up("q")) == 4  # besides, a new generation, and another look
 
 
 @contextmanager
@@ -490,7 +462,6 @@ def test_a_clustered_server_keeps_all_keys_together(tmp_path: Path) -> None:
     with running(url, "--port", str(port), "--cluster-enabled", "yes", folder=tmp_path) as client:
         client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
         await_condition(lambda: client.cluster("info")["cluster_state"] == "ok")
-        client.set(page_cache.GENERATION, "first")
         cache = patient(url)
         fill(cache)
         assert cache.look_up("q").page == "page"

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
-from shared.task_events import EventQueue
+from shared.tasks.events import EventQueue
 from tests.handlers import LambdaContext, event, load_function
 from tests.task_events import Queue, new_task
 

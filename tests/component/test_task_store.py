@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from shared.errors import Contention, TaskNotFound, TitleTaken, VersionMismatch
-from shared.task_store import TaskStore
-from shared.tasks import TaskQuery, TaskStatus
+from shared.tasks.listing import TaskListing
+from shared.tasks.store import TaskStore
+from shared.tasks.task import TaskQuery, TaskStatus
+from tests.drafts import Draft, changing
 
 UNKNOWN = "7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"
 
@@ -23,13 +26,15 @@ def dynamodb(any_dynamodb: Any) -> Any:
 
 @pytest.fixture
 def store(dynamodb: Any) -> TaskStore:
-    return TaskStore(dynamodb)
+    return new_store(dynamodb)
+
+
+def new_store(dynamodb: Any) -> TaskStore:
+    return TaskStore(lambda: None, client=dynamodb)
 
 
 def create(store: TaskStore, title: str = "Buy milk", **fields: Any) -> Any:
-    return store.create(
-        **{"title": title, "description": None, "status": TaskStatus.PENDING, "created_by": "ada"} | fields
-    )
+    return store.create(Draft(title, **fields), created_by="ada")
 
 
 def titles_held(dynamodb: Any) -> set[str]:
@@ -61,11 +66,11 @@ def test_a_task_is_read_as_it_was_created(store: TaskStore) -> None:
     assert task.created_at == task.updated_at
 
 
-def test_a_title_is_held_by_one_task(store: TaskStore) -> None:
+def test_a_title_is_held_by_one_task(store: TaskStore, dynamodb: Any) -> None:
     create(store)
     with pytest.raises(TitleTaken, match="Buy milk"):
         create(store)
-    assert len(store.list(TaskQuery()).tasks) == 1
+    assert len(TaskListing(dynamodb).page(TaskQuery(limit=20)).tasks) == 1
 
 
 def test_a_title_that_only_resembles_another_is_free(store: TaskStore) -> None:
@@ -78,14 +83,14 @@ def test_an_unknown_id_is_not_found(store: TaskStore, task_id: str) -> None:
     with pytest.raises(TaskNotFound):
         store.get(task_id)
     with pytest.raises(TaskNotFound):
-        store.update(task_id, {"description": "x"})
+        store.update(task_id, changing(description="x"))
     with pytest.raises(TaskNotFound):
         store.delete(task_id)
 
 
 def test_an_update_changes_what_is_given_and_raises_the_version(store: TaskStore) -> None:
     task = create(store, description="two litres")
-    changed = store.update(task.id, {"status": TaskStatus.COMPLETED})
+    changed = store.update(task.id, changing(status=TaskStatus.COMPLETED))
     assert store.get(task.id) == changed
     assert (changed.title, changed.description) == ("Buy milk", "two litres")
     assert changed.status is TaskStatus.COMPLETED
@@ -96,13 +101,13 @@ def test_an_update_changes_what_is_given_and_raises_the_version(store: TaskStore
 
 def test_a_description_can_be_cleared(store: TaskStore) -> None:
     task = create(store, description="two litres")
-    store.update(task.id, {"description": None})
+    store.update(task.id, changing(description=None))
     assert store.get(task.id).description is None
 
 
 def test_a_rename_moves_the_title(store: TaskStore, dynamodb: Any) -> None:
     task = create(store, "Buy milk")
-    store.update(task.id, {"title": "Buy bread"})
+    store.update(task.id, changing(title="Buy bread"))
     assert titles_held(dynamodb) == {"Buy bread"}
     create(store, "Buy milk")
     with pytest.raises(TitleTaken):
@@ -113,14 +118,14 @@ def test_a_rename_onto_a_held_title_changes_nothing(store: TaskStore, dynamodb: 
     create(store, "Buy milk")
     bread = create(store, "Buy bread")
     with pytest.raises(TitleTaken):
-        store.update(bread.id, {"title": "Buy milk", "status": TaskStatus.COMPLETED})
+        store.update(bread.id, changing(title="Buy milk", status=TaskStatus.COMPLETED))
     assert store.get(bread.id) == bread
     assert titles_held(dynamodb) == {"Buy milk", "Buy bread"}
 
 
 def test_a_rename_to_its_own_title_is_no_conflict(store: TaskStore) -> None:
     task = create(store, "Buy milk")
-    assert store.update(task.id, {"title": "Buy milk"}).version == 2
+    assert store.update(task.id, changing(title="Buy milk")).version == 2
 
 
 def test_a_deleted_task_frees_its_title(store: TaskStore, dynamodb: Any) -> None:
@@ -136,9 +141,9 @@ def test_a_deleted_task_frees_its_title(store: TaskStore, dynamodb: Any) -> None
 
 def test_versions_guard_updates_and_deletes(store: TaskStore) -> None:
     task = create(store)
-    store.update(task.id, {"description": "mine"}, versions={1})
+    store.update(task.id, changing(description="mine"), versions={1})
     with pytest.raises(VersionMismatch):
-        store.update(task.id, {"description": "yours"}, versions={1})
+        store.update(task.id, changing(description="yours"), versions={1})
     with pytest.raises(VersionMismatch):
         store.delete(task.id, versions={1})
     with pytest.raises(VersionMismatch):
@@ -165,11 +170,11 @@ def test_a_lost_race_is_run_again_on_what_the_winner_left(
     store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = create(store)
-    other = TaskStore(dynamodb)
+    other = new_store(dynamodb)
     interfere(
-        store, monkeypatch, once=True, act=lambda t: other.update(t.id, {"status": TaskStatus.COMPLETED})
+        store, monkeypatch, once=True, act=lambda t: other.update(t.id, changing(status=TaskStatus.COMPLETED))
     )
-    changed = store.update(task.id, {"title": "Buy bread"})
+    changed = store.update(task.id, changing(title="Buy bread"))
     assert changed.status is TaskStatus.COMPLETED
     assert changed.version == 3
     assert titles_held(dynamodb) == {"Buy bread"}
@@ -179,10 +184,10 @@ def test_a_lost_race_is_a_mismatch_for_one_who_named_the_version(
     store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = create(store)
-    other = TaskStore(dynamodb)
-    interfere(store, monkeypatch, once=True, act=lambda t: other.update(t.id, {"description": "first"}))
+    other = new_store(dynamodb)
+    interfere(store, monkeypatch, once=True, act=lambda t: other.update(t.id, changing(description="first")))
     with pytest.raises(VersionMismatch):
-        store.update(task.id, {"description": "second"}, versions={1})
+        store.update(task.id, changing(description="second"), versions={1})
     assert other.get(task.id).description == "first"
 
 
@@ -190,9 +195,9 @@ def test_an_update_that_loses_to_a_delete_finds_nothing(
     store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = create(store)
-    interfere(store, monkeypatch, once=True, act=lambda t: TaskStore(dynamodb).delete(t.id))
+    interfere(store, monkeypatch, once=True, act=lambda t: new_store(dynamodb).delete(t.id))
     with pytest.raises(TaskNotFound):
-        store.update(task.id, {"title": "Buy bread"})
+        store.update(task.id, changing(title="Buy bread"))
     assert titles_held(dynamodb) == set()
 
 
@@ -200,8 +205,8 @@ def test_a_delete_takes_the_title_that_a_rename_left(
     store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = create(store)
-    other = TaskStore(dynamodb)
-    interfere(store, monkeypatch, once=True, act=lambda t: other.update(t.id, {"title": "Buy bread"}))
+    other = new_store(dynamodb)
+    interfere(store, monkeypatch, once=True, act=lambda t: other.update(t.id, changing(title="Buy bread")))
     store.delete(task.id)
     assert titles_held(dynamodb) == set()
 
@@ -210,12 +215,61 @@ def test_one_who_loses_every_race_is_told_so(
     store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = create(store)
-    other = TaskStore(dynamodb)
-    interfere(store, monkeypatch, once=False, act=lambda t: other.update(t.id, {"description": None}))
+    other = new_store(dynamodb)
+    interfere(store, monkeypatch, once=False, act=lambda t: other.update(t.id, changing(description=None)))
     with pytest.raises(Contention):
-        store.update(task.id, {"description": "never"})
+        store.update(task.id, changing(description="never"))
     with pytest.raises(Contention):
         store.delete(task.id)
+
+
+def test_who_listens_hears_of_each_commit_and_of_nothing_else(dynamodb: Any) -> None:
+    heard: list[set[str]] = []
+    store = TaskStore(lambda: heard.append(titles_held(dynamodb)), client=dynamodb)
+    task = create(store, "Buy milk")
+    with pytest.raises(TitleTaken):
+        create(store, "Buy milk")
+    store.update(task.id, changing(title="Buy bread"))
+    with pytest.raises(VersionMismatch):
+        store.update(task.id, changing(title="Buy eggs"), versions={1})
+    store.delete(task.id)
+    assert heard == [{"Buy milk"}, {"Buy bread"}, set()]
+
+
+def test_a_store_to_which_nobody_listens_writes_nothing(store: TaskStore, dynamodb: Any) -> None:
+    task = create(store)
+    unheard = TaskStore(client=dynamodb)
+    assert unheard.get(task.id) == task
+    for write in (
+        lambda: create(unheard, "Buy bread"),
+        lambda: unheard.update(task.id, changing(title="Buy bread")),
+        lambda: unheard.delete(task.id),
+    ):
+        with pytest.raises(TypeError, match="on_commit"):
+            write()
+    assert titles_held(dynamodb) == {"Buy milk"}
+
+
+def test_a_task_from_before_an_attribute_was_added_is_read_and_changed(
+    store: TaskStore, dynamodb: Any
+) -> None:
+    task = create(store, description="two litres")
+    key = {"pk": {"S": f"TASK#{task.id}"}}
+    dynamodb.update_item(TableName="TasksTable", Key=key, UpdateExpression="REMOVE description")
+    assert store.get(task.id) == replace(task, description=None)
+    assert store.update(task.id, changing(description="one litre")).description == "one litre"
+
+
+def test_an_update_leaves_attributes_alone_that_it_does_not_know(store: TaskStore, dynamodb: Any) -> None:
+    """They are those of a newer version, which serves beside this one while it is deployed."""
+    task = create(store)
+    key = {"pk": {"S": f"TASK#{task.id}"}}
+    values = {":value": {"S": "soon"}}
+    dynamodb.update_item(
+        TableName="TasksTable", Key=key, UpdateExpression="SET due = :value", ExpressionAttributeValues=values
+    )
+    store.update(task.id, changing(title="Buy bread"))
+    assert dynamodb.get_item(TableName="TasksTable", Key=key)["Item"]["due"] == {"S": "soon"}
 
 
 def test_a_transaction_that_conflicts_is_repeated(
@@ -260,12 +314,13 @@ def test_calls_are_as_few_as_they_can_be(store: TaskStore, dynamodb: Any) -> Non
     task = create(store)
     assert calls == ["TransactWriteItems"]
     assert calls_of(lambda: store.get(task.id)) == ["GetItem"]
-    assert calls_of(lambda: store.update(task.id, {"title": "Buy bread"})) == [
+    assert calls_of(lambda: store.update(task.id, changing(title="Buy bread"))) == [
         "GetItem",
         "TransactWriteItems",
     ]
-    assert calls_of(lambda: store.list(TaskQuery())) == ["Query"] * 3
-    assert calls_of(lambda: store.list(TaskQuery(status=TaskStatus.PENDING))) == ["Query"]
+    listing = TaskListing(dynamodb)
+    assert calls_of(lambda: listing.page(TaskQuery(limit=20))) == ["Query"] * 3
+    assert calls_of(lambda: listing.page(TaskQuery(limit=20, status=TaskStatus.PENDING))) == ["Query"]
     assert calls_of(lambda: store.delete(task.id)) == ["GetItem", "TransactWriteItems"]
 
 

@@ -10,9 +10,10 @@ import jwt
 import pytest
 
 from shared.errors import InvalidToken
-from shared.token_keys import TokenKeyRotation, TokenKeys
-from shared.tokens import TokenSigner
-from shared.users import User
+from shared.users.store import User
+from shared.users.token_key_rotation import TokenKeyRotation
+from shared.users.token_keys import TokenKeys
+from shared.users.tokens import TokenSigner
 
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 ADA = User(id="0b8c6d52-21c3-4f0e-8a55-6f1d2e7b9c34", username="ada", created_at=0)
@@ -31,7 +32,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("shared.token_keys.time.monotonic", clock)
+    monkeypatch.setattr("shared.users.token_keys.time.monotonic", clock)
     return clock
 
 
@@ -56,7 +57,7 @@ def reads(aws: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         exceptions = client.exceptions
         get_secret_value = staticmethod(read)
 
-    monkeypatch.setattr("shared.token_keys._secrets_manager_client", Recording)
+    monkeypatch.setattr("shared.users.token_keys.secrets_manager_client", Recording)
     return stages
 
 

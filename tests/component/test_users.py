@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from passlib.hash import argon2
 
-from shared import users
 from shared.errors import BadCredentials, UsernameTaken
-from shared.users import UserStore
+from shared.users import passwords
+from shared.users.store import UserStore
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def test_an_unknown_name_costs_as_much_hashing_as_a_wrong_password(
     store: UserStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.create("ada", "correct horse")
-    monkeypatch.setattr(users, "_passwords", users._passwords.copy())  # as in a new execution environment
-    handler = users._passwords.handler("argon2")
+    monkeypatch.setattr(passwords, "_context", passwords._context.copy())  # as in a new execution environment
+    handler = passwords._context.handler("argon2")
     verify, costs = handler.verify, []
 
     def counting(secret: str, stored: str, **options: Any) -> bool:
@@ -69,7 +69,7 @@ def test_an_unknown_name_costs_as_much_hashing_as_a_wrong_password(
 
     monkeypatch.setattr(handler, "verify", counting)
     monkeypatch.setattr(handler, "hash", lambda *_, **__: pytest.fail("a wrong password makes no hash"))
-    assert not users._passwords.needs_update(users._NOBODYS_HASH)
+    assert not passwords._context.needs_update(passwords._NOBODYS_HASH)
     for username in ("ada", "nobody"):
         with pytest.raises(BadCredentials):
             store.sign_in(username, "wrong horse")

@@ -13,7 +13,7 @@ import jwt
 import pytest
 import requests
 
-from shared.token_keys import TokenKeyRotation
+from shared.users.token_key_rotation import TokenKeyRotation
 from tests.local_stack import Client, Stack, sign_up, unique
 from tests.template import ROUTES, Route
 

@@ -58,9 +58,9 @@ def test_a_create_that_dies_after_its_write_is_notified_and_listed(
     stack = start_stack("--no-state", root=project)
     user = sign_up(stack.url)
     assert user("GET", "/tasks").json() == []
-    module = project / "shared/cached_tasks.py"
+    module = project / "shared/tasks/store.py"
     whole = module.read_text()
-    module.write_text(whole.replace("self._cache.invalidate()", "__import__('os')._exit(1)"))
+    module.write_text(whole.replace("self._on_commit()", "__import__('os')._exit(1)"))
     title = unique("Orphan")
     assert user("POST", "/tasks", json={"title": title}).status_code >= 500
     module.write_text(whole)

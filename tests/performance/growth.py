@@ -15,12 +15,14 @@ from typing import Any
 import boto3
 import redis
 
-from shared.cached_tasks import CachedTasks, CacheUse
-from shared.page_cache import PageCache
-from shared.status_index import StatusShards
-from shared.task_store import TaskStore
-from shared.tasks import Position, Task, TaskQuery, TaskStatus
+from shared.cache.pages import PageCache
+from shared.tasks.listing import TaskListing
+from shared.tasks.pages import CacheUse, TaskPages
+from shared.tasks.status_index import StatusShards
+from shared.tasks.store import TaskStore, item_from_task
+from shared.tasks.task import Position, Task, TaskQuery, TaskStatus
 from tests.aws import aws_with_resources
+from tests.drafts import Draft
 from tests.performance.programs import backends, dynamodb, say
 from tests.performance.report import lines, table
 
@@ -29,6 +31,7 @@ DEEP = 10_000
 SKIPS = (0, 10, 100, 1_000, 10_000)
 SHARDS = (1, 4, 16)
 READERS = 50
+LIMIT = 20
 _BLOCK = 4096
 """Bytes that half a capacity unit reads, eventually consistent. See
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html"""
@@ -142,43 +145,49 @@ def _grow() -> tuple[dict[int, list[Reads]], dict[int, Reads]]:
     """Read a first page, a deep one and a filtered deep one at each size, and skip at the last."""
     with aws_with_resources():
         client: Any = boto3.client("dynamodb")
-        store = TaskStore(client, shards=StatusShards())
+        shards = StatusShards()
+        listing = TaskListing(client, shards=shards)
         grown: dict[int, list[Reads]] = {}
         count = 0
         for size in SIZES:
             say(f"{size:,} tasks")
-            _fill(client, store, count, size)
+            _fill(client, shards, count, size)
             count = size
             # The tasks were created a microsecond apart.
             place = Position(size - _depth(size), "0")
-            queries = TaskQuery(), TaskQuery(after=place), TaskQuery(status=TaskStatus.PENDING, after=place)
-            grown[size] = [_read(client, store, query) for query in queries]
+            queries = (
+                TaskQuery(LIMIT),
+                TaskQuery(LIMIT, after=place),
+                TaskQuery(LIMIT, status=TaskStatus.PENDING, after=place),
+            )
+            grown[size] = [_read(client, listing, query) for query in queries]
         say("skip")
-        return grown, {skip: _read(client, store, TaskQuery(skip=skip)) for skip in SKIPS}
+        return grown, {skip: _read(client, listing, TaskQuery(LIMIT, skip)) for skip in SKIPS}
 
 
-def _spread(shards: int) -> list[object]:
-    say(f"{shards} shards")
+def _spread(count: int) -> list[object]:
+    say(f"{count} shards")
     with aws_with_resources():
         client: Any = boto3.client("dynamodb")
-        store = TaskStore(client, shards=StatusShards(shards, shards))
-        _fill(client, store, 0, 2_000)
-        return [shards, 3 * shards, *_cells(_read(client, store, TaskQuery()))]
+        shards = StatusShards(count, count)
+        listing = TaskListing(client, shards=shards)
+        _fill(client, shards, 0, 2_000)
+        return [count, 3 * count, *_cells(_read(client, listing, TaskQuery(LIMIT)))]
 
 
-def _read(client: Any, store: TaskStore, query: TaskQuery) -> Reads:
+def _read(client: Any, listing: TaskListing, query: TaskQuery) -> Reads:
     with _counted(client) as reads:
-        assert store.list(query).tasks
+        assert listing.page(query).tasks
     return reads
 
 
-def _fill(client: Any, store: TaskStore, start: int, end: int) -> None:
+def _fill(client: Any, shards: StatusShards, start: int, end: int) -> None:
     statuses = list(TaskStatus)
     task = Task("", "", "A few words of what it is about", TaskStatus.PENDING, 0, 0, str(uuid.uuid4()), 1)
     for first in range(start, end, 25):
         numbers = range(first, min(first + 25, end))
         items = [
-            store._to_item(
+            item_from_task(
                 replace(
                     task,
                     id=str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))),
@@ -186,7 +195,8 @@ def _fill(client: Any, store: TaskStore, start: int, end: int) -> None:
                     status=statuses[number % 3],
                     created_at=number + 1,
                     updated_at=number + 1,
-                )
+                ),
+                shards,
             )
             for number in numbers
         ]
@@ -205,23 +215,27 @@ def _burst(*, alone: bool = False, empty: bool = False) -> list[int]:
     with backends() as endpoints, contextlib.ExitStack() as counting:
         url = f"{endpoints.redis}?timeout=5"
         server = redis.Redis.from_url(url.partition("?")[0])
-        writer = CachedTasks(dynamodb(endpoints), "TasksTable", StatusShards(), PageCache(url))
+        writer = TaskStore(
+            PageCache("tasks", url).invalidate,
+            client=dynamodb(endpoints),
+            table="TasksTable",
+            shards=StatusShards(),
+        )
         for number in range(30):
-            writer.create(
-                title=f"Task {number}", description=None, status=TaskStatus.PENDING, created_by="ada"
-            )
+            writer.create(Draft(f"Task {number}"), created_by="ada")
         if empty:
             server.flushall()
         readers, counts = [], []
         for _ in range(READERS):
             own = dynamodb(endpoints)
             counts.append(counting.enter_context(_counted(own)))
-            readers.append(CachedTasks(own, "TasksTable", StatusShards(), PageCache("" if alone else url)))
+            listing = TaskListing(own, "TasksTable", StatusShards())
+            readers.append(TaskPages(listing, PageCache("tasks", "" if alone else url)))
         begin = threading.Barrier(READERS)
 
-        def read(reader: CachedTasks) -> CacheUse:
+        def read(reader: TaskPages) -> CacheUse:
             begin.wait()
-            return reader.render(TaskQuery()).cache
+            return reader.render(TaskQuery(LIMIT)).cache
 
         with ThreadPoolExecutor(READERS) as threads:
             hits = list(threads.map(read, readers)).count(CacheUse.HIT)

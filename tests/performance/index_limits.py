@@ -7,8 +7,8 @@ import uuid
 from collections import Counter
 from functools import cache
 
-from shared.status_index import StatusShards
-from shared.tasks import TaskStatus
+from shared.tasks.status_index import StatusShards
+from shared.tasks.task import TaskStatus
 from tests.performance.report import lines, table
 
 PARTITION_LIMIT = 1_000

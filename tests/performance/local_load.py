@@ -16,9 +16,9 @@ import boto3
 import psutil
 
 from local.backends.environment import ENVIRONMENT, REGION
-from shared.status_index import StatusShards
-from shared.task_store import TaskStore
-from shared.tasks import TaskStatus
+from shared.tasks.status_index import StatusShards
+from shared.tasks.store import TaskStore
+from tests.drafts import Draft, changing
 from tests.local_stack import Client, Stack, await_condition, processes_of, sign_up, unique
 from tests.performance.programs import say
 from tests.performance.report import ratio, table
@@ -53,7 +53,7 @@ def _measure(stack: Stack) -> str:
         aws_access_key_id=ENVIRONMENT["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
     )
-    store = TaskStore(dynamodb, "TasksTable", StatusShards())
+    store = TaskStore(lambda: None, client=dynamodb, table="TasksTable", shards=StatusShards())
     processes = processes_of(stack.process.pid)
     backends = next(each for each in processes if "local.backends" in each.cmdline())
 
@@ -67,7 +67,9 @@ def _measure(stack: Stack) -> str:
 
     say(f"growing to {SIZE:,} tasks")
     existing = 2 * CREATES + SAMPLES
-    ids = [store.create(**_task()).id for _ in range(SIZE - existing)]
+    ids = [
+        store.create(Draft(unique("Grown"), "x" * 100), created_by="bench").id for _ in range(SIZE - existing)
+    ]
     _await_delivery(stack)
     memory.append(_memory(backends))
     grown = _median(user.create)
@@ -75,7 +77,7 @@ def _measure(stack: Stack) -> str:
 
     say(f"{SIZE:,} changes")
     for number, task in zip(range(SIZE), itertools.cycle(ids)):
-        store.update(task, {"description": f"change {number}"})
+        store.update(task, changing(description=f"change {number}"))
     _await_delivery(stack)
     memory.append(_memory(backends))
     changed = _median(user.create)
@@ -108,15 +110,6 @@ def _measure(stack: Stack) -> str:
 function in a worker, the emulator, and the client that measures, on the same cores. Every create was answered with 201.
 
 {table(["", "", "ratio", "aim"], rows)}"""
-
-
-def _task() -> dict[str, Any]:
-    return {
-        "title": unique("Grown"),
-        "description": "x" * 100,
-        "status": TaskStatus.PENDING,
-        "created_by": "bench",
-    }
 
 
 def _creates(user: Client, *, clients: int) -> float:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from local.backends.process import Endpoints
 from local.backends.redis_server import free_port
-from shared.status_index import StatusShards
-from shared.task_store import TaskStore
-from shared.tasks import TaskStatus
+from shared.tasks.status_index import StatusShards
+from shared.tasks.store import TaskStore
+from tests.drafts import Draft
 from tests.handlers import event
 from tests.local_stack import await_condition
 from tests.performance.programs import Program, alternative, backends, bare, build, dynamodb, ours, run, say
@@ -112,11 +112,10 @@ def _round(
 
 def _fill(endpoints: Endpoints) -> str:
     """Create tasks; returns the id of one."""
-    store = TaskStore(dynamodb(endpoints), "TasksTable", StatusShards())
+    client = dynamodb(endpoints)
+    store = TaskStore(lambda: None, client=client, table="TasksTable", shards=StatusShards())
     for number in range(TASKS):
-        task = store.create(
-            title=f"Task {number}", description="A few words", status=TaskStatus.PENDING, created_by="ada"
-        )
+        task = store.create(Draft(f"Task {number}", "A few words"), created_by="ada")
     return task.id
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.tasks import Position
+from shared.api.paging import from_cursor, to_cursor
+from shared.tasks.task import Position
 
 
 @given(position=st.builds(Position, st.integers(0, 10**17), st.uuids().map(str)))
 def test_a_cursor_leads_back_to_its_place(position: Position) -> None:
-    assert Position.from_cursor(position.to_cursor()) == position
+    assert from_cursor(to_cursor(position)) == position
 
 
 @given(text=st.text(max_size=80))
@@ -19,7 +20,7 @@ def test_a_cursor_leads_back_to_its_place(position: Position) -> None:
 @example("MTIzL2Fi")
 def test_what_is_no_cursor_is_refused(text: str) -> None:
     try:
-        position = Position.from_cursor(text)
+        position = from_cursor(text)
     except ValueError:
         return
-    assert Position.from_cursor(position.to_cursor()) == position
+    assert from_cursor(to_cursor(position)) == position

@@ -63,7 +63,10 @@ def lacks(function: Function, alarms: set[tuple[str, str]]) -> Iterator[str]:
         key = (route.method, route.path)
         if name not in PAGES:
             if OPERATIONS.get(key) != name:
-                yield f"Describe {name!r} in openapi/operations.py and run make openapi: /docs lacks {route}."
+                yield (
+                    f"Declare functions/{name}/app.py with @endpoint, and run make openapi: "
+                    f"{route} is not in the document."
+                )
             if key not in CONTRACT:
                 yield f"Add {key} to CONTRACT in tests/expected.py: the statuses it may answer with."
         if key not in SMOKE:
@@ -125,7 +128,7 @@ def test_what_a_new_endpoint_lacks_is_named() -> None:
         "Write functions/archive_task/app.py",
         "Add events/archive_task.json",
         "Add 'archive_task' to SCENARIOS in tests/component/test_permissions.py",
-        "Describe 'archive_task' in openapi/operations.py",
+        "Declare functions/archive_task/app.py with @endpoint, and run make openapi",
         "Add ('POST', '/tasks/{task_id}/archive') to CONTRACT in tests/expected.py",
         "Add ('POST', '/tasks/{task_id}/archive') to SMOKE in tests/smoke.py",
         "Anybody may call POST /tasks/{task_id}/archive",

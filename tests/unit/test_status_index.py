@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.status_index import MAX_SHARDS, StatusShards, status_of
-from shared.tasks import TaskStatus
+from shared.tasks.status_index import MAX_SHARDS, StatusShards, status_of
+from shared.tasks.task import TaskStatus
 from tests.template import TEMPLATE
 
 statuses = st.sampled_from(TaskStatus)

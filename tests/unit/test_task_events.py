@@ -7,7 +7,7 @@ import itertools
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.task_events import EventQueue, TaskEvent
+from shared.tasks.events import EventQueue, TaskEvent
 from tests.task_events import Queue, new_task
 
 

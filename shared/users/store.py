@@ -1,4 +1,4 @@
-"""Users in DynamoDB, and their passwords."""
+"""Users in DynamoDB."""
 
 from __future__ import annotations
 
@@ -8,24 +8,12 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from passlib.context import CryptContext
-
 from shared.aws import dynamodb_client
 from shared.errors import BadCredentials, UsernameTaken
+from shared.users import passwords
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-# Memory (KiB), passes and lanes as the OWASP Password Storage Cheat Sheet recommends for argon2id.
-# Raising one renews each hash at its owner's next login.
-_passwords = CryptContext(
-    schemes=["argon2"], argon2__memory_cost=19_456, argon2__time_cost=2, argon2__parallelism=1
-)
-# Of a password that nobody has, to be checked where there is no user. passlib's own dummy is made when it is
-# first needed, so the first unknown name in an execution environment would take twice as long.
-_NOBODYS_HASH = (
-    "$argon2id$v=19$m=19456,t=2,p=1$da41BqCU0lprLSWE0For5Q$+kaK1NmoeobG1H+MR1WsfqGc/An3mdIKHWhnZvwEoIQ"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +47,7 @@ class UserStore:
                     "username": {"S": username.lower()},
                     "id": {"S": user.id},
                     "display_name": {"S": username},
-                    "password_hash": {"S": _passwords.hash(password)},
+                    "password_hash": {"S": passwords.hash_password(password)},
                     "created_at": {"N": str(user.created_at)},
                 },
                 # The second half lets botocore repeat the call after a lost response.
@@ -79,11 +67,11 @@ class UserStore:
         key = {"username": {"S": username.lower()}}
         item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
         if item is None:
-            _passwords.verify(password, _NOBODYS_HASH)
+            passwords.verify_nobodys(password)
             raise BadCredentials
         old_hash = item["password_hash"]["S"]
-        valid, new_hash = _passwords.verify_and_update(password, old_hash)
-        if not valid:
+        is_right, new_hash = passwords.verify(password, old_hash)
+        if not is_right:
             raise BadCredentials
         if new_hash is not None:
             self._renew_hash(username, old_hash, new_hash)

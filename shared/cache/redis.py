@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -59,26 +60,42 @@ class RedisConnection:
             self._greeting.append(("SELECT", database))
 
     def call(self, *command: str) -> Any:
-        """Send a command and wait for its answer.
+        """Send a command and wait for its reply.
 
         On a connection that turns out to be lost the command is sent once more, so it must be one that may
         be executed twice. Servers close idle connections while an execution environment is frozen.
 
         Raises:
-            RedisError: there is no answer in time, or it is an error.
+            RedisError: there is no reply in time, or it is an error.
         """
+        return self._call([command])[0]
+
+    def transaction(self, *commands: tuple[str, ...]) -> list[Any]:
+        """Let commands take effect together or not at all, in one round trip; returns their replies.
+
+        Like a single command, they must be ones that may be executed twice.
+
+        Raises:
+            RedisError: there is no reply in time, or one is an error.
+        """
+        replies: list[Any] = self._call([("MULTI",), *commands, ("EXEC",)])[-1]
+        if failed := next((reply for reply in replies if isinstance(reply, hiredis.ReplyError)), None):
+            raise RedisError(str(failed))
+        return replies
+
+    def _call(self, commands: Sequence[tuple[str, ...]]) -> list[Any]:
         self._deadline = time.monotonic() + self._timeout
         was_open = self._socket is not None
         try:
             try:
-                return self._ask(command)
+                return self._ask(commands)
             except TimeoutError:
                 raise
             except OSError:
                 if not was_open:
                     raise
                 self.close()
-                return self._ask(command)
+                return self._ask(commands)
         except (OSError, UnicodeError, hiredis.ProtocolError, hiredis.ReplyError) as error:
             self.close()
             raise RedisError(f"{type(error).__name__}: {error}") from error
@@ -92,13 +109,13 @@ class RedisConnection:
             self._socket.close()
             self._socket = None
 
-    def _ask(self, command: tuple[str, ...]) -> Any:
+    def _ask(self, commands: Sequence[tuple[str, ...]]) -> list[Any]:
         if self._socket is None:
             self._socket = self._connect()
             self._reader = hiredis.Reader(encoding="utf-8")
-            for each in self._greeting:
-                self._exchange(self._socket, each)
-        return self._exchange(self._socket, command)
+            if self._greeting:
+                self._exchange(self._socket, self._greeting)
+        return self._exchange(self._socket, commands)
 
     def _connect(self) -> socket.socket:
         connected = self._connect_to_any_address()
@@ -122,18 +139,23 @@ class RedisConnection:
                 failures.append(error)
         raise failures[0]
 
-    def _exchange(self, connected: socket.socket, command: tuple[str, ...]) -> Any:
+    def _exchange(self, connected: socket.socket, commands: Sequence[tuple[str, ...]]) -> list[Any]:
         connected.settimeout(self._time_left())
-        connected.sendall(hiredis.pack_command(command))  # type: ignore[arg-type]
-        while (answer := self._reader.gets()) is False:
+        connected.sendall(b"".join(hiredis.pack_command(command) for command in commands))  # type: ignore[arg-type]
+        replies = [self._receive(connected) for _ in commands]
+        for reply in replies:
+            if isinstance(reply, hiredis.ReplyError):
+                raise reply
+        return replies
+
+    def _receive(self, connected: socket.socket) -> Any:
+        while (reply := self._reader.gets()) is False:
             connected.settimeout(self._time_left())
             received = connected.recv(_CHUNK)
             if not received:
                 raise ConnectionResetError("the server closed the connection")
             self._reader.feed(received)
-        if isinstance(answer, hiredis.ReplyError):
-            raise answer
-        return answer
+        return reply
 
     def _time_left(self) -> float:
         left = self._deadline - time.monotonic()

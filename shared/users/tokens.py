@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import jwt
 
 from shared.errors import InvalidToken
-from shared.token_keys import TokenKeys
-from shared.users import User
+from shared.users.store import User
+from shared.users.token_keys import TokenKeys
 
 _ALGORITHM = "HS256"
 _ISSUER = "task-api"

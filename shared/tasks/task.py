@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import Protocol, Self
 
 
 class TaskStatus(StrEnum):
@@ -16,6 +14,22 @@ class TaskStatus(StrEnum):
     PENDING = "PENDING"
     IN_PROGRESS = "IN_PROGRESS"
     COMPLETED = "COMPLETED"
+
+
+class TaskDraft(Protocol):
+    """What a user says of a task to create."""
+
+    @property
+    def title(self) -> str:
+        """Unique among all tasks."""
+
+    @property
+    def description(self) -> str | None:
+        """What the task is about."""
+
+    @property
+    def status(self) -> TaskStatus:
+        """How far it has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +44,7 @@ class Task:
     updated_at: int
     created_by: str
     version: int
-    """Raised by every write: the entity tag, and what keeps two editors from overwriting each other."""
+    """Raised by every write, so that two editors cannot overwrite each other."""
 
     @property
     def position(self) -> Position:
@@ -42,30 +56,25 @@ class Task:
 class Position:
     """A place in the list, which is ordered by descending position.
 
-    The place outlives the task it was taken from: a cursor stays good when that task is deleted.
+    The place outlives the task that it was taken from.
     """
 
     created_at: int
     task_id: str
 
-    def to_cursor(self) -> str:
-        """Encode the place as the opaque cursor of the HTTP API."""
-        return base64.urlsafe_b64encode(f"{self.created_at}/{self.task_id}".encode()).rstrip(b"=").decode()
+    def __str__(self) -> str:
+        return f"{self.created_at}/{self.task_id}"
 
     @classmethod
-    def from_cursor(cls, cursor: str) -> Self:
-        """Decode a cursor.
+    def parse(cls, text: str) -> Self:
+        """Read what `str` writes.
 
         Raises:
-            ValueError: the text is no cursor of this API.
+            ValueError: the text is something else.
         """
-        try:
-            text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        except (binascii.Error, ValueError):
-            text = ""
         match = re.fullmatch(r"(\d{1,18})/([0-9a-f-]{36})", text, flags=re.ASCII)
         if match is None:
-            raise ValueError("not a cursor of this list; take it from the Link header")
+            raise ValueError(f"{text!r} is no place in the list")
         return cls(int(match[1]), match[2])
 
 
@@ -73,7 +82,7 @@ class Position:
 class TaskQuery:
     """Which tasks to list."""
 
-    limit: int = 20
+    limit: int
     skip: int = 0
     status: TaskStatus | None = None
     created_before: int | None = None

@@ -1,4 +1,4 @@
-"""What happens to tasks, as messages in a queue."""
+"""Events of tasks, as messages in a queue."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import boto3
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.aws import aws_client
-from shared.documents import task_document
-from shared.tasks import Task
+from shared.aws import CLIENT_CONFIG
+from shared.tasks.document import TaskDocument, task_document
+from shared.tasks.task import Task
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -32,13 +33,12 @@ class TaskEvent:
 
     type: str
     id: str
-    """The same however often the event is told, and different from every other event's."""
-    task: dict[str, Any]
-    """A task document."""
+    """Stable across redeliveries; used to deduplicate."""
+    task: TaskDocument
 
 
 def task_created(task: Task) -> TaskEvent:
-    """Tell that a task was stored."""
+    """Make the event of a task that was stored."""
     return TaskEvent("task.created", f"task.created:{task.id}", task_document(task))
 
 
@@ -46,7 +46,7 @@ class EventQueue:
     """The queue of events."""
 
     def __init__(self, client: SQSClient | None = None, url: str | None = None) -> None:
-        self._client = client or aws_client("sqs")
+        self._client = client or boto3.client("sqs", config=CLIENT_CONFIG)
         self._url = url or os.environ["NOTIFICATIONS_QUEUE"]
 
     def publish(self, events: Sequence[TaskEvent]) -> int:
@@ -59,11 +59,11 @@ class EventQueue:
         for batch in _batches(_to_message(event) for event in events):
             entries = [{"Id": str(position), "MessageBody": body} for position, body in enumerate(batch)]
             try:
-                answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
+                reply = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
             except (BotoCoreError, ClientError):
                 logger.exception("the queue cannot be reached")
                 return sent
-            if failed := answer.get("Failed"):
+            if failed := reply.get("Failed"):
                 logger.error("the queue refused events", failed=failed)
                 return sent + min(int(entry["Id"]) for entry in failed)
             sent += len(batch)

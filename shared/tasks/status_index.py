@@ -8,12 +8,13 @@ See https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partitio
 
 from __future__ import annotations
 
+import os
 import re
 import uuid
 from dataclasses import dataclass
 from typing import Self
 
-from shared.tasks import TaskStatus
+from shared.tasks.task import TaskStatus
 
 STATUS_INDEX = "status-created_at-index"
 
@@ -30,6 +31,11 @@ class StatusShards:
 
     written: int = 1
     read: int = 1
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the stack's parameter from `STATUS_SHARDS`."""
+        return cls.parse(os.environ["STATUS_SHARDS"])
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -1,0 +1,249 @@
+"""The API's OpenAPI document: the template's routes, the functions' declarations, and their models."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import itertools
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from local.backends.environment import ENVIRONMENT
+from local.template import Template
+from openapi.schemas import Schemas
+from shared.api.endpoint import Declaration, Endpoint, Returns
+from shared.api.models import Body, Form, Query
+from shared.api.problems import (
+    MEDIA_TYPE,
+    RETRY_AFTER,
+    InvalidRequest,
+    Problem,
+    phrase,
+    problem_of,
+    unavailable,
+)
+from shared.api.response import JSON
+
+_DESCRIPTION = (
+    "Tasks for a team: all signed-in users work on the same list. "
+    "Start here: sign up at POST /auth/create, sign in with the Authorize button, then create a task."
+)
+_TAGS = {
+    "Users": "Sign up and sign in: where to start.",
+    "Tasks": "The list of tasks that all users share.",
+}
+_HEADERS = {
+    "Cache-Control": "`no-store`, because a token must not be kept in a cache.",
+    "ETag": "The version of the task, for If-Match and If-None-Match.",
+    "Link": 'The next page as `<URL>; rel="next"`, while there is one (RFC 8288).',
+    "Location": "The URL of the new task.",
+    "Retry-After": "Seconds after which to try again.",
+    "WWW-Authenticate": "`Bearer`.",
+    "X-Cache": "`hit` when the page came from the cache, `miss` when it is there now, `off` without a cache.",
+}
+_REQUEST_HEADERS = {
+    "If-Match": "Act only if the task still has one of these entity tags; `*` is any.",
+    "If-None-Match": "Answer 304 if the task still has one of these entity tags.",
+}
+_PATH_PARAMETERS = {"task_id": "The id of the task."}
+
+# What API Gateway can answer any request with: the status, and the template's gateway response with the text.
+_GATEWAY_RESPONSES = {
+    HTTPStatus.BAD_REQUEST: "DEFAULT_4XX",
+    HTTPStatus.UNAUTHORIZED: "UNAUTHORIZED",
+    HTTPStatus.TOO_MANY_REQUESTS: "THROTTLED",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "DEFAULT_5XX",
+}
+_PROBLEM_HEADERS = {
+    HTTPStatus.UNAUTHORIZED: ["WWW-Authenticate"],
+    HTTPStatus.SERVICE_UNAVAILABLE: list(RETRY_AFTER),
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An endpoint at one of its routes."""
+
+    id: str
+    method: str
+    path: str
+    is_public: bool
+    declared: Declaration
+
+
+def build_document(template: Template) -> dict[str, Any]:
+    """Build the document of a template's API."""
+    operations = list(_operations(template))
+    schemas = _schemas(operations)
+    shared = dict(_shared_responses(template, schemas))
+    paths: dict[str, Any] = {}
+    for operation in operations:
+        described = _describe(operation, schemas, shared)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Task API",
+            "description": _DESCRIPTION,
+            "version": _version(template.root),
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "http://127.0.0.1:3000", "description": "The API that serves this document."}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.components,
+            "responses": {_name(status): response for status, response in sorted(shared.items())},
+            "securitySchemes": {
+                "password": {
+                    "type": "oauth2",
+                    "description": "The username and the password that you signed up with.",
+                    "flows": {"password": {"scopes": {}, "tokenUrl": "/auth/login"}},
+                }
+            },
+        },
+    }
+
+
+def _version(root: Path) -> str:
+    return str(tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["version"])
+
+
+def _operations(template: Template) -> Iterator[Operation]:
+    for route in sorted(template.api.routes, key=lambda route: (route.path, route.methods)):
+        function = template.functions.get(route.function_name)
+        name = Path(function.codeuri).name
+        variables = {name: str(value) for name, value in function.environment["Variables"].items()}
+        os.environ.update({**variables, **ENVIRONMENT, "REDIS_URL": ""})
+        endpoint: Endpoint = importlib.import_module(f"functions.{name}.app").handler
+        if endpoint.declaration.include_in_schema:
+            (method,) = route.methods
+            yield Operation(name, method, route.path, route.authorizer_object is None, endpoint.declaration)
+
+
+def _schemas(operations: Iterable[Operation]) -> Schemas:
+    models = dict.fromkeys(each.declared.takes for each in operations if each.declared.takes)
+    returned = itertools.chain.from_iterable(each.declared.returns for each in operations)
+    documents = dict.fromkeys(_item(each.document) for each in returned if each.document)
+    return Schemas(list(models), [*documents, Problem])  # type: ignore[arg-type]
+
+
+def _item(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is list else kind
+
+
+def _shared_responses(template: Template, schemas: Schemas) -> Iterator[tuple[HTTPStatus, dict[str, Any]]]:
+    """Describe the problems that any route can answer with."""
+    for status, response_type in _GATEWAY_RESPONSES.items():
+        text = template.gateway_responses[response_type]["ResponseTemplates"][JSON]
+        yield status, _problem(schemas, status, {"problem": json.loads(text)})
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    yield status, _problem(schemas, status, {"problem": unavailable()})
+
+
+def _describe(
+    operation: Operation, schemas: Schemas, shared: dict[HTTPStatus, dict[str, Any]]
+) -> dict[str, Any]:
+    declared = operation.declared
+    described: dict[str, Any] = {
+        "tags": [declared.tag],
+        "summary": declared.summary,
+        "description": " ".join(inspect.cleandoc(declared.description).split()),
+        "operationId": operation.id,
+        "security": [] if operation.is_public else [{"password": []}],
+    }
+    if parameters := list(_parameters(operation, schemas)):
+        described["parameters"] = parameters
+    if declared.takes and issubclass(declared.takes, Body | Form):
+        content = {declared.takes.media_type: {"schema": schemas.reference(declared.takes)}}
+        described["requestBody"] = {"content": content, "required": True}
+    responses = {
+        status: {"$ref": f"#/components/responses/{_name(status)}"}
+        for status in shared
+        if not (operation.is_public and status == HTTPStatus.UNAUTHORIZED)
+    }
+    responses |= {returned.status: _success(returned, schemas) for returned in declared.returns}
+    responses |= _problems(declared, schemas)
+    described["responses"] = {str(int(status)): responses[status] for status in sorted(responses)}
+    return described
+
+
+def _parameters(operation: Operation, schemas: Schemas) -> Iterator[dict[str, Any]]:
+    for name in re.findall(r"{(\w+)}", operation.path):
+        schema = {"type": "string", "format": "uuid"}
+        yield {
+            "name": name,
+            "in": "path",
+            "description": _PATH_PARAMETERS[name],
+            "required": True,
+            "schema": schema,
+        }
+    takes = operation.declared.takes
+    if takes and issubclass(takes, Query):
+        for name, schema in schemas.take_properties(takes).items():
+            yield {"name": name, "in": "query", "description": schema.pop("description"), "schema": schema}
+    for name in operation.declared.headers:
+        description = _REQUEST_HEADERS[name]
+        yield {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+
+
+def _success(returned: Returns, schemas: Schemas) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": returned.description}
+    if returned.headers:
+        response["headers"] = _headers(returned.headers)
+    if returned.document:
+        response["content"] = {JSON: {"schema": schemas.reference(returned.document)}}
+    return response
+
+
+def _problems(declared: Declaration, schemas: Schemas) -> dict[HTTPStatus, dict[str, Any]]:
+    """Describe the problems of one operation, each with an example that its own code makes."""
+    errors: list[Exception] = list(declared.errors)
+    if declared.takes:
+        errors.append(_invalid(declared.takes))
+    examples: dict[HTTPStatus, dict[str, Problem]] = {}
+    for error in errors:
+        problem = problem_of(error)
+        examples.setdefault(HTTPStatus(problem["status"]), {})[type(error).__name__] = problem
+    return {status: _problem(schemas, status, each) for status, each in examples.items()}
+
+
+def _invalid(takes: Any) -> InvalidRequest:
+    """Find out what the endpoint says when its first field is empty."""
+    field = next(iter(takes.model_fields))
+    try:
+        takes.parse({**_example(takes), field: ""})
+    except InvalidRequest as error:
+        return error
+    raise AssertionError(f"{takes.__name__} takes an empty {field}")
+
+
+def _example(takes: Any) -> dict[str, Any]:
+    examples = takes.model_config.get("json_schema_extra", {}).get("examples", [{}])
+    return dict(examples[0])
+
+
+def _problem(schemas: Schemas, status: HTTPStatus, examples: dict[str, Any]) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": phrase(status)}
+    if headers := _PROBLEM_HEADERS.get(status):
+        response["headers"] = _headers(headers)
+    content = {
+        "schema": schemas.reference(Problem),
+        "examples": {name: {"value": problem} for name, problem in examples.items()},
+    }
+    return {**response, "content": {MEDIA_TYPE: content}}
+
+
+def _headers(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in names}
+
+
+def _name(status: HTTPStatus) -> str:
+    return status.name.title().replace("_", "")

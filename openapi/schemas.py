@@ -1,0 +1,88 @@
+"""JSON schemas of the models of requests and of the documents in responses, each named once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Annotated, Any, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
+
+from pydantic import BaseModel, Field, create_model
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+
+_PREFIX = "#/components/schemas/"
+
+
+class _Generator(GenerateJsonSchema):
+    """Schemas of JSON, which has one kind of number, and where absent is not null; fields need no titles."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 (pydantic passes it)
+        return False
+
+    def decimal_schema(self, schema: Any) -> dict[str, Any]:
+        return {"type": "number", "minimum": int(schema["ge"]), "maximum": int(schema["le"])}
+
+    def default_schema(self, schema: Any) -> dict[str, Any]:
+        described = super().default_schema(schema)
+        if described.get("default", ...) is None:
+            del described["default"]
+        return described
+
+
+class Schemas:
+    """The schemas of all models and documents that an API has."""
+
+    def __init__(self, models: Collection[type[BaseModel]], documents: Collection[type]) -> None:
+        """Make them.
+
+        Args:
+            models: Models of requests.
+            documents: TypedDicts of responses; an annotation that is a dict goes into the field's schema.
+        """
+        self._documents: dict[type, type[BaseModel]] = {}
+        modes = [(model, "validation") for model in [*models, *map(self._model, documents)]]
+        _, schemas = models_json_schema(
+            modes,  # type: ignore[arg-type]
+            ref_template=f"{_PREFIX}{{model}}",
+            schema_generator=_Generator,
+        )
+        self.components: dict[str, Any] = dict(sorted(schemas["$defs"].items()))
+
+    def reference(self, kind: Any) -> dict[str, Any]:
+        """Refer to the schema of a model, of a document, or of a list of one."""
+        if get_origin(kind) is list:
+            return {"type": "array", "items": self.reference(get_args(kind)[0])}
+        model = self._documents.get(kind, kind)
+        return {"$ref": f"{_PREFIX}{model.__name__}"}
+
+    def take_properties(self, model: type[BaseModel]) -> dict[str, Any]:
+        """Take the properties of a model out of the components, for parameters: they have no null."""
+        properties = self.components.pop(model.__name__)["properties"]
+        return {name: _without_null(schema) for name, schema in properties.items()}
+
+    def _model(self, document: type) -> type[BaseModel]:
+        """Make a model of a document, which pydantic itself does from Python 3.12 on only."""
+        if document not in self._documents:
+            hints = get_type_hints(document, include_extras=True)
+            fields: dict[str, Any] = {name: self._field(hint) for name, hint in hints.items()}
+            name = document.__name__.removesuffix("Document")
+            self._documents[document] = create_model(name, __doc__=document.__doc__, **fields)
+        return self._documents[document]
+
+    def _field(self, hint: Any) -> tuple[Any, Any]:
+        is_required = get_origin(hint) is not NotRequired
+        hint = hint if is_required else get_args(hint)[0]
+        extra = {}
+        if get_origin(hint) is Annotated:
+            hint, extra = get_args(hint)
+        return self._converted(hint), Field(... if is_required else None, json_schema_extra=extra)
+
+    def _converted(self, hint: Any) -> Any:
+        if get_origin(hint) is list:
+            return list[self._converted(get_args(hint)[0])]  # type: ignore[misc]
+        return self._model(hint) if is_typeddict(hint) else hint
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    options = [each for each in schema.get("anyOf", []) if each != {"type": "null"}]
+    if len(options) != 1:
+        return schema
+    return {**options[0], **{name: each for name, each in schema.items() if name != "anyOf"}}

@@ -1,0 +1,106 @@
+"""Errors as problem details (RFC 9457): the status of each, and the texts that are not the domain's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Annotated, NotRequired, Self, TypedDict
+
+from shared import errors
+from shared.api.response import Response
+from shared.documents import to_json
+
+MEDIA_TYPE = "application/problem+json"
+
+_STATUSES: dict[type[errors.DomainError], HTTPStatus] = {
+    errors.BadCredentials: HTTPStatus.UNAUTHORIZED,
+    errors.SignUpDisabled: HTTPStatus.FORBIDDEN,
+    errors.TaskNotFound: HTTPStatus.NOT_FOUND,
+    errors.TitleTaken: HTTPStatus.CONFLICT,
+    errors.UsernameTaken: HTTPStatus.CONFLICT,
+    errors.VersionMismatch: HTTPStatus.PRECONDITION_FAILED,
+    errors.Contention: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+UNEXPECTED = (
+    "Something went wrong on our side. If it happens again, report the x-request-id of this response."
+)
+UNAVAILABLE = (
+    "A service that this API depends on did not respond. "
+    "If you were writing, check whether the change was applied before you retry."
+)
+RETRY_AFTER = {"Retry-After": "1"}
+"""The header of a 503: seconds after which to try again."""
+
+
+class FieldError(TypedDict):
+    """What is wrong with one field of a request."""
+
+    field: Annotated[str, {"description": "The field's name, or `body` for the body as a whole."}]
+    message: str
+
+
+class Problem(TypedDict):
+    """An error (RFC 9457)."""
+
+    type: Annotated[str, {"format": "uri-reference"}]
+    title: Annotated[str, {"description": "The status in words."}]
+    status: int
+    detail: Annotated[str, {"description": "What went wrong, and what to do about it."}]
+    errors: NotRequired[Annotated[list[FieldError], {"description": "Each field that is wrong; with 422."}]]
+
+
+class InvalidRequest(Exception):
+    """A request is not what the endpoint takes."""
+
+    def __init__(self, field_errors: Sequence[FieldError]) -> None:
+        super().__init__(field_errors)
+        self.field_errors = list(field_errors)
+
+    @classmethod
+    def of_body(cls, message: str) -> Self:
+        """Make one of an error that concerns the body as a whole."""
+        return cls([{"field": "body", "message": message}])
+
+
+def status_of(error: Exception) -> HTTPStatus:
+    """Tell the status of an error; what has none of its own is nobody's fault but ours."""
+    if isinstance(error, InvalidRequest):
+        return HTTPStatus.UNPROCESSABLE_ENTITY
+    statuses = (status for kind, status in _STATUSES.items() if isinstance(error, kind))
+    return next(statuses, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def problem_of(error: Exception) -> Problem:
+    """Present an error; nothing is told of those that are not meant for clients."""
+    status = status_of(error)
+    match error:
+        case InvalidRequest():
+            fields = ", ".join(dict.fromkeys(each["field"] for each in error.field_errors))
+            detail = f"The request is not valid: see errors for what is wrong with {fields}."
+            return {**_problem(status, detail), "errors": error.field_errors}
+        case errors.DomainError() if status != HTTPStatus.INTERNAL_SERVER_ERROR:
+            return _problem(status, str(error))
+        case _:
+            return _problem(status, UNEXPECTED)
+
+
+def unavailable() -> Problem:
+    """Present the failure of a service that functions depend on."""
+    return _problem(HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE)
+
+
+def problem_response(problem: Problem) -> Response:
+    """Make a response of a problem."""
+    status = HTTPStatus(problem["status"])
+    headers = RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return Response(status, to_json(problem), MEDIA_TYPE, headers)
+
+
+def phrase(status: HTTPStatus) -> str:
+    """Say a status in the words of RFC 9110, which Python has for 422 from version 3.13 on."""
+    return "Unprocessable Content" if status == HTTPStatus.UNPROCESSABLE_ENTITY else status.phrase
+
+
+def _problem(status: HTTPStatus, detail: str) -> Problem:
+    # The type about:blank says that the title is the status's own phrase.
+    return {"type": "about:blank", "title": phrase(status), "status": int(status), "detail": detail}

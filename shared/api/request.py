@@ -1,0 +1,121 @@
+"""A request, as API Gateway's proxy event has it.
+
+See https://docs.aws.amazon.com/lambda/latest/dg/services-apigateway.html
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from shared.api.problems import InvalidRequest
+from shared.api.response import JSON
+
+FORM = "application/x-www-form-urlencoded"
+
+Values = dict[str, str | list[str]]
+"""Values by name; a name that is given more than once has a list of them."""
+
+
+class Request:
+    """A request."""
+
+    def __init__(self, event: Mapping[str, Any]) -> None:
+        self._event = event
+        self._context = event["requestContext"]
+        self._headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+
+    @property
+    def id(self) -> str:
+        """The id that API Gateway gave the request."""
+        return str(self._context["requestId"])
+
+    @property
+    def claims(self) -> Mapping[str, str]:
+        """What the authorizer vouches for: `user_id` and `username`; empty on a public route."""
+        return self._context.get("authorizer") or {}
+
+    @property
+    def user_id(self) -> str:
+        """The id of the signed-in user.
+
+        Raises:
+            KeyError: the route is public.
+        """
+        return self.claims["user_id"]
+
+    @property
+    def method(self) -> str:
+        """The method, in upper case."""
+        return str(self._event["httpMethod"])
+
+    @property
+    def route(self) -> str:
+        """The path as the template has it, such as `/tasks/{task_id}`."""
+        return str(self._context["resourcePath"])
+
+    @property
+    def path(self) -> str:
+        """The path that the client asked for, with the stage where there is one."""
+        return str(self._context["path"]).rstrip("/")
+
+    @property
+    def url(self) -> str:
+        """The URL that the client asked for, without the query string."""
+        return f"{self._headers.get('x-forwarded-proto', 'https')}://{self._context['domainName']}{self.path}"
+
+    @property
+    def path_parameters(self) -> Mapping[str, str]:
+        """The values in the path, by their names in the route."""
+        return self._event["pathParameters"] or {}
+
+    def header(self, name: str) -> str | None:
+        """Find a header, whatever its case."""
+        return self._headers.get(name.lower())
+
+    def query(self) -> Values:
+        """Read the query string."""
+        return _values(self._event.get("multiValueQueryStringParameters") or {})
+
+    def form(self) -> Values:
+        """Read the body as a form.
+
+        Raises:
+            InvalidRequest: it is no form.
+        """
+        return _values(parse_qs(self._text(FORM), keep_blank_values=True))
+
+    def json(self) -> Any:
+        """Read the body as JSON.
+
+        Raises:
+            InvalidRequest: it is not JSON.
+        """
+        text = self._text(JSON)
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InvalidRequest.of_body(f"not valid JSON: {error.msg}") from error
+        except (ValueError, RecursionError) as error:  # thousands of digits, thousands of brackets
+            raise InvalidRequest.of_body("not valid JSON: too large a number, or too deep") from error
+
+    def _text(self, media_type: str) -> str:
+        body = self._event.get("body") or ""
+        if not body:
+            raise InvalidRequest.of_body("Field required")
+        given = self._headers.get("content-type", JSON).partition(";")[0].strip().lower()
+        if given != media_type:
+            raise InvalidRequest.of_body(f"send it as {media_type}")
+        if not self._event.get("isBase64Encoded"):
+            return str(body)
+        try:
+            return base64.b64decode(body).decode()
+        except ValueError as error:
+            raise InvalidRequest.of_body("send it in UTF-8") from error
+
+
+def _values(given: Mapping[str, list[str]]) -> Values:
+    return {name: values[0] if len(values) == 1 else values for name, values in given.items()}

@@ -1,0 +1,142 @@
+"""Pages of a list in Redis or Valkey: a hit is one round trip, and no page outlives a write.
+
+A page is valid only under the generation that stands at its head. A write deletes the generation, and the
+next reader sets another: a page that is valid now was read from the table after the last write. All keys have
+one hash tag, which keeps them together in a clustered server.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import time
+from dataclasses import dataclass
+
+from aws_lambda_powertools import Logger
+
+from shared.cache.redis import RedisConnection, RedisError
+from shared.metrics import count
+
+RETRY_AFTER = 5.0
+"""Seconds for which the circuit breaker keeps readers from a server that failed."""
+TTL = 60_000
+"""Milliseconds for which a page is valid."""
+YOUNG_TTL = 2_000
+"""The same for a page that was read this soon after a write, because an index may lag behind its table."""
+LEASE = 400
+"""Milliseconds for which the reader of a missing page is waited for, before another one takes its place."""
+_MAX_WAIT = 1.0
+"""Seconds after which one who waits reads the table as well."""
+_MIN_DELAY, _MAX_DELAY = 0.01, 0.05
+"""Seconds between two looks of one who waits; each delay is twice the one before, with jitter."""
+
+logger = Logger(child=True)
+# The system's, because a snapshot would give all environments that start from it the same sequence.
+_jitter = random.SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """What the cache has for a query."""
+
+    page: str | None = None
+    generation: str | None = None
+    """The generation to store a page under; None when nothing can be stored."""
+    ttl: int = TTL
+    """Milliseconds for which a page that is read now may be stored."""
+
+
+class PageCache:
+    """The pages of one list."""
+
+    def __init__(self, name: str, url: str | None = None, *, retry_after: float = RETRY_AFTER) -> None:
+        """Prepare the cache; its first use connects.
+
+        Args:
+            name: The list's name, which all keys begin with.
+            url: Where the server is: `redis://` or, with TLS, `rediss://`; by default `REDIS_URL`. When that
+                is empty, nothing is cached.
+            retry_after: Seconds for which readers leave a server alone after it failed.
+        """
+        url = os.environ["REDIS_URL"] if url is None else url
+        self._redis = RedisConnection(url) if url else None
+        self._prefix = f"{{{name}}}"
+        self._generation, self._young = f"{self._prefix}:generation", f"{self._prefix}:young"
+        self._retry_after = retry_after
+        self._retry_at = 0.0
+
+    def look_up(self, query: str) -> LookUp:
+        """Find the page of a query; when another reader is about to store it, wait for that."""
+        redis = self._available()
+        try:
+            return self._look_up(redis, query) if redis else LookUp()
+        except RedisError as error:
+            self._report(error)
+            return LookUp()
+
+    def store(self, query: str, page: str, found: LookUp) -> None:
+        """Keep a page that was read after `found` was looked up; a write in between makes it invalid."""
+        redis = self._available()
+        if redis is None or found.generation is None:
+            return
+        try:
+            redis.call("SET", self._page(query), f"{found.generation}\n{page}", "PX", str(found.ttl))
+        except RedisError as error:
+            self._report(error)
+
+    def invalidate(self) -> bool:
+        """Make all pages invalid, and those that readers are about to store. Call it after each write.
+
+        It is tried even when the server failed a moment ago, and needs no memory, so a full server obeys.
+
+        Returns:
+            Whether that is done: False when the server did not answer.
+        """
+        if self._redis is None:
+            return True
+        try:
+            self._redis.call("DEL", self._generation)
+        except RedisError as error:
+            self._report(error)
+            return False
+        return True
+
+    def _available(self) -> RedisConnection | None:
+        return None if time.monotonic() < self._retry_at else self._redis
+
+    def _look_up(self, redis: RedisConnection, query: str) -> LookUp:
+        give_up, delay = time.monotonic() + _MAX_WAIT, _MIN_DELAY
+        while True:
+            generation, young, stored = redis.call("MGET", self._generation, self._young, self._page(query))
+            is_late = time.monotonic() >= give_up
+            if generation is None and not is_late:
+                self._begin_generation(redis)
+                continue
+            head, _, page = (stored or "").partition("\n")
+            if generation is not None and head == generation:
+                return LookUp(page, generation)
+            if is_late or self._lease(redis, generation, query):
+                return LookUp(None, generation, TTL if young is None else YOUNG_TTL)
+            time.sleep(delay * _jitter.uniform(0.5, 1))
+            delay = min(2 * delay, _MAX_DELAY)
+
+    def _begin_generation(self, redis: RedisConnection) -> None:
+        """Set a generation and the mark that it is young, together: a write must not come in between."""
+        redis.transaction(
+            ("SET", self._young, "", "PX", str(YOUNG_TTL)),
+            ("SET", self._generation, secrets.token_hex(8), "NX"),
+        )
+
+    def _lease(self, redis: RedisConnection, generation: str, query: str) -> bool:
+        """Try to become the one who reads the page under this generation."""
+        lease = f"{self._prefix}:lease:{generation}:{query}"
+        return redis.call("SET", lease, "", "NX", "PX", str(LEASE)) is not None
+
+    def _page(self, query: str) -> str:
+        return f"{self._prefix}:page:{query}"
+
+    def _report(self, error: RedisError) -> None:
+        self._retry_at = time.monotonic() + self._retry_after
+        logger.warning("cache failed", reason=str(error), retry_after=self._retry_after)
+        count("CacheFailure")

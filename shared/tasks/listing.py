@@ -1,0 +1,111 @@
+"""The list of tasks, newest first: merged from the partitions of the status index."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from shared.aws import dynamodb_client
+from shared.tasks.status_index import STATUS_INDEX, StatusShards
+from shared.tasks.store import Item, task_from_item
+from shared.tasks.task import Task, TaskPage, TaskQuery, TaskStatus
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_READERS = 10
+"""How many partitions of the index are queried at once: as many connections as botocore keeps open."""
+_MAX_ITEMS = 1_000
+"""More items than a query reads: it ends at 1 MB. See
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html"""
+_END_OF_TIME = 10**18
+"""Later than any task, in microseconds."""
+
+
+class TaskListing:
+    """The list of tasks."""
+
+    def __init__(
+        self,
+        client: DynamoDBClient | None = None,
+        table: str | None = None,
+        shards: StatusShards | None = None,
+    ) -> None:
+        self._client = client or dynamodb_client()
+        self._table = table or os.environ["TASKS_TABLE"]
+        self._shards = shards or StatusShards.from_environment()
+        self._readers = ThreadPoolExecutor(_READERS) if self._shards.read > 1 else None
+
+    def page(self, query: TaskQuery) -> TaskPage:
+        """Read a page of tasks, newest first, from the status index.
+
+        The index follows the table with a delay, usually of milliseconds. While a change of status is on
+        its way, a task can be in two partitions: the newer version is the one listed.
+        """
+        bound = query.created_before if query.created_before is not None else _END_OF_TIME
+        if query.after is not None:
+            # Tasks of the cursor's own microsecond are read again, because some may come after it.
+            bound = min(bound, query.after.created_at + 1)
+        # A page's tasks are spread evenly over the shards, more or less.
+        share = 1.5 / self._shards.read if self._shards.read > 1 else 1
+        # Beside the page: the cursor's own task, one that tells whether a next page exists, and one that
+        # closes a run of equal times.
+        expected = math.ceil((query.skip + query.limit) * share) + 3
+        partitions = [
+            self._read_partition(partition_key, bound, expected)
+            for status in ([query.status] if query.status else TaskStatus)
+            for partition_key in self._shards.partition_keys(status)
+        ]
+        if self._readers:
+            partitions = list(self._readers.map(_start, partitions))
+        merged = heapq.merge(*partitions, key=attrgetter("position"), reverse=True)
+        unique = (
+            max(copies, key=attrgetter("version"))
+            for _, copies in itertools.groupby(merged, key=attrgetter("position"))
+        )
+        following = (task for task in unique if query.after is None or task.position < query.after)
+        tasks = list(itertools.islice(following, query.skip, query.skip + query.limit + 1))
+        page = tasks[: query.limit]
+        return TaskPage(page, next=page[-1].position if len(tasks) > query.limit else None)
+
+    def _read_partition(self, partition_key: str, before: int, expected: int) -> Iterator[Task]:
+        """Yield a partition's tasks by descending position, querying as far as they are asked for."""
+        tasks = (task_from_item(item) for item in self._query(partition_key, before, expected))
+        # DynamoDB leaves the order of equal sort keys open.
+        for _, simultaneous in itertools.groupby(tasks, key=attrgetter("created_at")):
+            yield from sorted(simultaneous, key=attrgetter("id"), reverse=True)
+
+    def _query(self, partition_key: str, before: int, limit: int) -> Iterator[Item]:
+        """Yield a partition's items, the newest first.
+
+        The first query reads up to `limit` items, and each further one four times as many, within reason:
+        while a migration moves tasks, most can be in one shard.
+        """
+        start: dict[str, Any] = {}
+        while True:
+            page = self._client.query(
+                TableName=self._table,
+                IndexName=STATUS_INDEX,
+                KeyConditionExpression="#status = :status AND created_at < :before",
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues={":status": {"S": partition_key}, ":before": {"N": str(before)}},
+                ScanIndexForward=False,
+                Limit=limit,
+                **start,
+            )
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+            limit = max(limit, min(4 * limit, _MAX_ITEMS))
+
+
+def _start(tasks: Iterator[Task]) -> Iterator[Task]:
+    """Read as far as the first task."""
+    return itertools.chain(list(itertools.islice(tasks, 1)), tasks)

@@ -1,0 +1,66 @@
+"""The list of tasks as it is sent, a page at a time, and cached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.cache.pages import RETRY_AFTER, PageCache
+from shared.documents import to_json
+from shared.metrics import count
+from shared.tasks.document import task_document
+from shared.tasks.listing import TaskListing
+from shared.tasks.task import Position, TaskQuery
+
+
+class CacheUse(StrEnum):
+    """What the cache did for a page."""
+
+    HIT = "hit"
+    MISS = "miss"
+    OFF = "off"
+    """There is no cache, or it cannot be used now."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedPage:
+    """A page of the list as it is sent."""
+
+    body: str
+    """A JSON array of task documents."""
+    next: Position | None
+    """The place of the last task, when more tasks follow."""
+    cache: CacheUse
+
+
+def task_list_cache(retry_after: float = RETRY_AFTER) -> PageCache:
+    """Open the cache of the list, for those who read it and for those who invalidate it.
+
+    Args:
+        retry_after: Seconds for which a server that failed is left alone.
+    """
+    return PageCache("tasks", retry_after=retry_after)
+
+
+class TaskPages:
+    """The pages of the list."""
+
+    def __init__(self, listing: TaskListing | None = None, cache: PageCache | None = None) -> None:
+        self._listing = listing or TaskListing()
+        self._cache = cache or task_list_cache()
+
+    def render(self, query: TaskQuery) -> RenderedPage:
+        """Read a page of tasks as JSON: from the cache, or else from the table and into the cache."""
+        name = repr(query)
+        found = self._cache.look_up(name)
+        if found.page is not None:
+            count("CacheHit")
+            position, _, body = found.page.partition("\n")
+            return RenderedPage(body, Position.parse(position) if position else None, CacheUse.HIT)
+        page = self._listing.page(query)
+        body = to_json([task_document(task) for task in page.tasks])
+        self._cache.store(name, f"{page.next or ''}\n{body}", found)
+        if found.generation is None:
+            return RenderedPage(body, page.next, CacheUse.OFF)
+        count("CacheMiss")
+        return RenderedPage(body, page.next, CacheUse.MISS)

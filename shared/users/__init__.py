@@ -1,0 +1,1 @@
+"""Users, their passwords, and the tokens that they sign in with. Knows nothing of HTTP."""
