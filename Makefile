@@ -97,6 +97,8 @@ clean: ## Remove what these commands made, tasks and users of the local stack in
 # processor one with their compiled libraries; Lambda lays them over each other. What Lambda never uses is left out:
 # what is for other services, tools and tests, records of the installation, and the libraries' sources. Of those there is
 # the bytecode; that of shared, beside its source, is never checked against it, because Lambda cannot write a newer one.
+# The lock is there too: functions are published anew when the shared layer changes, and must be when only a compiled
+# library does.
 LAYER_PYTHON := python3.13
 LAYER = $(ARTIFACTS_DIR)/python
 SERVICES := dynamodb secretsmanager sqs
@@ -104,7 +106,7 @@ INSTALL = $(LAYER_PYTHON) -m pip install --quiet --disable-pip-version-check --n
 	--platform manylinux2014_$(MACHINE) --platform manylinux_2_28_$(MACHINE) --python-version 3.13 \
 	--require-hashes --requirement requirements/runtime.txt --target "$(LAYER)"
 COMPILE = $(LAYER_PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s "$(ARTIFACTS_DIR)" -p /opt
-UNUSED := bin boto3/data boto3/examples cffi dateutil/zoneinfo/*.tar.gz pycparser urllib3/contrib/emscripten \
+UNUSED := bin boto3/data boto3/examples cffi dateutil/zoneinfo/*.tar.gz pycparser pydantic/v1 pydantic/mypy.py urllib3/contrib/emscripten \
 	$(addprefix passlib/,_data apache.py ext tests totp.py) $(addprefix aws_lambda_powertools/utilities/, \
 	auth_alpha circuit_breaker data_masking feature_flags kafka parser streaming validation) \
 	$(addprefix aws_lambda_powertools/event_handler/,[!o]* openapi/[!s]* openapi/schema* openapi/swagger_ui/*.py)
@@ -117,6 +119,7 @@ build-SharedLayer:
 	$(LAYER_PYTHON) layer/trim.py "$(LAYER)" $(SERVICES)
 	$(COMPILE) -b "$(LAYER)"
 	find "$(LAYER)" \( -name "*.py" -o -name "*.pyi" \) -delete
+	cp requirements/runtime.txt "$(ARTIFACTS_DIR)"
 	cp -R shared "$(LAYER)"
 	find "$(LAYER)/shared" -name __pycache__ -prune -exec rm -rf {} +
 	$(COMPILE) "$(LAYER)/shared"

@@ -2,18 +2,29 @@
 
     python layer/trim.py <folder of the layer> <service>…
 
-What is left is read as before: the models of the services without their documentation, uncompressed, and of
-the endpoints those of the services. A client is made in half the time.
+What is left is read as before: the models of the services without their documentation, uncompressed; of the
+endpoints those of the services; and of the certificates that TLS trusts the roots of AWS's endpoints. A
+client is made in half the time, and a TLS context in a tenth.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
+
+# See https://www.amazontrust.com/repository
+_ROOTS = (
+    "Amazon Root CA 1",
+    "Amazon Root CA 2",
+    "Amazon Root CA 3",
+    "Amazon Root CA 4",
+    "Starfield Services Root Certificate Authority - G2",
+)
 
 
 def main() -> None:
@@ -36,6 +47,16 @@ def main() -> None:
             name: service for name, service in partition["services"].items() if name in services
         }
     _write(data / "endpoints.json", endpoints)
+    bundle = layer / "botocore/cacert.pem"
+    bundle.write_text("\n".join(_certificate(bundle.read_text("utf-8"), root) for root in _ROOTS), "utf-8")
+
+
+def _certificate(bundle: str, label: str) -> str:
+    """Find a certificate in a bundle whose certificates have labels."""
+    found = re.search(rf'^# Label: "{label}"\n(?:#.*\n)*(-----BEGIN.*?-----END[^\n]*\n)', bundle, re.M | re.S)
+    if found is None:
+        raise SystemExit(f"botocore's bundle lacks {label!r}; see https://www.amazontrust.com/repository")
+    return f"# {label}\n{found[1]}"
 
 
 def _without_documentation(content: Any) -> Any:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import platform
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from samcli.lib.utils.hash import dir_checksum
 
 from local.template import load_template
 from tests.local_stack import ROOT
@@ -178,4 +181,55 @@ def test_the_layer_has_nothing_that_lambda_does_not_use(layer: Path) -> None:
     names = {path.name for path in layer.iterdir()}
     assert not list(layer.rglob("*.so"))
     assert not names & {"bin", "moto", "pytest", "samcli", "local", "tests", "functions"}
-    assert (layer / "shared/tasks.py").read_text() == (ROOT / "shared/tasks.py").read_text()
+    assert (layer / "shared/tasks/task.py").read_text() == (ROOT / "shared/tasks/task.py").read_text()
+
+
+def test_another_version_of_a_compiled_library_is_another_shared_layer(tmp_path: Path) -> None:
+    """Functions see only the version of the shared layer, so they are published anew only when it changes."""
+    locks = [(ROOT / "requirements/runtime.txt").read_text()]
+    locks.append(with_older(locks[0], "hiredis"))
+    layers = [build_shared_layer(tmp_path / str(number), lock) for number, lock in enumerate(locks)]
+    packages = [{path.name for path in (layer / "python").iterdir()} for layer in layers]
+    assert packages[0] == packages[1]
+    assert dir_checksum(str(layers[0])) != dir_checksum(str(layers[1]))
+
+
+def with_older(lock: str, package: str) -> str:
+    """A lock with the version of a package that was there before the locked one."""
+    version = re.search(rf"^{package}==(\S+)", lock, re.MULTILINE)[1]  # type: ignore[index]
+    older = subprocess.run(
+        [
+            ROOT / ".venv/bin/uv",
+            "pip",
+            "compile",
+            "-",
+            "--quiet",
+            "--universal",
+            "--generate-hashes",
+            "--no-header",
+        ],
+        input=f"{package}<{version}",
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout
+    return re.sub(rf"^{package}==.*\n(?:    .*\n)*", older, lock, flags=re.MULTILINE)
+
+
+def build_shared_layer(folder: Path, lock: str) -> Path:
+    """Build the shared layer as `sam build` does, with a lock of its own."""
+    project = folder / "project"
+    for name in ("layer", "requirements", "shared"):
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Makefile", project)
+    (project / "requirements/runtime.txt").write_text(lock)
+    command = [
+        "make",
+        "build-SharedLayer",
+        f"ARTIFACTS_DIR={folder / 'layer'}",
+        f"LAYER_PYTHON={LAMBDA_PYTHON.path}",
+    ]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return folder / "layer"

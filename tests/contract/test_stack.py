@@ -104,13 +104,13 @@ class TestReloading:
         handler = project / "functions/get_task/app.py"
         old = handler.read_text()
         handler.write_text(
-            old.replace("return task_answer(task)", 'return task_answer(task, headers={"x-new": "1"})')
+            old.replace('{"ETag": etag(task.version)}', '{"ETag": etag(task.version), "x-new": "1"}')
         )
         assert user("GET", path).headers["x-new"] == "1"
 
-        documents = project / "shared/documents.py"
-        documents.write_text(
-            documents.read_text().replace('"title": task.title', '"title": task.title.upper()')
+        document = project / "shared/tasks/document.py"
+        document.write_text(
+            document.read_text().replace('"title": task.title', '"title": task.title.upper()')
         )
         assert user("GET", path).json()["title"].startswith("TASK")
 
@@ -118,7 +118,7 @@ class TestReloading:
         module.write_text('GREETING = "hello"\n')
         handler.write_text(
             "from shared.greeting import GREETING\n"
-            + old.replace("return task_answer(task)", 'return task_answer(task, headers={"x-new": GREETING})')
+            + old.replace('{"ETag": etag(task.version)}', '{"ETag": etag(task.version), "x-new": GREETING}')
         )
         assert user("GET", path).headers["x-new"] == "hello"
 

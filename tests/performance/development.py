@@ -107,8 +107,8 @@ def _loop(project: Path, *options: str) -> dict[str, float]:
 
 def _change_and_see(project: Path, user: Client, path: str) -> None:
     source = project / "functions/get_task/app.py"
-    old = "return task_answer(task)"
-    source.write_text(source.read_text().replace(old, "return task_answer(task, headers={'X-New': '1'})"))
+    old = '{"ETag": etag(task.version)}'
+    source.write_text(source.read_text().replace(old, '{"ETag": etag(task.version), "X-New": "1"}'))
     await_condition(lambda: "X-New" in user("GET", path).headers)
 
 
