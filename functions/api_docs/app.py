@@ -10,7 +10,6 @@ from typing import Any
 from aws_lambda_powertools import PACKAGE_PATH
 
 from shared.api.endpoint import Returns, endpoint
-from shared.api.models import DocsQuery
 from shared.api.request import Request
 from shared.api.response import Response, json_response
 
@@ -21,13 +20,12 @@ SWAGGER_UI = PACKAGE_PATH / "event_handler/openapi/swagger_ui"
 @endpoint(
     "Read this document",
     tag="Documentation",
-    takes=DocsQuery,
     returns=[Returns(HTTPStatus.OK, "The document, or a page to read it and to try it out.")],
     include_in_schema=False,
 )
-def handler(request: Request, query: DocsQuery) -> Response:
+def handler(request: Request) -> Response:
     """Read the API's documentation; `/docs?format=json` is where the page links to its document."""
-    if request.route == "/openapi.json" or query.format == "json":
+    if request.route == "/openapi.json" or request.query().get("format") == "json":
         # Whole, because programs that read it elsewhere must find the API.
         return json_response(_document(request.url.removesuffix(request.route)))
     # A path, because the page can be behind another host's name than the API knows.

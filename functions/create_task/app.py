@@ -4,9 +4,9 @@ from http import HTTPStatus
 
 from shared.api.conditional import etag
 from shared.api.endpoint import Returns, endpoint
-from shared.api.models import NewTask
 from shared.api.request import Request
 from shared.api.response import Response, json_response
+from shared.api.task_models import NewTask
 from shared.errors import TitleTaken
 from shared.metrics import count
 from shared.tasks.document import TaskDocument, task_document

@@ -3,10 +3,10 @@
 from http import HTTPStatus
 
 from shared.api.endpoint import Returns, endpoint
-from shared.api.models import TaskListQuery
 from shared.api.paging import next_link
 from shared.api.request import Request
 from shared.api.response import JSON, Response
+from shared.api.task_models import TaskListQuery
 from shared.tasks.document import TaskDocument
 from shared.tasks.pages import TaskPages
 

@@ -4,9 +4,9 @@ import os
 from http import HTTPStatus
 
 from shared.api.endpoint import Returns, endpoint
-from shared.api.models import LoginForm
 from shared.api.request import Request
 from shared.api.response import Response, json_response
+from shared.api.user_models import LoginForm
 from shared.errors import BadCredentials
 from shared.metrics import count
 from shared.users.document import TokenDocument, token_document

@@ -7,9 +7,8 @@ makes the API's document of these declarations.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar, overload
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
@@ -40,8 +39,7 @@ class Input(Protocol):
 _Input = TypeVar("_Input", bound=Input)
 
 
-@dataclass(frozen=True)
-class Returns:
+class Returns(NamedTuple):
     """A response that an endpoint gives when all went well."""
 
     status: HTTPStatus
@@ -52,8 +50,7 @@ class Returns:
     """Names of its headers."""
 
 
-@dataclass(frozen=True)
-class Declaration:
+class Declaration(NamedTuple):
     """What an endpoint says of itself."""
 
     summary: str

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from shared.tasks.task import Position
 
 if TYPE_CHECKING:
-    from shared.api.models import TaskListQuery
+    from shared.api.task_models import TaskListQuery
 
 
 def to_cursor(position: Position) -> str:

@@ -11,7 +11,7 @@ import os
 import random
 import secrets
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aws_lambda_powertools import Logger
 
@@ -36,8 +36,7 @@ logger = Logger(child=True)
 _jitter = random.SystemRandom()
 
 
-@dataclass(frozen=True, slots=True)
-class LookUp:
+class LookUp(NamedTuple):
     """What the cache has for a query."""
 
     page: str | None = None

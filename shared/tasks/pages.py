@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from shared.cache.pages import RETRY_AFTER, PageCache
 from shared.documents import to_json
@@ -22,8 +22,7 @@ class CacheUse(StrEnum):
     """There is no cache, or it cannot be used now."""
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedPage:
+class RenderedPage(NamedTuple):
     """A page of the list as it is sent."""
 
     body: str

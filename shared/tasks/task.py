@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 
 class TaskStatus(StrEnum):
@@ -52,8 +52,7 @@ class Task:
         return Position(self.created_at, self.id)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
+class Position(NamedTuple):
     """A place in the list, which is ordered by descending position.
 
     The place outlives the task that it was taken from.
@@ -91,8 +90,7 @@ class TaskQuery:
     """Only tasks that come after this place in the list, that is, older ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskPage:
+class TaskPage(NamedTuple):
     """A page of the list."""
 
     tasks: list[Task]

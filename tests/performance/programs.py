@@ -53,18 +53,18 @@ def ours(layer: Path, function: str, **variables: str) -> Program:
     return Program(function.removesuffix("Function"), [BUILT / function, layer], variables)
 
 
-def bare(layer: Path, name: str = "bare") -> Program:
-    return Program(name, [_compiled(HERE / "alternatives" / name), layer])
+def bare(layer: Path, folder: str = "bare", name: str = "bare") -> Program:
+    return Program(name, [_compiled(HERE / "alternatives" / folder), layer])
 
 
 def alternative(name: str, **variables: str) -> Program:
     return Program(name, [ALTERNATIVES / name], variables)
 
 
-def with_bytecode(program: Program) -> Program:
+def with_bytecode(program: Program, name: str | None = None) -> Program:
     """The same, compiled: `sam build` leaves out bytecode, so that each cold start compiles what it imports."""
     (source,) = program.paths
-    return replace(program, name=f"{program.name}, with bytecode", paths=[_compiled(source)])
+    return replace(program, name=name or f"{program.name}, with bytecode", paths=[_compiled(source)])
 
 
 def put_back(layer: Path, **packages: Sequence[str]) -> Path:
@@ -94,7 +94,7 @@ def _compiled(source: Path, more: Mapping[Path, str] | None = None) -> Path:
 
 @contextlib.contextmanager
 def backends() -> Iterator[Endpoints]:
-    """moto's server with the template's resources, and Redis."""
+    """The emulator with the template's resources, and Redis."""
     started = Backends()
     try:
         yield started.configure(BackendsConfig(template_resources(), {}, None, "auto", LOOPBACK))
@@ -103,7 +103,7 @@ def backends() -> Iterator[Endpoints]:
 
 
 def dynamodb(endpoints: Endpoints) -> Any:
-    """A client of moto's server."""
+    """A client of the emulator."""
     return boto3.client(
         "dynamodb",
         endpoint_url=endpoints.aws,
@@ -144,7 +144,7 @@ def run(
         "TOKEN_SECRET": "TokenSecret",
         "TOKEN_LIFETIME": "3600",
         "SIGN_UP": "enabled",
-        "REDIS_URL": "rediss://cache.internal:6379",
+        "REDIS_URL": f"rediss://cache.internal:6379?ssl_ca_certs={program.paths[-1]}/botocore/cacert.pem",
         "DATABASE_URL": "postgresql+asyncpg://localhost/tasks",
         "PATH": os.environ["PATH"],
         **program.variables,

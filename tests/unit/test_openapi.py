@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from shared.api.models import DocsQuery
 from tests.expected import CONTRACT
 from tests.local_stack import ROOT
 from tests.template import ROUTES
@@ -109,4 +108,3 @@ def test_every_component_is_used_and_every_reference_leads_somewhere() -> None:
 
 def test_a_page_for_people_is_no_operation() -> None:
     assert not {key for key in OPERATIONS if key[1] in {"/docs", "/openapi.json"}}
-    assert DocsQuery.__name__ not in COMPONENTS["schemas"]

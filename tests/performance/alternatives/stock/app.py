@@ -1,4 +1,4 @@
-"""The floor: a function that does nothing but make a DynamoDB client."""
+"""The yardstick: a function that makes a DynamoDB client, and does nothing else."""
 
 import boto3
 
