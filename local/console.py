@@ -14,8 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from local.gateway.request_log import RequestLogEntry
-from local.triggers.poller import DeliveryLogEntry
+from local.log_entries import DeliveryLogEntry, RequestLogEntry
 
 _STYLES = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
 """By the classes of status codes."""

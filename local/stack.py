@@ -20,7 +20,7 @@ from local.backends.process import Backends, BackendsConfig
 from local.errors import LocalStackError
 
 if TYPE_CHECKING:
-    from local.gateway.request_log import RequestLogEntry
+    from local.log_entries import RequestLogEntry
 
 _WATCH_INTERVAL = 0.5
 """Seconds between two looks at whether all is well."""

@@ -19,8 +19,8 @@ from waitress.task import ErrorTask, WSGITask
 
 from local.gateway import gateway_responses as kinds
 from local.gateway.events import HEADER_FIELDS
-from local.gateway.request_log import RequestLogEntry
 from local.gateway.service import MAX_BODY, Gateway
+from local.log_entries import RequestLogEntry
 
 _THREADS = 16
 _IDLE_TIMEOUT = 75

@@ -21,7 +21,7 @@ from local.gateway.authorizers import Authorizers, Refused
 from local.gateway.events import HEADER_FIELDS, Facts, complete
 from local.gateway.gateway_responses import GatewayResponses
 from local.gateway.proxy_response import MalformedResponse, ProxyResponse, parse_response
-from local.gateway.request_log import RequestLog, RequestLogEntry
+from local.log_entries import RequestLog, RequestLogEntry
 from local.runtime.output import Write
 from local.runtime.warm import Functions
 from local.template import Template

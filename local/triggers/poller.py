@@ -8,12 +8,12 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.log_entries import DeliveryLog, DeliveryLogEntry
 from local.triggers.mappings import EventSourceMapping
 
 POLL_INTERVAL = 0.1
@@ -22,21 +22,6 @@ IDLE_INTERVAL = 2.5
 """and when it has had nothing for a while."""
 
 Event = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class DeliveryLogEntry:
-    """A batch that a function was called with."""
-
-    function: str
-    source: str
-    size: int
-    failed: int
-    """How many of them failed."""
-    seconds: float
-
-
-Log = Callable[[DeliveryLogEntry], None]
 
 
 class Invoke(Protocol):
@@ -60,7 +45,7 @@ class Poller(ABC):
     What is not delivered when it stops stays where it is.
     """
 
-    def __init__(self, mapping: EventSourceMapping, invoke: Invoke, log: Log) -> None:
+    def __init__(self, mapping: EventSourceMapping, invoke: Invoke, log: DeliveryLog) -> None:
         self.mapping = mapping
         self._call = invoke
         self._log = log

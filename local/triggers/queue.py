@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from local.backends.environment import ACCOUNT, REGION
+from local.log_entries import DeliveryLog
 from local.triggers.mappings import EventSourceMapping
-from local.triggers.poller import Event, Invoke, Log, Poller, as_lambda_writes
+from local.triggers.poller import Event, Invoke, Poller, as_lambda_writes
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -25,7 +26,7 @@ class QueuePoller(Poller):
     """Polls a queue for one function."""
 
     def __init__(
-        self, mapping: EventSourceMapping, invoke: Invoke, log: Log, sqs: SQSClient, wait: int = _WAIT
+        self, mapping: EventSourceMapping, invoke: Invoke, log: DeliveryLog, sqs: SQSClient, wait: int = _WAIT
     ) -> None:
         """Prepare to poll; `wait` is for how many seconds a poll waits for a message."""
         super().__init__(mapping, invoke, log)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from local.backends.environment import ACCOUNT, REGION
 from local.backends.own_table import Checkpoint
+from local.log_entries import DeliveryLog
 from local.triggers.mappings import EventSourceMapping
-from local.triggers.poller import POLL_INTERVAL, Event, Invoke, Log, Poller, as_lambda_writes
+from local.triggers.poller import POLL_INTERVAL, Event, Invoke, Poller, as_lambda_writes
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -36,7 +37,7 @@ class StreamPoller(Poller):
         self,
         mapping: EventSourceMapping,
         invoke: Invoke,
-        log: Log,
+        log: DeliveryLog,
         streams: DynamoDBStreamsClient,
         dynamodb: DynamoDBClient,
         sqs: SQSClient,

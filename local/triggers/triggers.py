@@ -9,9 +9,10 @@ from typing import Any
 
 import boto3
 
+from local.log_entries import DeliveryLog
 from local.runtime.warm import Functions
 from local.triggers.mappings import EventSourceMapping
-from local.triggers.poller import Event, InvocationFailed, Invoke, Log, Poller
+from local.triggers.poller import Event, InvocationFailed, Invoke, Poller
 from local.triggers.queue import QueuePoller
 from local.triggers.stream import StreamPoller
 
@@ -28,7 +29,7 @@ class Triggers:
         streams: Iterable[EventSourceMapping],
         invoke: Invoke,
         url: str,
-        log: Log,
+        log: DeliveryLog,
     ) -> None:
         """Start polling what is at `url`."""
         sqs = boto3.client("sqs", endpoint_url=url)

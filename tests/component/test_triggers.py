@@ -15,9 +15,10 @@ from moto import mock_aws
 from moto.events.models import EventPattern
 
 from local.backends.own_table import create_own_table
+from local.log_entries import DeliveryLogEntry
 from local.template import load_template
 from local.triggers.mappings import EventSourceMapping, queue_mappings, stream_mappings
-from local.triggers.poller import DeliveryLogEntry, InvocationFailed
+from local.triggers.poller import InvocationFailed
 from local.triggers.queue import QueuePoller
 from local.triggers.stream import StreamPoller
 from tests.conftest import ROOT

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local import console
-from local.gateway.request_log import RequestLogEntry
+from local.log_entries import RequestLogEntry
 from tests.conftest import ROOT
 
 FORBIDDEN = {chr(code) for code in [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0x202E]} - {"\t", "\n"}

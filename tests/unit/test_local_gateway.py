@@ -18,8 +18,8 @@ from local.gateway.authorizer_cache import AuthorizerCache, ttl_of
 from local.gateway.gateway_responses import DEFAULT_5XX, MISSING_AUTHENTICATION_TOKEN, GatewayResponses
 from local.gateway.policy import InvalidPolicy, Policy
 from local.gateway.proxy_response import MalformedResponse, parse_response
-from local.gateway.request_log import RequestLogEntry
 from local.gateway.service import Gateway
+from local.log_entries import RequestLogEntry
 from local.runtime.spec import Result, failure
 from local.template import Template, load_template
 from tests.conftest import ROOT

@@ -1,4 +1,4 @@
-"""What the gateway tells of a request that it answered."""
+"""Entries of the local stack's own log: requests that were answered, and batches that were delivered."""
 
 from __future__ import annotations
 
@@ -22,3 +22,18 @@ class RequestLogEntry:
 
 
 RequestLog = Callable[[RequestLogEntry], None]
+
+
+@dataclass(frozen=True)
+class DeliveryLogEntry:
+    """A batch that a function was called with."""
+
+    function: str
+    source: str
+    size: int
+    failed: int
+    """How many of them failed."""
+    seconds: float
+
+
+DeliveryLog = Callable[[DeliveryLogEntry], None]
