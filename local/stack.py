@@ -57,6 +57,7 @@ def serve(options: Options) -> None:
     Raises:
         LocalStackError: it could not start, or a part of it ended.
     """
+    parent = os.getppid()  # first of all, or one that ends meanwhile would go unnoticed
     stopped = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -71,13 +72,13 @@ def serve(options: Options) -> None:
         from local.console import say
 
         say(f"  ready in {time.perf_counter() - started:.1f} s. Ctrl-C stops it.\n\n  {url}/docs\n")
-        _watch(stopped, backends, options.template)
+        _watch(stopped, parent, backends, options.template)
         say("\nstopping; what is on its way is kept" if options.state else "\nstopping")
     if backends.has_failed:
         raise LocalStackError("The backends could not end as they should; what they said stands above.")
 
 
-def _watch(stopped: threading.Event, backends: Backends, template: Path) -> None:
+def _watch(stopped: threading.Event, parent: int, backends: Backends, template: Path) -> None:
     """Wait until the stack is to stop.
 
     Raises:
@@ -85,7 +86,7 @@ def _watch(stopped: threading.Event, backends: Backends, template: Path) -> None
     """
     from local.console import say
 
-    parent, changed = os.getppid(), _modified(template)
+    changed = _modified(template)
     while not stopped.wait(_WATCH_INTERVAL) and os.getppid() == parent:
         if not backends.are_running:
             raise LocalStackError("The backends ended, and the stack with them. Start it again.")

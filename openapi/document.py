@@ -93,6 +93,7 @@ def build_document(template: Template) -> dict[str, Any]:
             "title": "Task API",
             "description": _DESCRIPTION,
             "version": _version(template.root),
+            "contact": {"name": "The team that runs this API"},
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "http://127.0.0.1:3000", "description": "The API that serves this document."}],
