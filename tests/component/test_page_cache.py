@@ -168,6 +168,20 @@ class TestManyReaders:
         cache.store("q", "page", second)
         assert cache.look_up("q").page == "page"
 
+    def test_a_generation_that_another_has_just_set_stays(
+        self, cache: PageCache, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert cache.invalidate()
+        assert cache._redis is not None
+        other, begin = patient(server.url), cache._redis.transaction
+
+        def begin_after_another(*commands: tuple[str, ...]) -> Any:
+            fill(other)
+            return begin(*commands)
+
+        monkeypatch.setattr(cache._redis, "transaction", begin_after_another)
+        assert cache.look_up("q").page == "page"
+
     def test_waiting_has_an_end(self, cache: PageCache, server: Server, meanwhile: Any) -> None:
         first = cache.look_up("q")
         again = lambda: server.client.set(f"{{tasks}}:lease:{first.generation}:q", "", px=500)  # noqa: E731
