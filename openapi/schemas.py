@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Collection
-from typing import Annotated, Any, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
+from types import UnionType
+from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from pydantic import BaseModel, Field, create_model
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
@@ -35,7 +38,7 @@ class Schemas:
 
         Args:
             models: Models of requests.
-            documents: TypedDicts of responses; an annotation that is a dict goes into the field's schema.
+            documents: TypedDicts of responses; `Schema` annotates their fields.
         """
         self._documents: dict[type, type[BaseModel]] = {}
         modes = [(model, "validation") for model in [*models, *map(self._model, documents)]]
@@ -68,16 +71,19 @@ class Schemas:
         return self._documents[document]
 
     def _field(self, hint: Any) -> tuple[Any, Any]:
-        is_required = get_origin(hint) is not NotRequired
-        hint = hint if is_required else get_args(hint)[0]
-        extra = {}
-        if get_origin(hint) is Annotated:
-            hint, extra = get_args(hint)
-        return self._converted(hint), Field(... if is_required else None, json_schema_extra=extra)
+        if get_origin(hint) is NotRequired:
+            return self._converted(get_args(hint)[0]), None
+        return self._converted(hint), ...
 
     def _converted(self, hint: Any) -> Any:
+        """Replace documents by models, and what `Schema` says by what pydantic understands."""
+        parts = get_args(hint)
+        if get_origin(hint) is Annotated:
+            return Annotated[self._converted(parts[0]), Field(json_schema_extra=parts[1].keywords)]
         if get_origin(hint) is list:
-            return list[self._converted(get_args(hint)[0])]  # type: ignore[misc]
+            return list[self._converted(parts[0])]  # type: ignore[misc]
+        if get_origin(hint) in {Union, UnionType}:
+            return functools.reduce(operator.or_, map(self._converted, parts))
         return self._model(hint) if is_typeddict(hint) else hint
 
 

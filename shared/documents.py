@@ -1,7 +1,4 @@
-"""What all JSON documents of the API have in common: how they are written, and the formats of their fields.
-
-A format is an annotation that the OpenAPI document takes over.
-"""
+"""What all JSON documents of the API have in common: how they are written, and formats of fields."""
 
 from __future__ import annotations
 
@@ -11,9 +8,17 @@ from typing import Annotated
 MICROSECONDS = 1_000_000
 """Stored times are in microseconds, documents have seconds."""
 
-Uuid = Annotated[str, {"format": "uuid", "examples": ["7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"]}]
+
+class Schema:
+    """What the OpenAPI document says of a field beside its type: keywords of JSON Schema."""
+
+    def __init__(self, **keywords: object) -> None:
+        self.keywords = keywords
+
+
+Uuid = Annotated[str, Schema(format="uuid", examples=["7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"])]
 UnixTime = Annotated[
-    int, {"format": "int64", "description": "Unix time in whole seconds.", "examples": [1_767_225_600]}
+    int, Schema(format="int64", description="Unix time in whole seconds.", examples=[1_767_225_600])
 ]
 
 

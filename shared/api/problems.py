@@ -8,7 +8,7 @@ from typing import Annotated, NotRequired, Self, TypedDict
 
 from shared import errors
 from shared.api.response import Response
-from shared.documents import to_json
+from shared.documents import Schema, to_json
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -35,18 +35,20 @@ RETRY_AFTER = {"Retry-After": "1"}
 class FieldError(TypedDict):
     """What is wrong with one field of a request."""
 
-    field: Annotated[str, {"description": "The field's name, or `body` for the body as a whole."}]
+    field: Annotated[str, Schema(description="The field's name, or `body` for the body as a whole.")]
     message: str
 
 
 class Problem(TypedDict):
     """An error (RFC 9457)."""
 
-    type: Annotated[str, {"format": "uri-reference"}]
-    title: Annotated[str, {"description": "The status in words."}]
+    type: Annotated[str, Schema(format="uri-reference")]
+    title: Annotated[str, Schema(description="The status in words.")]
     status: int
-    detail: Annotated[str, {"description": "What went wrong, and what to do about it."}]
-    errors: NotRequired[Annotated[list[FieldError], {"description": "Each field that is wrong; with 422."}]]
+    detail: Annotated[str, Schema(description="What went wrong, and what to do about it.")]
+    errors: NotRequired[
+        Annotated[list[FieldError], Schema(description="Each field that is wrong; with 422.")]
+    ]
 
 
 class InvalidRequest(Exception):

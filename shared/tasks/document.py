@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypedDict
 
-from shared.documents import MICROSECONDS, UnixTime, Uuid
+from shared.documents import MICROSECONDS, Schema, UnixTime, Uuid
 from shared.tasks.task import Task, TaskStatus
 
 
@@ -12,8 +12,8 @@ class TaskDocument(TypedDict):
     """A task."""
 
     id: Uuid
-    title: Annotated[str, {"examples": ["Book the venue"]}]
-    description: Annotated[str | None, {"examples": ["Room for 40, with a projector"]}]
+    title: Annotated[str, Schema(examples=["Book the venue"])]
+    description: Annotated[str | None, Schema(examples=["Room for 40, with a projector"])]
     status: TaskStatus
     created_at: UnixTime
     updated_at: UnixTime

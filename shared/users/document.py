@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypedDict
 
-from shared.documents import UnixTime, Uuid
+from shared.documents import Schema, UnixTime, Uuid
 from shared.users.store import User
 
 
@@ -12,16 +12,16 @@ class UserDocument(TypedDict):
     """A user."""
 
     id: Uuid
-    username: Annotated[str, {"description": "As its owner wrote it.", "examples": ["ada"]}]
+    username: Annotated[str, Schema(description="As its owner wrote it.", examples=["ada"])]
     created_at: UnixTime
 
 
 class TokenDocument(TypedDict):
     """An access token (RFC 6749, section 5.1)."""
 
-    access_token: Annotated[str, {"examples": ["eyJhbGciOi…"]}]
+    access_token: Annotated[str, Schema(examples=["eyJhbGciOi…"])]
     token_type: Literal["bearer"]
-    expires_in: Annotated[int, {"description": "Seconds for which the token is valid.", "examples": [3600]}]
+    expires_in: Annotated[int, Schema(description="Seconds for which the token is valid.", examples=[3600])]
 
 
 def user_document(user: User) -> UserDocument:
