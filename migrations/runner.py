@@ -44,7 +44,7 @@ class MigrationError(Exception):
 
 
 class TakenOver(Exception):
-    """Another run of the same migration has begun since, and goes on instead of this one."""
+    """Another run of the same migration has started, and continues instead of this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a migration has come; its record in the table."""
+    """A migration's progress: its record in the table."""
 
     settings: Mapping[str, str]
     run: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -198,7 +198,7 @@ class Runner:
         return self._client.describe_table(TableName=self._tables[migration.table])["Table"]
 
     def _change(self, migration: Migration, key_names: list[str], item: Item) -> bool:
-        """Change an item if that is needed, however often somebody else changes it meanwhile."""
+        """Change an item if needed; retried when somebody else changes it meanwhile."""
         table = self._tables[migration.table]
         key = {name: item[name] for name in key_names}
         current: Item | None = item

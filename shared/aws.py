@@ -1,4 +1,4 @@
-"""AWS clients with bounded waits, and DynamoDB transactions that outlast contention."""
+"""AWS clients with timeouts, and DynamoDB transactions that are retried on conflict."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def transact_write(client: DynamoDBClient, *writes: TransactWriteItemTypeDef) ->
     """Apply all writes or none.
 
     botocore sends a client request token of its own making with each call, so a retry after a lost
-    response is recognised by DynamoDB and does not fail on the condition that its first try made false.
+    response is recognized by DynamoDB and does not fail on the condition that its first try made false.
 
     Raises:
         ConditionFailed: a condition of one of the writes did not hold.

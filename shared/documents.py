@@ -10,7 +10,7 @@ MICROSECONDS = 1_000_000
 
 
 class Schema:
-    """What the OpenAPI document says of a field beside its type: keywords of JSON Schema."""
+    """JSON Schema keywords of a field, for the OpenAPI document."""
 
     def __init__(self, **keywords: object) -> None:
         self.keywords = keywords

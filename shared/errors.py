@@ -1,8 +1,8 @@
-"""What can go wrong in the domain. `shared.api.problems` turns each into a status."""
+"""Errors of the domain. `shared.api.problems` maps each to a status."""
 
 
 class DomainError(Exception):
-    """Base of the domain's errors; the message is written for the API's user."""
+    """Base of the domain's errors. The messages are written for users of the API."""
 
 
 class TaskNotFound(DomainError):
@@ -20,7 +20,7 @@ class TitleTaken(DomainError):
 
 
 class VersionMismatch(DomainError):
-    """The task is no longer the version the caller saw."""
+    """The task has changed since the caller read it."""
 
     def __init__(self) -> None:
         super().__init__("The task has changed since you read it. Fetch it again and repeat your change.")
@@ -41,7 +41,7 @@ class SignUpDisabled(DomainError):
 
 
 class BadCredentials(DomainError):
-    """The name or the password is wrong; which one is not told."""
+    """The name or the password is wrong; the message does not say which."""
 
     def __init__(self) -> None:
         super().__init__("The username or the password is wrong.")
@@ -52,7 +52,7 @@ class InvalidToken(DomainError):
 
 
 class Contention(DomainError):
-    """Too many writers wanted the same item at once for this one to get its turn."""
+    """Other writers won every race for the same item."""
 
     def __init__(self) -> None:
         super().__init__("Too many requests are changing the same thing right now. Try again in a second.")

@@ -1,4 +1,4 @@
-"""What happens, counted: each a line of the log, in CloudWatch's embedded metric format.
+"""Business metrics, as log lines in CloudWatch's embedded metric format.
 
 See https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html
 """

@@ -1,4 +1,4 @@
-"""Telling people about tasks."""
+"""Notifications of people about tasks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Notifier(Protocol):
     """Sends notifications: by mail, to a chat, to a phone."""
 
     def task_created(self, task: Mapping[str, Any]) -> None:
-        """Tell that a task was created.
+        """Notify that a task was created.
 
         Args:
             task: A task document.
@@ -25,7 +25,7 @@ class Notifier(Protocol):
 
 
 class LogNotifier:
-    """Stands in for a real service: it writes to the log what it would send."""
+    """A stand-in for a real service: logs what it would send."""
 
     def task_created(self, task: Mapping[str, Any]) -> None:
         """Log the notification."""

@@ -24,7 +24,7 @@ tasks = TaskStore(task_list_cache().invalidate)
     errors=[TitleTaken("Book the venue")],
 )
 def handler(request: Request, new: NewTask) -> Response:
-    """Create a task with a title that no other task has. Its creation is notified."""
+    """Create a task. No two tasks have the same title. A notification is sent."""
     task = tasks.create(new, created_by=request.user_id)
     count("TaskCreated")
     return json_response(

@@ -1,4 +1,4 @@
-"""The tasks table's stream: make the cached list forget its pages, in case the writer could not."""
+"""The tasks table's stream: invalidate the cached list, in case the writer could not."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.tasks.pages import task_list_cache
 
 logger = Logger()
-# Lambda itself waits between its tries.
+# No circuit breaker: Lambda itself backs off between retries.
 cache = task_list_cache(retry_after=0)
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 (Lambda passes both)
-    """Invalidate once for all records of the batch; all of them failed when the cache does not answer.
+    """Invalidate once for the whole batch; all of it is retried when the cache does not respond.
 
     See https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     """

@@ -14,7 +14,7 @@ queue = EventQueue()
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 (Lambda passes both)
-    """Publish in the stream's order; the first record that failed is where Lambda goes on, in a while.
+    """Publish in the stream's order. Lambda retries from the first record that failed.
 
     See https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     """

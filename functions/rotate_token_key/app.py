@@ -1,4 +1,4 @@
-"""Secrets Manager's schedule: a new key for access tokens; what the old one signed stays good."""
+"""Secrets Manager's schedule: rotate the key that signs access tokens. Tokens of the old key stay valid."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ rotation = TokenKeyRotation()
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 (Lambda passes both)
-    """Do the step that Secrets Manager asks for; what it raises is tried again."""
+    """Run the step that Secrets Manager asks for. Secrets Manager retries a step that fails."""
     step, version = event["Step"], event["ClientRequestToken"]
     rotation.run(step, event["SecretId"], version)
     logger.info("rotation step done", step=step, version=version)

@@ -1,4 +1,4 @@
-"""The notifications queue: notify each event once, however often it is delivered."""
+"""The notifications queue: send a notification of each event, once, even if it is delivered again."""
 
 import os
 from typing import Any
@@ -22,7 +22,7 @@ DAY = 24 * 60 * 60
 
 logger = Logger()
 notifier: Notifier = LogNotifier()
-# A failed message is reported and comes again; the others of its batch do not.
+# Only failed messages are delivered again, not the rest of their batch.
 processor = BatchProcessor(
     EventType.SQS,
     logger=logger,  # type: ignore[arg-type]
@@ -39,10 +39,10 @@ once = IdempotencyConfig(
 
 @idempotent_function(data_keyword_argument="event", persistence_store=notified, config=once)  # type: ignore[untyped-decorator]
 def notify(event: dict[str, Any]) -> None:
-    """Notify an event, unless that was done before.
+    """Send the notification of an event, unless it was sent before.
 
     Raises:
-        ValueError: nothing is known of such an event.
+        ValueError: the type of the event is unknown.
     """
     if event["type"] != "task.created":
         raise ValueError(f"unknown type of event: {event['type']!r}")
@@ -57,6 +57,6 @@ def handle(record: SQSRecord) -> None:
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Handle a batch; answers which of its messages failed."""
+    """Handle a batch; returns the messages that failed."""
     once.register_lambda_context(context)
     return process_partial_response(event, handle, processor, context)

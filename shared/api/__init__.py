@@ -1,1 +1,1 @@
-"""What HTTP adds to the domain: requests, responses, problem details, and the declaration of endpoints."""
+"""The HTTP edge: requests, responses, problem details, and the declaration of endpoints."""

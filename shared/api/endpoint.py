@@ -1,7 +1,7 @@
 """Endpoints: what each takes, returns and can fail with, declared where it is done.
 
-API Gateway has found the route, and each function has one, so no function needs a router. `make openapi`
-makes the API's document of these declarations.
+API Gateway does the routing and each function has one route, so no function needs a router. `make openapi`
+generates the OpenAPI document from these declarations.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _Input = TypeVar("_Input", bound=Input)
 
 
 class Returns(NamedTuple):
-    """A response that an endpoint gives when all went well."""
+    """A successful response of an endpoint."""
 
     status: HTTPStatus
     description: str
@@ -51,7 +51,7 @@ class Returns(NamedTuple):
 
 
 class Declaration(NamedTuple):
-    """What an endpoint says of itself."""
+    """What an endpoint declares."""
 
     summary: str
     tag: str
@@ -59,14 +59,14 @@ class Declaration(NamedTuple):
     errors: Sequence[DomainError]
     """An example of each error."""
     headers: Sequence[str]
-    """Names of the request headers that it heeds."""
+    """Names of the request headers that it reads."""
     takes: type[Input] | None
     description: str
     include_in_schema: bool
 
 
 class Endpoint:
-    """What Lambda calls: a function of requests, with its errors turned into problem details, and logged."""
+    """A Lambda handler: calls a function with each request, and turns its errors into problem details."""
 
     def __init__(self, declaration: Declaration, respond: Callable[[Request], Response]) -> None:
         self.declaration = declaration
@@ -135,15 +135,15 @@ def endpoint(
     headers: Sequence[str] = (),
     include_in_schema: bool = True,
 ) -> Callable[[Callable[..., Response]], Endpoint]:
-    """Make an endpoint of a function; its docstring describes it to the API's users.
+    """Turn a function into an endpoint. Its docstring is the description in the OpenAPI document.
 
     Args:
-        summary: What it does, in some words.
+        summary: A few words that say what it does.
         tag: The group of endpoints that it belongs to.
-        takes: The model of its body, form or query string; the function gets one, valid, beside the request.
-        returns: The responses that it gives when all goes well.
+        takes: The model of its body, form or query string; the function's second argument.
+        returns: Its successful responses.
         errors: An example of each error that the function can raise.
-        headers: Names of the request headers that it heeds.
+        headers: Names of the request headers that it reads.
         include_in_schema: Whether the OpenAPI document has it.
     """
 

@@ -30,6 +30,6 @@ def from_cursor(cursor: str) -> Position:
 
 
 def next_link(url: str, query: TaskListQuery, position: Position) -> str:
-    """Link to the page after a position, with all that the query asks for but where it begins."""
+    """Link to the page after a position. All of the query but its beginning carries over."""
     asked = query.model_dump(mode="json", exclude_unset=True, exclude={"skip", "cursor"})
     return f'<{url}?{urlencode({**asked, "cursor": to_cursor(position)}, doseq=True)}>; rel="next"'

@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457): the status of each, and the texts that are not the domain's own."""
+"""Errors as problem details (RFC 9457): their statuses, and the texts that are not the domain's own."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ class InvalidRequest(Exception):
 
     @classmethod
     def of_body(cls, message: str) -> Self:
-        """Make one of an error that concerns the body as a whole."""
+        """Report an error of the body as a whole."""
         return cls([{"field": "body", "message": message}])
 
 
 def status_of(error: Exception) -> HTTPStatus:
-    """Tell the status of an error; what has none of its own is nobody's fault but ours."""
+    """Map an error to its status; 500 if it has none."""
     if isinstance(error, InvalidRequest):
         return HTTPStatus.UNPROCESSABLE_ENTITY
     statuses = (status for kind, status in _STATUSES.items() if isinstance(error, kind))
@@ -73,7 +73,7 @@ def status_of(error: Exception) -> HTTPStatus:
 
 
 def problem_of(error: Exception) -> Problem:
-    """Present an error; nothing is told of those that are not meant for clients."""
+    """Turn an error into a problem. The text of an unexpected error stays in the log."""
     status = status_of(error)
     match error:
         case InvalidRequest():
@@ -87,19 +87,19 @@ def problem_of(error: Exception) -> Problem:
 
 
 def unavailable() -> Problem:
-    """Present the failure of a service that functions depend on."""
+    """Report that a service the functions depend on did not respond."""
     return _problem(HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE)
 
 
 def problem_response(problem: Problem) -> Response:
-    """Make a response of a problem."""
+    """Send a problem."""
     status = HTTPStatus(problem["status"])
     headers = RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
     return Response(status, to_json(problem), MEDIA_TYPE, headers)
 
 
 def phrase(status: HTTPStatus) -> str:
-    """Say a status in the words of RFC 9110, which Python has for 422 from version 3.13 on."""
+    """Give a status's reason phrase (RFC 9110). Python has the one of 422 from version 3.13 on."""
     return "Unprocessable Content" if status == HTTPStatus.UNPROCESSABLE_ENTITY else status.phrase
 
 

@@ -21,7 +21,7 @@ Values = dict[str, str | list[str]]
 
 
 class Request:
-    """A request."""
+    """An HTTP request."""
 
     def __init__(self, event: Mapping[str, Any]) -> None:
         self._event = event
@@ -30,12 +30,12 @@ class Request:
 
     @property
     def id(self) -> str:
-        """The id that API Gateway gave the request."""
+        """API Gateway's id of the request."""
         return str(self._context["requestId"])
 
     @property
     def claims(self) -> Mapping[str, str]:
-        """What the authorizer vouches for: `user_id` and `username`; empty on a public route."""
+        """What the authorizer passed on: `user_id` and `username`; empty on a public route."""
         return self._context.get("authorizer") or {}
 
     @property

@@ -1,4 +1,4 @@
-"""A response."""
+"""HTTP responses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ JSON = "application/json"
 
 
 class Response(NamedTuple):
-    """A response."""
+    """An HTTP response."""
 
     status: HTTPStatus = HTTPStatus.OK
     body: str = ""
@@ -24,5 +24,5 @@ class Response(NamedTuple):
 def json_response(
     body: object, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Make a response of a JSON document."""
+    """Send a JSON document."""
     return Response(status, to_json(body), JSON, headers or {})

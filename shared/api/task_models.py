@@ -61,7 +61,7 @@ class TaskChanges(Body):
         return self
 
     def apply(self, task: Task) -> Task:
-        """Make the changed task of a task."""
+        """Return the task with these changes."""
         return replace(task, **self.model_dump(exclude_unset=True))
 
 
@@ -86,7 +86,7 @@ class TaskListQuery(Query):
     )
 
     def to_task_query(self) -> TaskQuery:
-        """Ask the same of the list of tasks."""
+        """Convert to the domain's query."""
         return TaskQuery(
             limit=self.limit,
             skip=self.skip,

@@ -66,7 +66,7 @@ class PageCache:
         self._retry_at = 0.0
 
     def look_up(self, query: str) -> LookUp:
-        """Find the page of a query; when another reader is about to store it, wait for that."""
+        """Find the page of a query, or wait for the reader that is about to store it."""
         redis = self._available()
         try:
             return self._look_up(redis, query) if redis else LookUp()
@@ -85,12 +85,12 @@ class PageCache:
             self._report(error)
 
     def invalidate(self) -> bool:
-        """Make all pages invalid, and those that readers are about to store. Call it after each write.
+        """Invalidate all pages, those included that readers are about to store. Call it after each write.
 
-        It is tried even when the server failed a moment ago, and needs no memory, so a full server obeys.
+        The circuit breaker does not stop it, and a full server obeys, because DEL needs no memory.
 
         Returns:
-            Whether that is done: False when the server did not answer.
+            False when the server did not respond.
         """
         if self._redis is None:
             return True
@@ -121,14 +121,14 @@ class PageCache:
             delay = min(2 * delay, _MAX_DELAY)
 
     def _begin_generation(self, redis: RedisConnection) -> None:
-        """Set a generation and the mark that it is young, together: a write must not come in between."""
+        """Set a generation and mark it as young, atomically: no write may come in between."""
         redis.transaction(
             ("SET", self._young, "", "PX", str(YOUNG_TTL)),
             ("SET", self._generation, secrets.token_hex(8), "NX"),
         )
 
     def _lease(self, redis: RedisConnection, generation: str, query: str) -> bool:
-        """Try to become the one who reads the page under this generation."""
+        """Try to become the reader of the page under this generation."""
         lease = f"{self._prefix}:lease:{generation}:{query}"
         return redis.call("SET", lease, "", "NX", "PX", str(LEASE)) is not None
 

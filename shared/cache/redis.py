@@ -1,6 +1,6 @@
-"""A connection to Redis or Valkey: hiredis speaks the protocol, and the rest is a socket with bounded waits.
+"""A connection to Redis or Valkey: hiredis parses the protocol, and a socket with one deadline carries it.
 
-redis-py can do much more, and to import it takes a fifth of a cold start.
+Importing redis-py would take a fifth of a cold start.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import hiredis
 
 TIMEOUT = 0.1
-"""Seconds that a call may take, connecting and the TLS handshake included, but not the look-up of the host's
-address: for that the system has no bound."""
+"""Deadline of a call in seconds, connecting and the TLS handshake included. Resolving the host's name is not:
+the system offers no deadline for it."""
 CONNECT_TIMEOUT = 0.03
-"""Seconds of these for each address of the host."""
+"""Connection timeout per resolved address, in seconds."""
 _OPTIONS = {"timeout", "ssl_ca_certs"}
 _CHUNK = 65_536
 """Bytes to receive at once."""
 
 
 class RedisError(Exception):
-    """The server cannot be reached, is too slow, or refuses."""
+    """The server is unreachable, too slow, or refuses."""
 
 
 class RedisConnection:
-    """A connection that is opened when it is first used, and anew when it was lost."""
+    """A connection, opened on first use and reopened when it was lost."""
 
     _socket: socket.socket | None = None
 
@@ -63,8 +63,8 @@ class RedisConnection:
     def call(self, *command: str) -> Any:
         """Send a command and wait for its reply.
 
-        On a connection that turns out to be lost the command is sent once more, so it must be one that may
-        be executed twice. Servers close idle connections while an execution environment is frozen.
+        If the connection turns out to be lost, the command is sent once more, so it must be idempotent.
+        Servers close idle connections while an execution environment is frozen.
 
         Raises:
             RedisError: there is no reply in time, or it is an error.
@@ -72,9 +72,9 @@ class RedisConnection:
         return self._call([command])[0]
 
     def transaction(self, *commands: tuple[str, ...]) -> list[Any]:
-        """Let commands take effect together or not at all, in one round trip; returns their replies.
+        """Execute commands atomically (MULTI), in one round trip; returns their replies.
 
-        Like a single command, they must be ones that may be executed twice.
+        Like a single command, they must be idempotent.
 
         Raises:
             RedisError: there is no reply in time, or one is an error.

@@ -1,1 +1,1 @@
-"""Tasks: what they are, how they are stored, listed, cached and told of. Knows nothing of HTTP."""
+"""Tasks: the model, the store, the list and its cache, events. Knows nothing of HTTP."""

@@ -33,10 +33,10 @@ class RenderedPage(NamedTuple):
 
 
 def task_list_cache(retry_after: float = RETRY_AFTER) -> PageCache:
-    """Open the cache of the list, for those who read it and for those who invalidate it.
+    """Open the cache of the list, to read it or to invalidate it.
 
     Args:
-        retry_after: Seconds for which a server that failed is left alone.
+        retry_after: Seconds for which readers avoid a server that failed.
     """
     return PageCache("tasks", retry_after=retry_after)
 

@@ -46,7 +46,7 @@ class TaskStore:
         """Prepare the store.
 
         Args:
-            on_commit: Called after each write, to let caches know. Without it the store can only be read.
+            on_commit: Called after each write, to invalidate caches. Without it the store is read-only.
             client: A DynamoDB client.
             table: The table's name; `TASKS_TABLE` by default.
             shards: How statuses are spread over the index; `STATUS_SHARDS` by default. Only creating and
@@ -61,8 +61,8 @@ class TaskStore:
         """Store a new task.
 
         Args:
-            draft: What is said of it.
-            created_by: The id of the user who says it.
+            draft: Its title, description and status.
+            created_by: The user's id.
 
         Raises:
             TitleTaken: another task has this title.
@@ -112,7 +112,7 @@ class TaskStore:
 
         Args:
             task_id: The task to change.
-            change: Makes the changed task of the task; called again when the task has changed meanwhile.
+            change: Maps the task to the changed task. Called again on the new version after a lost race.
             versions: The versions the caller is willing to change; any, when None.
 
         Raises:
@@ -167,7 +167,7 @@ class TaskStore:
 
     def _write(self, *writes: TransactWriteItemTypeDef) -> None:
         if self._on_commit is None:
-            raise TypeError("This store can only be read: it was made without on_commit.")
+            raise TypeError("This store is read-only: it was made without on_commit.")
         transact_write(self._client, *writes)
         self._on_commit()
 
@@ -231,7 +231,7 @@ def _title_key(title: str) -> dict[str, AttributeValueTypeDef]:
 
 
 def item_from_task(task: Task, shards: StatusShards) -> dict[str, AttributeValueTypeDef]:
-    """Write a task as its item."""
+    """Convert a task to its item."""
     return {
         **_task_key(task.id),
         "id": {"S": task.id},
@@ -246,7 +246,7 @@ def item_from_task(task: Task, shards: StatusShards) -> dict[str, AttributeValue
 
 
 def task_from_item(item: Item) -> Task:
-    """Read a task from its item, as the table, its index and its stream have it.
+    """Convert an item of the table, its index or its stream to a task.
 
     An attribute that was added later can be missing, so read it with a default.
     """

@@ -17,7 +17,7 @@ class TaskStatus(StrEnum):
 
 
 class TaskDraft(Protocol):
-    """What a user says of a task to create."""
+    """What a new task is made of."""
 
     @property
     def title(self) -> str:

@@ -1,1 +1,1 @@
-"""Users, their passwords, and the tokens that they sign in with. Knows nothing of HTTP."""
+"""Users, passwords, access tokens and the keys that sign them. Knows nothing of HTTP."""

@@ -34,7 +34,7 @@ class TokenKey:
 
 
 class TokenKeys:
-    """The key that signs, and the one before it, whose tokens are honoured until they expire."""
+    """The key that signs, and the one before it, whose tokens are accepted until they expire."""
 
     def __init__(self, client: SecretsManagerClient | None = None, secret_id: str | None = None) -> None:
         self._client = client or secrets_manager_client()
@@ -57,8 +57,8 @@ class TokenKeys:
     def find(self, key_id: str) -> TokenKey | None:
         """Find the key that a token names, if it is one of the two.
 
-        One that is not known may be new, so Secrets Manager is asked again; but not all the time, because
-        anybody can make up names.
+        An unknown one may be new, so Secrets Manager is asked again: once a second at most, because anybody
+        can make up names.
 
         Raises:
             LookupError: the secret is gone.

@@ -55,7 +55,7 @@ class TokenSigner:
         try:
             key = self._keys.find(str(jwt.get_unverified_header(token).get("kid")))
             if key is None:
-                raise InvalidToken("signed with a key that is not honoured")
+                raise InvalidToken("signed with an unknown key")
             claims = jwt.decode(
                 token,
                 key.secret,

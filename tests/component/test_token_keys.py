@@ -67,7 +67,7 @@ def test_a_token_names_its_key(aws: None) -> None:
     assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT", "kid": current}
 
 
-def test_new_tokens_are_signed_with_the_new_key_and_the_old_are_honoured(aws: None) -> None:
+def test_new_tokens_are_signed_with_the_new_key_and_the_old_are_accepted(aws: None) -> None:
     old = TokenSigner().issue(ADA, lifetime=60)
     version = rotate()
     new = TokenSigner().issue(ADA, lifetime=60)
@@ -75,7 +75,7 @@ def test_new_tokens_are_signed_with_the_new_key_and_the_old_are_honoured(aws: No
     assert [TokenSigner().verify(token).username for token in (old, new)] == ["ada", "ada"]
 
 
-def test_a_key_is_not_honoured_after_the_second_rotation(aws: None) -> None:
+def test_a_key_is_not_accepted_after_the_second_rotation(aws: None) -> None:
     old = TokenSigner().issue(ADA, lifetime=60)
     rotate()
     rotate()
@@ -83,7 +83,7 @@ def test_a_key_is_not_honoured_after_the_second_rotation(aws: None) -> None:
         TokenSigner().verify(old)
 
 
-def test_who_read_the_keys_before_the_rotation_honours_the_new_one(aws: None) -> None:
+def test_who_read_the_keys_before_the_rotation_accepts_the_new_one(aws: None) -> None:
     verifier = TokenSigner()
     verifier.verify(TokenSigner().issue(ADA, lifetime=60))
     rotate()

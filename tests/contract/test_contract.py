@@ -194,7 +194,7 @@ class TestAuthorization:
         rotation, version = TokenKeyRotation(secrets_manager(stack)), str(uuid.uuid4())
         for step in ("createSecret", "setSecret", "testSecret", "finishSecret"):
             rotation.run(step, "TokenSecret", version)
-        # Who signs has the key before for some minutes yet; the new one is honoured already.
+        # Who signs has the key before for some minutes yet; the new one is accepted already.
         assert early("GET", "/tasks").status_code == 200
         assert sign_up(stack.url)("GET", "/tasks").status_code == 200
         secret = current_key(stack)

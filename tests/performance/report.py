@@ -59,7 +59,7 @@ def bars(
     limit: float = math.inf,
     logarithmic: bool = False,
 ) -> str:
-    """A bar for each value, in another colour where it is over a limit; from a tenth on if logarithmic."""
+    """A bar for each value, in another color where it is over a limit; from a tenth on if logarithmic."""
     chart = pygal.HorizontalBar(
         title=title, height=80 + 26 * len(values), **_OPTIONS, show_legend=False, logarithmic=logarithmic
     )
