@@ -99,7 +99,7 @@ def measure() -> str:
         ]
         for name, measured in results.items()
     ]
-    whole = put_back(layer, FastApi=["redis"])
+    whole = put_back(layer, FastApi=["redis"], Powertools=["aws_lambda_powertools"])
     paths = [*trimmed.paths[:1], whole]
     with_more = _run(
         [stock, Program("nothing else", paths)]
