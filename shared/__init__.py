@@ -2,6 +2,6 @@
 
 import gc
 
-# A cold start allocates much and frees next to nothing; looking for garbage as often as Python does by default
+# A cold start allocates much and frees next to nothing: collecting garbage as often as Python does by default
 # would take a twentieth of it.
 gc.set_threshold(50_000)
