@@ -57,7 +57,8 @@ def serve(options: Options) -> None:
     Raises:
         LocalStackError: it could not start, or a part of it ended.
     """
-    parent = os.getppid()  # first of all, or one that ends meanwhile would go unnoticed
+    # First of all, or what happens during the start would go unnoticed.
+    parent, modified = os.getppid(), _modified(options.template)
     stopped = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -72,26 +73,27 @@ def serve(options: Options) -> None:
         from local.console import say
 
         say(f"  ready in {time.perf_counter() - started:.1f} s. Ctrl-C stops it.\n\n  {url}/docs\n")
-        _watch(stopped, parent, backends, options.template)
+        _watch(stopped, parent, backends, options.template, modified)
         say("\nstopping; what is on its way is kept" if options.state else "\nstopping")
     if backends.has_failed:
         raise LocalStackError("The backends could not end as they should; what they said stands above.")
 
 
-def _watch(stopped: threading.Event, parent: int, backends: Backends, template: Path) -> None:
-    """Wait until the stack is to stop.
+def _watch(
+    stopped: threading.Event, parent: int, backends: Backends, template: Path, modified: float
+) -> None:
+    """Wait until the stack is to stop; say so when the template is modified.
 
     Raises:
         LocalStackError: the backends ended.
     """
     from local.console import say
 
-    changed = _modified(template)
     while not stopped.wait(_WATCH_INTERVAL) and os.getppid() == parent:
         if not backends.are_running:
             raise LocalStackError("The backends ended, and the stack with them. Start it again.")
-        if _modified(template) != changed:
-            changed = _modified(template)
+        if _modified(template) != modified:
+            modified = _modified(template)
             say(f"{template} has changed; start the stack again to use it")
 
 

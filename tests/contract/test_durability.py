@@ -7,10 +7,12 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 import requests
 
 from tests.contract.test_stack import assert_one_line, run
@@ -22,7 +24,8 @@ StartStack = Callable[..., Stack]
 def kill_whole(stack: Stack) -> None:
     """Kill every process of a stack, as a machine that loses its power does."""
     for process in processes_of(stack.process.pid):
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # it ended by itself when the one before was killed
+            process.kill()
     stack.process.wait(10)
 
 
