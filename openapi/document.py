@@ -25,6 +25,7 @@ from shared.api.problems import (
     RETRY_AFTER,
     InvalidRequest,
     Problem,
+    UnsupportedMediaType,
     phrase,
     problem_of,
     unavailable,
@@ -163,7 +164,8 @@ def _describe(
     if parameters := list(_parameters(operation, schemas)):
         described["parameters"] = parameters
     if declared.takes and issubclass(declared.takes, Body | Form):
-        content = {declared.takes.media_type: {"schema": schemas.reference(declared.takes)}}
+        schema = {"schema": schemas.reference(declared.takes)}
+        content = dict.fromkeys(declared.takes.media_types, schema)
         described["requestBody"] = {"content": content, "required": True}
     responses = {
         status: {"$ref": f"#/components/responses/{_name(status)}"}
@@ -209,6 +211,8 @@ def _problems(declared: Declaration, schemas: Schemas) -> dict[HTTPStatus, dict[
     errors: list[Exception] = list(declared.errors)
     if declared.takes:
         errors.append(_invalid(declared.takes))
+        if issubclass(declared.takes, Body | Form):
+            errors.append(UnsupportedMediaType(declared.takes.media_types))
     examples: dict[HTTPStatus, dict[str, Problem]] = {}
     for error in errors:
         problem = problem_of(error)

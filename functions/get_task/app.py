@@ -27,6 +27,6 @@ def handler(request: Request) -> Response:
     """Read a task as the last write left it. With `If-None-Match`, only if you have another version."""
     task = tasks.get(request.path_parameters["task_id"])
     headers = {"ETag": etag(task.version)}
-    if is_unchanged(task.version, request.header("If-None-Match")):
+    if is_unchanged(headers["ETag"], request.header("If-None-Match")):
         return Response(HTTPStatus.NOT_MODIFIED, headers=headers)
     return json_response(task_document(task), headers=headers)

@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from shared.api.conditional import is_unchanged, weak_etag
 from shared.api.endpoint import Returns, endpoint
 from shared.api.paging import next_link
 from shared.api.request import Request
@@ -17,12 +18,18 @@ pages = TaskPages()
     "List tasks",
     tag="Tasks",
     takes=TaskListQuery,
-    returns=[Returns(HTTPStatus.OK, "A page of tasks.", list[TaskDocument], headers=["Link", "X-Cache"])],
+    headers=["If-None-Match"],
+    returns=[
+        Returns(HTTPStatus.OK, "A page of tasks.", list[TaskDocument], headers=["ETag", "Link", "X-Cache"]),
+        Returns(HTTPStatus.NOT_MODIFIED, "The page is the one that you have.", headers=["ETag", "Link"]),
+    ],
 )
 def handler(request: Request, query: TaskListQuery) -> Response:
     """List tasks, newest first. Follow the `next` link to see every task exactly once."""
     page = pages.render(query.to_task_query())
-    headers = {"X-Cache": page.cache.value}
+    headers = {"X-Cache": page.cache.value, "ETag": weak_etag(f"{page.next}\n{page.body}")}
     if page.next is not None:
         headers["Link"] = next_link(request.url, query, page.next)
+    if is_unchanged(headers["ETag"], request.header("If-None-Match")):
+        return Response(HTTPStatus.NOT_MODIFIED, headers=headers)
     return Response(HTTPStatus.OK, page.body, JSON, headers)

@@ -1,13 +1,19 @@
-"""Conditional requests: a task's version as an entity tag (RFC 9110, sections 8.8.3 and 13.1)."""
+"""Conditional requests and entity tags (RFC 9110, sections 8.8.3 and 13.1)."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 
 def etag(version: int) -> str:
     """Write a version as a strong entity tag."""
     return f'"{version}"'
+
+
+def weak_etag(text: str) -> str:
+    """Make a weak entity tag of a text: the same for the same text."""
+    return f'W/"{hashlib.blake2b(text.encode(), digest_size=12).hexdigest()}"'
 
 
 def matching_versions(if_match: str | None) -> frozenset[int] | None:
@@ -21,9 +27,9 @@ def matching_versions(if_match: str | None) -> frozenset[int] | None:
     return frozenset(map(int, tags))
 
 
-def is_unchanged(version: int, if_none_match: str | None) -> bool:
-    """Whether `If-None-Match` names the version; weak tags do too."""
+def is_unchanged(tag: str, if_none_match: str | None) -> bool:
+    """Whether `If-None-Match` has an entity tag; whether either is weak does not matter."""
     if if_none_match is None:
         return False
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return etag(version) in tags or tags == ["*"]
+    tags = [each.strip().removeprefix("W/") for each in if_none_match.split(",")]
+    return tag.removeprefix("W/") in tags or tags == ["*"]

@@ -149,7 +149,9 @@ def endpoint(
 
     def decorate(function: Callable[..., Response]) -> Endpoint:
         def respond(request: Request) -> Response:
-            return function(request, takes.read(request)) if takes else function(request)
+            if takes:
+                return function(request, takes.read(request))
+            return function(request)
 
         description = function.__doc__ or ""
         declared = Declaration(summary, tag, returns, errors, headers, takes, description, include_in_schema)

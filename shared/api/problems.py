@@ -64,10 +64,19 @@ class InvalidRequest(Exception):
         return cls([{"field": "body", "message": message}])
 
 
+class UnsupportedMediaType(Exception):
+    """The body is sent as something that the endpoint does not take."""
+
+    def __init__(self, media_types: Sequence[str]) -> None:
+        super().__init__(f"Send the body as {' or '.join(media_types)}.")
+
+
 def status_of(error: Exception) -> HTTPStatus:
     """Map an error to its status; 500 if it has none."""
     if isinstance(error, InvalidRequest):
         return HTTPStatus.UNPROCESSABLE_ENTITY
+    if isinstance(error, UnsupportedMediaType):
+        return HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     statuses = (status for kind, status in _STATUSES.items() if isinstance(error, kind))
     return next(statuses, HTTPStatus.INTERNAL_SERVER_ERROR)
 
@@ -80,6 +89,8 @@ def problem_of(error: Exception) -> Problem:
             fields = ", ".join(dict.fromkeys(each["field"] for each in error.field_errors))
             detail = f"The request is not valid: see errors for what is wrong with {fields}."
             return {**_problem(status, detail), "errors": error.field_errors}
+        case UnsupportedMediaType():
+            return _problem(status, str(error))
         case errors.DomainError() if status != HTTPStatus.INTERNAL_SERVER_ERROR:
             return _problem(status, str(error))
         case _:

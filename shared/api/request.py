@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
-from shared.api.problems import InvalidRequest
+from shared.api.problems import InvalidRequest, UnsupportedMediaType
 from shared.api.response import JSON
 
 FORM = "application/x-www-form-urlencoded"
@@ -26,7 +26,9 @@ class Request:
     def __init__(self, event: Mapping[str, Any]) -> None:
         self._event = event
         self._context = event["requestContext"]
-        self._headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+        # The lines of a repeated header are one list (RFC 9110, section 5.3).
+        lines = event.get("multiValueHeaders") or {}
+        self._headers = {name.lower(): ", ".join(values) for name, values in lines.items()}
 
     @property
     def id(self) -> str:
@@ -85,16 +87,21 @@ class Request:
 
         Raises:
             InvalidRequest: it is no form.
+            UnsupportedMediaType: it is sent as something else.
         """
-        return _values(parse_qs(self._text(FORM), keep_blank_values=True))
+        return _values(parse_qs(self._text([FORM]), keep_blank_values=True))
 
-    def json(self) -> Any:
+    def json(self, media_types: Sequence[str] = (JSON,)) -> Any:
         """Read the body as JSON.
+
+        Args:
+            media_types: As what it may be sent; the first is assumed if the request does not say.
 
         Raises:
             InvalidRequest: it is not JSON.
+            UnsupportedMediaType: it is sent as something else.
         """
-        text = self._text(JSON)
+        text = self._text(media_types)
         try:
             return json.loads(text)
         except json.JSONDecodeError as error:
@@ -102,13 +109,13 @@ class Request:
         except (ValueError, RecursionError) as error:  # thousands of digits, thousands of brackets
             raise InvalidRequest.of_body("not valid JSON: too large a number, or too deep") from error
 
-    def _text(self, media_type: str) -> str:
+    def _text(self, media_types: Sequence[str]) -> str:
         body = self._event.get("body") or ""
         if not body:
             raise InvalidRequest.of_body("Field required")
-        given = self._headers.get("content-type", JSON).partition(";")[0].strip().lower()
-        if given != media_type:
-            raise InvalidRequest.of_body(f"send it as {media_type}")
+        given = self._headers.get("content-type", media_types[0]).partition(";")[0].strip().lower()
+        if given not in media_types:
+            raise UnsupportedMediaType(media_types)
         if not self._event.get("isBase64Encoded"):
             return str(body)
         try:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from shared.documents import to_json
 
 JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
 
 
 class Response(NamedTuple):

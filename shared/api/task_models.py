@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from shared.api.models import Body, Query
+from shared.api.models import Body, Composed, Digits, Query
 from shared.api.paging import from_cursor
+from shared.api.response import JSON, MERGE_PATCH
+from shared.api.text import many_lines, one_line, visible
 from shared.documents import MICROSECONDS
 from shared.tasks.task import Task, TaskQuery, TaskStatus
 
@@ -23,8 +25,19 @@ def _checked(cursor: str) -> str:
     return cursor
 
 
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Description = Annotated[str, StringConstraints(max_length=10_000)]
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+Title = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True),
+    Composed,
+    AfterValidator(one_line),
+    AfterValidator(visible),
+    Field(min_length=1, max_length=200),
+]
+Description = Annotated[str, Composed, AfterValidator(many_lines), Field(max_length=10_000)]
 
 
 class NewTask(Body):
@@ -45,6 +58,7 @@ class TaskChanges(Body):
     """Changes of a task: at least one. Fields that are absent stay as they are."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "examples": [{"status": "IN_PROGRESS"}]})
+    media_types: ClassVar[tuple[str, ...]] = (JSON, MERGE_PATCH)
 
     # A title and a status cannot be null: None stands for "absent", and is never read.
     title: Title = Field(
@@ -68,18 +82,20 @@ class TaskChanges(Body):
 class TaskListQuery(Query):
     """Which tasks to list, and which page of them."""
 
-    status: TaskStatus | None = Field(None, description="Only tasks with this status.")
-    # Decimal, because a float cannot hold today's time to the microsecond.
-    created_at: Decimal | None = Field(
-        None, ge=0, le=_LATEST, description="Only tasks created before this Unix time in seconds."
+    status: Annotated[list[TaskStatus], BeforeValidator(_as_list)] = Field(
+        [], description="Only tasks with this status; repeat it for several."
     )
-    skip: int = Field(
+    # Decimal, because a float cannot hold today's time to the microsecond.
+    created_at: Annotated[Decimal, Field(ge=0, le=_LATEST), Digits] | None = Field(
+        None, description="Only tasks created before this Unix time in seconds."
+    )
+    skip: Annotated[int, Digits] = Field(
         0,
         ge=0,
         le=10_000,
         description="How many tasks to skip. For deep pages follow the Link header.",
     )
-    limit: int = Field(20, ge=1, le=100, description="How many tasks to return at most.")
+    limit: Annotated[int, Digits] = Field(20, ge=1, le=100, description="How many tasks to return at most.")
     cursor: Annotated[str, AfterValidator(_checked)] | None = Field(
         None,
         description="Where the page begins; comes from a Link header. Its depth costs nothing.",
@@ -90,7 +106,7 @@ class TaskListQuery(Query):
         return TaskQuery(
             limit=self.limit,
             skip=self.skip,
-            status=self.status,
+            statuses=tuple(status for status in TaskStatus if status in self.status),
             created_before=None if self.created_at is None else math.ceil(self.created_at * MICROSECONDS),
             after=None if self.cursor is None else from_cursor(self.cursor),
         )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
-from shared.api.models import Body, Form
+from shared.api.models import Body, Composed, Form
+from shared.api.text import one_line
+
+Password = Annotated[str, Composed, Field(min_length=1, max_length=1024)]
+NewPassword = Annotated[str, Composed, AfterValidator(one_line), Field(min_length=8, max_length=128)]
 
 
 class NewUser(Body):
@@ -20,12 +24,12 @@ class NewUser(Body):
         pattern=r"^[A-Za-z0-9_.@-]{3,32}$",
         description="Unique. Names that differ in upper and lower case only are the same name.",
     )
-    password: str = Field(min_length=8, max_length=128, description="At least 8 characters.")
+    password: NewPassword = Field(description="At least 8 characters.")
 
 
 class LoginForm(Form):
     """A username and a password, as OAuth 2's password flow sends them (RFC 6749, section 4.3.2)."""
 
     username: str = Field(min_length=1, max_length=128, description="Upper and lower case do not matter.")
-    password: str = Field(min_length=1, max_length=1024, description="The user's password.")
+    password: Password = Field(description="The user's password.")
     grant_type: Literal["password"] = Field("password", description="The only grant there is.")

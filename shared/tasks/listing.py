@@ -59,7 +59,7 @@ class TaskListing:
         expected = math.ceil((query.skip + query.limit) * share) + 3
         partitions = [
             self._read_partition(partition_key, bound, expected)
-            for status in ([query.status] if query.status else TaskStatus)
+            for status in query.statuses or TaskStatus
             for partition_key in self._shards.partition_keys(status)
         ]
         if self._readers:

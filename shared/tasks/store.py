@@ -108,7 +108,7 @@ class TaskStore:
     def update(
         self, task_id: str, change: Callable[[Task], Task], *, versions: Collection[int] | None = None
     ) -> Task:
-        """Change a task.
+        """Change a task. A change that changes nothing writes nothing.
 
         Args:
             task_id: The task to change.
@@ -123,7 +123,10 @@ class TaskStore:
         """
         for _ in range(_RACES):
             task = self._get_version(task_id, versions)
-            changed = replace(change(task), version=task.version + 1, updated_at=_now())
+            changed = change(task)
+            if changed == task:
+                return task
+            changed = replace(changed, version=task.version + 1, updated_at=_now())
             writes = [self._update_task(task, changed)]
             if changed.title != task.title:
                 writes += [self._hold_title(changed), self._free_title(task)]

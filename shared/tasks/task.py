@@ -83,7 +83,8 @@ class TaskQuery:
 
     limit: int
     skip: int = 0
-    status: TaskStatus | None = None
+    statuses: tuple[TaskStatus, ...] = ()
+    """Only tasks with one of these; with any, when there are none."""
     created_before: int | None = None
     """Only tasks created strictly before this Unix time in microseconds."""
     after: Position | None = None
