@@ -43,6 +43,7 @@ _TAGS = {
 _HEADERS = {
     "Cache-Control": "`no-store`, because a token must not be kept in a cache.",
     "ETag": "The version of the task, for If-Match and If-None-Match.",
+    "Idempotency-Replayed": "`true` when an earlier request with this key created the task.",
     "Link": 'The next page as `<URL>; rel="next"`, while there is one (RFC 8288).',
     "Location": "The URL of the new task.",
     "Retry-After": "Seconds after which to try again.",
@@ -50,6 +51,7 @@ _HEADERS = {
     "X-Cache": "`hit` when the page came from the cache, `miss` when it is there now, `off` without a cache.",
 }
 _REQUEST_HEADERS = {
+    "Idempotency-Key": "A key of your own, such as a UUID, to repeat this request safely with.",
     "If-Match": "Act only if the task still has one of these entity tags; `*` is any.",
     "If-None-Match": "Answer 304 if the task still has one of these entity tags.",
 }

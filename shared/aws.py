@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -43,10 +44,11 @@ if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
 class ConditionFailed(Exception):
     """A transaction was refused because conditions did not hold; nothing was written."""
 
-    def __init__(self, failed: frozenset[int]) -> None:
+    def __init__(self, failed: Mapping[int, Mapping[str, Any]]) -> None:
         super().__init__(f"conditions {sorted(failed)} failed")
         self.failed = failed
-        """The positions, in the transaction, of the writes whose condition did not hold."""
+        """The positions, in the transaction, of the writes whose condition did not hold, each with the item that
+        is there if the write asked for it (`ReturnValuesOnConditionCheckFailure`)."""
 
 
 def dynamodb_client() -> DynamoDBClient:
@@ -70,11 +72,15 @@ def transact_write(client: DynamoDBClient, *writes: TransactWriteItemTypeDef) ->
         try:
             client.transact_write_items(TransactItems=writes)
         except client.exceptions.TransactionCanceledException as error:
-            codes = _cancellation_codes(error.response)
-            failed = frozenset(i for i, code in enumerate(codes) if code == "ConditionalCheckFailed")
+            reasons = _cancellation_reasons(error.response)
+            failed = {
+                position: reason.get("Item", {})
+                for position, reason in enumerate(reasons)
+                if reason["Code"] == "ConditionalCheckFailed"
+            }
             if failed:
                 raise ConditionFailed(failed) from error
-            if "TransactionConflict" not in codes:
+            if not any(reason["Code"] == "TransactionConflict" for reason in reasons):
                 raise
             time.sleep(_jitter.uniform(0, _CONFLICT_BACKOFF * 2**attempt))
         else:
@@ -82,5 +88,6 @@ def transact_write(client: DynamoDBClient, *writes: TransactWriteItemTypeDef) ->
     raise Contention
 
 
-def _cancellation_codes(response: Any) -> list[str]:
-    return [reason["Code"] for reason in response["CancellationReasons"]]
+def _cancellation_reasons(response: Any) -> list[dict[str, Any]]:
+    reasons: list[dict[str, Any]] = response["CancellationReasons"]
+    return reasons

@@ -15,8 +15,17 @@ class TaskNotFound(DomainError):
 class TitleTaken(DomainError):
     """Another task holds this title."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, task_id: str) -> None:
         super().__init__(f"Another task already has the title {title!r}. Choose a different one.")
+        self.task_id = task_id
+        """The task that holds it."""
+
+
+class IdempotencyKeyReused(DomainError):
+    """A user has used an idempotency key for another task before."""
+
+    def __init__(self) -> None:
+        super().__init__("This key was used for another request before. Use a new key for each task.")
 
 
 class VersionMismatch(DomainError):

@@ -3,13 +3,18 @@
 See https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html
 """
 
-from aws_lambda_powertools import single_metric
+from aws_lambda_powertools import Logger, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 _NAMESPACE = "TaskApi"
 
+logger = Logger(child=True)
+
 
 def count(name: str) -> None:
     """Count that something happened once. The dimension `service` is the stack's name."""
-    with single_metric(name=name, unit=MetricUnit.Count, value=1, namespace=_NAMESPACE):
-        return
+    try:
+        with single_metric(name=name, unit=MetricUnit.Count, value=1, namespace=_NAMESPACE):
+            return
+    except Exception:
+        logger.exception("a metric could not be written")  # which is no reason to fail a request

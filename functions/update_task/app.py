@@ -24,7 +24,7 @@ tasks = TaskStore(task_list_cache().invalidate)
     returns=[Returns(HTTPStatus.OK, "The changed task.", TaskDocument, headers=["ETag"])],
     errors=[
         TaskNotFound("7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"),
-        TitleTaken("Book the venue"),
+        TitleTaken("Book the venue", "0b8c6d52-21c3-4f0e-8a55-6f1d2e7b9c34"),
         VersionMismatch(),
     ],
 )

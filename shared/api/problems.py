@@ -19,6 +19,7 @@ _STATUSES: dict[type[errors.DomainError], HTTPStatus] = {
     errors.TitleTaken: HTTPStatus.CONFLICT,
     errors.UsernameTaken: HTTPStatus.CONFLICT,
     errors.VersionMismatch: HTTPStatus.PRECONDITION_FAILED,
+    errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.Contention: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 UNEXPECTED = (
@@ -46,6 +47,9 @@ class Problem(TypedDict):
     title: Annotated[str, Schema(description="The status in words.")]
     status: int
     detail: Annotated[str, Schema(description="What went wrong, and what to do about it.")]
+    task_id: NotRequired[
+        Annotated[str, Schema(format="uuid", description="The task that has the title; with 409.")]
+    ]
     errors: NotRequired[
         Annotated[list[FieldError], Schema(description="Each field that is wrong; with 422.")]
     ]
@@ -89,6 +93,11 @@ def problem_of(error: Exception) -> Problem:
             fields = ", ".join(dict.fromkeys(each["field"] for each in error.field_errors))
             detail = f"The request is not valid: see errors for what is wrong with {fields}."
             return {**_problem(status, detail), "errors": error.field_errors}
+        case errors.TitleTaken():
+            return {**_problem(status, str(error)), "task_id": error.task_id}
+        case errors.IdempotencyKeyReused():
+            field_error: FieldError = {"field": "Idempotency-Key", "message": str(error)}
+            return problem_of(InvalidRequest([field_error]))
         case UnsupportedMediaType():
             return _problem(status, str(error))
         case errors.DomainError() if status != HTTPStatus.INTERNAL_SERVER_ERROR:

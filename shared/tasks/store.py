@@ -1,20 +1,25 @@
 """Tasks in DynamoDB: the one place that knows the keys, the index and the transactions.
 
-Two kinds of item share the table: `TASK#<uuid>` is a task, `TITLE#<title>` holds a title for one. Both are
-written in one transaction, so that a title is unique without a read before the write.
+Three kinds of item share the table: `TASK#<uuid>` is a task, `TITLE#<title>` holds a title for one, and
+`KEY#<user>#<key>` is an idempotency key that a task was created with. They are written in one transaction, so
+titles are unique, and a retry creates nothing twice, without a read before the write.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aws_lambda_powertools import Logger
 
 from shared.aws import ConditionFailed, dynamodb_client, transact_write
-from shared.errors import Contention, TaskNotFound, TitleTaken, VersionMismatch
+from shared.errors import Contention, IdempotencyKeyReused, TaskNotFound, TitleTaken, VersionMismatch
 from shared.tasks.status_index import StatusShards, status_of
 from shared.tasks.task import Task, TaskDraft
 
@@ -25,11 +30,25 @@ if TYPE_CHECKING:
 Item = Mapping[str, Any]
 """An item as DynamoDB's client has it."""
 
+logger = Logger(child=True)
+
 _RACES = 5
-_TASK, _NEW_TITLE = 0, 1
+_NEW_TITLE, _KEY = 1, 2
 """Positions of these writes in the transactions below."""
 _FIXED = {"pk", "id", "created_at", "created_by"}
 """Attributes that no update changes."""
+_OF_THE_STORE = {*_FIXED, "updated_at", "version"}
+"""Attributes that no user chooses."""
+_KEY_TTL = 24 * 60 * 60
+"""Seconds for which an idempotency key is remembered."""
+
+
+class NewTask(NamedTuple):
+    """A task that was created."""
+
+    task: Task
+    is_replay: bool
+    """Whether an earlier request with the same idempotency key created it."""
 
 
 class TaskStore:
@@ -57,15 +76,17 @@ class TaskStore:
         self._table = table or os.environ["TASKS_TABLE"]
         self._shards = shards
 
-    def create(self, draft: TaskDraft, *, created_by: str) -> Task:
+    def create(self, draft: TaskDraft, *, created_by: str, key: str | None = None) -> NewTask:
         """Store a new task.
 
         Args:
             draft: Its title, description and status.
             created_by: The user's id.
+            key: An idempotency key of the user. The same draft with the same key makes one task, within a day.
 
         Raises:
             TitleTaken: another task has this title.
+            IdempotencyKeyReused: the user has used the key with another draft.
             Contention: other writers won every race.
         """
         now = _now()
@@ -79,18 +100,25 @@ class TaskStore:
             created_by=created_by,
             version=1,
         )
-        put_task: TransactWriteItemTypeDef = {
-            "Put": {
-                "TableName": self._table,
-                "Item": self._item(task),
-                "ConditionExpression": "attribute_not_exists(pk)",
-            }
-        }
+        writes: list[TransactWriteItemTypeDef] = [
+            {
+                "Put": {
+                    "TableName": self._table,
+                    "Item": self._item(task),
+                    "ConditionExpression": "attribute_not_exists(pk)",
+                }
+            },
+            self._hold_title(task),
+        ]
+        if key is not None:
+            writes.append(self._remember_key(key, task))
         try:
-            self._write(put_task, self._hold_title(task))
+            self._write(*writes)
         except ConditionFailed as error:
-            raise TitleTaken(task.title) from error
-        return task
+            if first := error.failed.get(_KEY):
+                return NewTask(self._replay(task, first), is_replay=True)
+            raise TitleTaken(task.title, error.failed[_NEW_TITLE]["task_id"]["S"]) from error
+        return NewTask(task, is_replay=False)
 
     def get(self, task_id: str) -> Task:
         """Read a task as the last write left it.
@@ -133,8 +161,9 @@ class TaskStore:
             try:
                 self._write(*writes)
             except ConditionFailed as error:
-                if error.failed == {_NEW_TITLE}:
-                    raise TitleTaken(changed.title) from error
+                if error.failed.keys() == {_NEW_TITLE}:
+                    holder = error.failed[_NEW_TITLE]["task_id"]["S"]
+                    raise TitleTaken(changed.title, holder) from error
             else:
                 return changed
         raise Contention
@@ -172,7 +201,10 @@ class TaskStore:
         if self._on_commit is None:
             raise TypeError("This store is read-only: it was made without on_commit.")
         transact_write(self._client, *writes)
-        self._on_commit()
+        try:
+            self._on_commit()
+        except Exception:
+            logger.exception("the change is stored, but who listens could not be told")
 
     def _item(self, task: Task) -> dict[str, AttributeValueTypeDef]:
         self._shards = self._shards or StatusShards.from_environment()
@@ -207,8 +239,45 @@ class TaskStore:
                 "TableName": self._table,
                 "Item": {**_title_key(task.title), "task_id": {"S": task.id}},
                 "ConditionExpression": "attribute_not_exists(pk)",
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
         }
+
+    def _remember_key(self, key: str, task: Task) -> TransactWriteItemTypeDef:
+        """Remember an idempotency key; one that has expired may still be there."""
+        now = int(time.time())
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": {
+                    "pk": {"S": f"KEY#{task.created_by}#{key}"},
+                    "task_id": {"S": task.id},
+                    "created_at": {"N": str(task.created_at)},
+                    "digest": {"B": self._digest(task)},
+                    "expires_at": {"N": str(now + _KEY_TTL)},
+                },
+                "ConditionExpression": "attribute_not_exists(pk) OR expires_at <= :now",
+                "ExpressionAttributeValues": {":now": {"N": str(now)}},
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        }
+
+    def _replay(self, task: Task, first: Item) -> Task:
+        """Make the task that was created when its key was used first.
+
+        Raises:
+            IdempotencyKeyReused: it was another task.
+        """
+        if first["digest"]["B"] != self._digest(task):
+            raise IdempotencyKeyReused
+        created_at = int(first["created_at"]["N"])
+        return replace(task, id=first["task_id"]["S"], created_at=created_at, updated_at=created_at)
+
+    def _digest(self, task: Task) -> bytes:
+        """Tell tasks apart by what users choose."""
+        chosen = {name: value for name, value in self._item(task).items() if name not in _OF_THE_STORE}
+        chosen["status"] = {"S": task.status}  # and not its shard, which depends on the id
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).digest()
 
     def _free_title(self, task: Task) -> TransactWriteItemTypeDef:
         return {"Delete": {"TableName": self._table, "Key": _title_key(task.title)}}
