@@ -12,13 +12,20 @@ from local.errors import LocalStackError
 from local.stack import Options, serve
 
 
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults where there is one to show, not that a switch is off."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return super()._get_help_string(action) if action.default else action.help
+
+
 def parse_options(arguments: list[str]) -> Options:
     """Read the command line; what it leaves open comes from the environment, then from the defaults."""
     parser = argparse.ArgumentParser(
         prog='make run ARGS="…"',
         description="Serve the Task API on this machine: real Lambda handlers behind API Gateway's routes, "
         "with an emulator in the place of AWS. Needs no Docker and no account.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_HelpFormatter,
     )
     parser.add_argument(
         "--host", default=os.environ.get("TASK_API_HOST") or "127.0.0.1", help="address to listen on"

@@ -27,7 +27,8 @@ def check_parameters(declared: Mapping[str, Any], given: Mapping[str, str]) -> N
         LocalStackError: a value is not one that CloudFormation would take, is missing, or has no parameter.
     """
     if unknown := given.keys() - declared.keys():
-        raise LocalStackError(f"The template has no parameter {', '.join(sorted(unknown))}.")
+        names = f"{', '.join(sorted(unknown))}. It has {', '.join(sorted(declared))}"
+        raise LocalStackError(f"The template has no parameter {names}.")
     for name, parameter in declared.items():
         if name in given:
             value = given[name]

@@ -60,8 +60,8 @@ def build(template: Path) -> None:
         subprocess.run([_LAMBDA_PYTHON, "-c", ""], check=True, capture_output=True, timeout=_START_TIMEOUT)  # noqa: S603
     except (OSError, subprocess.SubprocessError) as error:
         raise LocalStackError(
-            f"{_LAMBDA_PYTHON} does not run, and building for Lambda needs it. Install it, see "
-            "https://www.python.org/downloads, or run without a build: make run."
+            f"make sam-local needs {_LAMBDA_PYTHON}, which is not there (https://www.python.org/downloads), "
+            "and Docker. Without both: make run."
         ) from error
     docker_host()
     command = [sys.executable, "-m", "samcli", "build", "--template", str(template)]

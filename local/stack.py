@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -51,6 +52,10 @@ class Options:
     """Whether the functions' metrics are printed."""
 
 
+class _StoppedEarly(BaseException):
+    """The stack is to stop before it is ready."""
+
+
 def serve(options: Options) -> None:
     """Run the stack until SIGINT or SIGTERM, or until its parent ends; then leave nothing behind.
 
@@ -59,23 +64,26 @@ def serve(options: Options) -> None:
     """
     # First of all, or what happens during the start would go unnoticed.
     parent, modified = os.getppid(), _modified(options.template)
-    stopped = threading.Event()
+    ready, stopped = threading.Event(), threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         if stopped.is_set():
             os._exit(130)  # the second time: all that was started ends with this process
         stopped.set()
+        if not ready.is_set():
+            raise _StoppedEarly
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     started = time.perf_counter()
-    with _running(options) as (url, backends):
+    with contextlib.suppress(_StoppedEarly), _running(options) as (url, backends):
         from local.console import say
 
+        ready.set()
         say(f"  ready in {time.perf_counter() - started:.1f} s. Ctrl-C stops it.\n\n  {url}/docs\n")
         _watch(stopped, parent, backends, options.template, modified)
         say("\nstopping; what is on its way is kept" if options.state else "\nstopping")
-    if backends.has_failed:
+    if ready.is_set() and backends.has_failed:
         raise LocalStackError("The backends could not end as they should; what they said stands above.")
 
 
@@ -197,6 +205,7 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
             [method, route.path, route.function_name, "signed in" if route.authorizer_object else ""]
             for route in sorted(template.api.routes, key=lambda route: (route.path, route.methods))
             for method in route.methods
+            if method != "OPTIONS"  # API Gateway's own answer to preflights
         ]
         for kind, mappings in (("stream", streams), ("queue", queues)):
             triggered_by += [[kind, mapping.source, mapping.function] for mapping in mappings]
@@ -213,7 +222,11 @@ def _listen(options: Options) -> socket.socket:
     try:
         return socket.create_server((host, port))
     except OSError as error:
-        reason = f"Cannot listen on {host}:{port}: {error.strerror}"
+        if error.errno != errno.EADDRINUSE:
+            raise LocalStackError(
+                f"Cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}."
+            ) from error
+        reason = f"Cannot listen on {host}:{port}: {os.strerror(error.errno)}"
         choice = f"--port {port + 1}"
         if options.state and Journal.is_taken(options.state):
             reason += f", and another local stack uses {options.state}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from migrations.m0001_status_shards import move_tasks_to_their_shards
 from migrations.runner import (
@@ -63,7 +63,7 @@ class Stack:
 def main() -> int:
     """Apply what is missing, or tell about it; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="make migrate",
+        prog='make migrate ARGS="…"',
         description="Bring what is in a stack's tables to where its code and parameters want it. The API "
         "serves all the while. An interrupted run resumes; what is done already is not done again.",
     )
@@ -97,6 +97,13 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; run it again to go on from here", file=sys.stderr)
         return 130
+    except NoRegionError:
+        print(
+            "error: No AWS region is set. For a stack in AWS, set AWS_REGION or run 'aws configure'; for "
+            'make run, give the address that it prints for AWS: make migrate ARGS="--endpoint-url http://…".',
+            file=sys.stderr,
+        )
+        return 1
     except (MigrationError, BotoCoreError, ClientError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -20,7 +20,7 @@ FAKE = "fakeredis"
 _START_TIMEOUT = 30
 _ENDS_WITH_STANDARD_INPUT = """
 exec 3<&0
-(cat <&3 >/dev/null; kill -KILL $$) &
+(cat <&3 >/dev/null; kill -KILL $$ 2>/dev/null) &
 exec "$@" 3<&-
 """
 """Runs a program that is killed when standard input ends: with the process that started it."""

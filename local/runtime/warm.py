@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Mapping
 from multiprocessing import forkserver
@@ -98,7 +99,12 @@ class WarmRuntime:
 
     def preload(self) -> None:
         """Start the process that workers are forked from, so that the first one need not wait for it."""
-        forkserver.ensure_running()
+        # Started with SIGINT blocked: until it has loaded everything, Ctrl-C would end it with a traceback.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def close(self) -> None:
         """End all workers, and wait for the process that they were forked from to end."""

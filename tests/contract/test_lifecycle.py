@@ -114,3 +114,20 @@ class TestTheBackends:
                 assert session.post(aws, data="{}", headers=TARGET, timeout=10).ok
             (pool,) = session.get_adapter(aws).poolmanager.pools._container.values()
             assert pool.num_connections == 1
+
+
+def test_it_stops_at_once_while_it_starts() -> None:
+    command = [sys.executable, "-m", "local", "--port", "0", "--no-state"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as stack:
+        await_condition(
+            lambda: len(processes_of(stack.pid)) > 1
+        )  # its handlers are there before its processes
+        processes = processes_of(stack.pid)
+        stack.send_signal(signal.SIGINT)
+        output, _ = stack.communicate(timeout=30)
+    assert stack.returncode == 0
+    assert "Traceback" not in output
+    assert "ready" not in output
+    await_condition(lambda: are_gone(processes))

@@ -34,7 +34,7 @@ def main() -> None:
     )
     chosen = parser.parse_args().sections or list(SECTIONS)
     if unknown := set(chosen) - SECTIONS.keys():
-        parser.error(f"no such section: {', '.join(sorted(unknown))}")
+        parser.error(f"no such section: {', '.join(sorted(unknown))}. There are: {', '.join(SECTIONS)}")
     if LAMBDA_PYTHON.find() is None and NEED_LAMBDA_PYTHON & set(chosen):
         sys.exit("error: python3.13, which Lambda runs, is needed to build and to measure what it would run")
     for number, name in enumerate(SECTIONS, 1):

@@ -64,13 +64,16 @@ def lacks(function: Function, alarms: set[tuple[str, str]]) -> Iterator[str]:
         if name not in PAGES:
             if OPERATIONS.get(key) != name:
                 yield (
-                    f"Declare functions/{name}/app.py with @endpoint, and run make openapi: "
-                    f"{route} is not in the document."
+                    f"Declare the handler of functions/{name}/app.py with @endpoint, if it is not, and run "
+                    f"make openapi: {route} is not in the document."
                 )
             if key not in CONTRACT:
                 yield f"Add {key} to CONTRACT in tests/expected.py: the statuses it may answer with."
         if key not in SMOKE:
-            yield f"Add {key} to SMOKE in tests/smoke.py: a request to it that succeeds."
+            yield (
+                f"Add {key} to SMOKE in tests/smoke.py: a request to it that succeeds, "
+                "before the one that deletes what it needs."
+            )
         if route.public and key not in PUBLIC:
             yield (
                 f"Anybody may call {route}. Take `Auth: {{Authorizer: NONE}}` away from it in template.yaml; "
@@ -90,7 +93,7 @@ def left_over(functions: Mapping[str, Function]) -> Iterator[str]:
     routes = {(route.method, route.path) for function in functions.values() for route in function.routes}
     folders = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
     for name in folders - functions.keys():
-        yield f"Remove functions/{name}: there is no such function in template.yaml."
+        yield f"Add a function with CodeUri: functions/{name} to template.yaml, or remove that folder."
     for name in EVENTS - functions.keys():
         yield f"Remove events/{name}.json: there is no such function in template.yaml."
     for where, names in {"SCENARIOS": set(SCENARIOS), "PAGES": PAGES, "UNWATCHED": set(UNWATCHED)}.items():
@@ -112,6 +115,12 @@ def test_every_function_is_there_with_all_that_it_needs() -> None:
     assert not missing, "\n" + "\n".join(missing)
 
 
+def more_advice(template: Mapping[str, Any]) -> list[str]:
+    """What is advised for a template besides what is for the one that there is."""
+    present = advice(TEMPLATE)
+    return [sentence for sentence in advice(template) if sentence not in present]
+
+
 def with_function(name: str, *events: dict[str, Any]) -> dict[str, Any]:
     """A copy of the template with a function more."""
     template = copy.deepcopy(TEMPLATE)
@@ -123,12 +132,12 @@ def with_function(name: str, *events: dict[str, Any]) -> dict[str, Any]:
 
 def test_what_a_new_endpoint_lacks_is_named() -> None:
     route = {"Method": "POST", "Path": "/tasks/{task_id}/archive", "Auth": {"Authorizer": "NONE"}}
-    missing = advice(with_function("archive_task", {"Type": "Api", "Properties": route}))
+    missing = more_advice(with_function("archive_task", {"Type": "Api", "Properties": route}))
     beginnings = [
         "Write functions/archive_task/app.py",
         "Add events/archive_task.json",
         "Add 'archive_task' to SCENARIOS in tests/component/test_permissions.py",
-        "Declare functions/archive_task/app.py with @endpoint, and run make openapi",
+        "Declare the handler of functions/archive_task/app.py with @endpoint",
         "Add ('POST', '/tasks/{task_id}/archive') to CONTRACT in tests/expected.py",
         "Add ('POST', '/tasks/{task_id}/archive') to SMOKE in tests/smoke.py",
         "Anybody may call POST /tasks/{task_id}/archive",
@@ -141,7 +150,7 @@ def test_what_a_new_endpoint_lacks_is_named() -> None:
 
 def test_what_a_new_consumer_lacks_is_named() -> None:
     queue = {"Queue": {"Fn::GetAtt": ["NotificationsQueue", "Arn"]}}
-    missing = advice(with_function("count_tasks", {"Type": "SQS", "Properties": queue}))
+    missing = more_advice(with_function("count_tasks", {"Type": "SQS", "Properties": queue}))
     assert missing[-1] == "Add the metric Errors of CountTasksFunction to EventErrorsAlarm in template.yaml."
     assert not [sentence for sentence in missing if "openapi" in sentence]
 
@@ -149,10 +158,10 @@ def test_what_a_new_consumer_lacks_is_named() -> None:
 def test_what_is_left_of_a_removed_endpoint_is_named() -> None:
     template = copy.deepcopy(TEMPLATE)
     del template["Resources"]["GetTaskFunction"]
-    assert advice(template) == [
+    assert more_advice(template) == [
+        "Add a function with CodeUri: functions/get_task to template.yaml, or remove that folder.",
         "Remove 'get_task' from SCENARIOS: there is no such function in template.yaml.",
         "Remove ('GET', '/tasks/{task_id}') from CONTRACT: there is no such route in template.yaml.",
         "Remove ('GET', '/tasks/{task_id}') from SMOKE: there is no such route in template.yaml.",
         "Remove events/get_task.json: there is no such function in template.yaml.",
-        "Remove functions/get_task: there is no such function in template.yaml.",
     ]
