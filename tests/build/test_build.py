@@ -33,6 +33,7 @@ def layer(built: Path) -> Path:
 
 
 VARIABLES = [
+    "CORS_ORIGIN",
     "NOTIFICATIONS_QUEUE",
     "NOTIFIED_TABLE",
     "REDIS_URL",
