@@ -15,20 +15,21 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from botocore.exceptions import BotoCoreError
+
 from local.backends.environment import ENVIRONMENT
 from local.template import Template
 from openapi.schemas import Schemas
 from shared.api.endpoint import Declaration, Endpoint, Returns
 from shared.api.models import Body, Form, Query
 from shared.api.problems import (
+    HEADERS,
     MEDIA_TYPE,
-    RETRY_AFTER,
     InvalidRequest,
     Problem,
     UnsupportedMediaType,
     phrase,
     problem_of,
-    unavailable,
 )
 from shared.api.response import JSON
 
@@ -65,8 +66,8 @@ _GATEWAY_RESPONSES = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "DEFAULT_5XX",
 }
 _PROBLEM_HEADERS = {
-    HTTPStatus.UNAUTHORIZED: ["WWW-Authenticate"],
-    HTTPStatus.SERVICE_UNAVAILABLE: list(RETRY_AFTER),
+    HTTPStatus.TOO_MANY_REQUESTS: ["Retry-After"],
+    **{status: list(headers) for status, headers in HEADERS.items()},
 }
 
 
@@ -83,7 +84,7 @@ class Operation:
 
 def build_document(template: Template) -> dict[str, Any]:
     """Build the document of a template's API."""
-    operations = list(_operations(template))
+    operations = sorted(_operations(template), key=_order)
     schemas = _schemas(operations)
     shared = dict(_shared_responses(template, schemas))
     paths: dict[str, Any] = {}
@@ -110,7 +111,13 @@ def build_document(template: Template) -> dict[str, Any]:
                     "type": "oauth2",
                     "description": "The username and the password that you signed up with.",
                     "flows": {"password": {"scopes": {}, "tokenUrl": "/auth/login"}},
-                }
+                },
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A token from POST /auth/login, for programs that have one.",
+                },
             },
         },
     }
@@ -121,15 +128,21 @@ def _version(root: Path) -> str:
 
 
 def _operations(template: Template) -> Iterator[Operation]:
-    for route in sorted(template.api.routes, key=lambda route: (route.path, route.methods)):
+    for route in template.api.routes:
         function = template.functions.get(route.function_name)
         name = Path(function.codeuri).name
         variables = {name: str(value) for name, value in function.environment["Variables"].items()}
         os.environ.update({**variables, **ENVIRONMENT, "REDIS_URL": ""})
         endpoint: Endpoint = importlib.import_module(f"functions.{name}.app").handler
         if endpoint.declaration.include_in_schema:
-            (method,) = route.methods
+            (method,) = (method for method in route.methods if method != "OPTIONS")
             yield Operation(name, method, route.path, route.authorizer_object is None, endpoint.declaration)
+
+
+def _order(operation: Operation) -> tuple[int, str, int]:
+    """Put first what people start with: signing up and in; and of each path reading before deleting."""
+    tags, methods = list(_TAGS), ("GET", "POST", "PATCH", "DELETE")
+    return tags.index(operation.declared.tag), operation.path, methods.index(operation.method)
 
 
 def _schemas(operations: Iterable[Operation]) -> Schemas:
@@ -148,8 +161,11 @@ def _shared_responses(template: Template, schemas: Schemas) -> Iterator[tuple[HT
     for status, response_type in _GATEWAY_RESPONSES.items():
         text = template.gateway_responses[response_type]["ResponseTemplates"][JSON]
         yield status, _problem(schemas, status, {"problem": json.loads(text)})
+    unknown = InvalidRequest([{"field": "color", "message": "This endpoint has no such parameter"}])
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    yield status, _problem(schemas, status, {"InvalidRequest": problem_of(unknown)})
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    yield status, _problem(schemas, status, {"problem": unavailable()})
+    yield status, _problem(schemas, status, {"problem": problem_of(BotoCoreError())})
 
 
 def _describe(
@@ -161,7 +177,7 @@ def _describe(
         "summary": declared.summary,
         "description": " ".join(inspect.cleandoc(declared.description).split()),
         "operationId": operation.id,
-        "security": [] if operation.is_public else [{"password": []}],
+        "security": [] if operation.is_public else [{"password": []}, {"token": []}],
     }
     if parameters := list(_parameters(operation, schemas)):
         described["parameters"] = parameters
@@ -217,7 +233,7 @@ def _problems(declared: Declaration, schemas: Schemas) -> dict[HTTPStatus, dict[
             errors.append(UnsupportedMediaType(declared.takes.media_types))
     examples: dict[HTTPStatus, dict[str, Problem]] = {}
     for error in errors:
-        problem = problem_of(error)
+        problem = declared.extend_problem(problem_of(error), error)
         examples.setdefault(HTTPStatus(problem["status"]), {})[type(error).__name__] = problem
     return {status: _problem(schemas, status, each) for status, each in examples.items()}
 

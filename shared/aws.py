@@ -47,8 +47,8 @@ class ConditionFailed(Exception):
     def __init__(self, failed: Mapping[int, Mapping[str, Any]]) -> None:
         super().__init__(f"conditions {sorted(failed)} failed")
         self.failed = failed
-        """The positions, in the transaction, of the writes whose condition did not hold, each with the item that
-        is there if the write asked for it (`ReturnValuesOnConditionCheckFailure`)."""
+        """The positions, in the transaction, of the writes whose condition did not hold, each with the item
+        that is there if the write asked for it (`ReturnValuesOnConditionCheckFailure`)."""
 
 
 def dynamodb_client() -> DynamoDBClient:

@@ -56,8 +56,33 @@ class BadCredentials(DomainError):
         super().__init__("The username or the password is wrong.")
 
 
+class UnsupportedGrant(DomainError):
+    """The client asks for a token in a way that there is not."""
+
+    def __init__(self) -> None:
+        super().__init__("The only grant_type here is password. Send a username and a password.")
+
+
+class WrongPassword(DomainError):
+    """The current password that a user gave to change it is not the current one."""
+
+    def __init__(self) -> None:
+        super().__init__("This is not your current password.")
+
+
+class SessionEnded(DomainError):
+    """The user of a token is gone, or has changed the password since it was issued."""
+
+    def __init__(self) -> None:
+        super().__init__("Your session has ended. Sign in again.")
+
+
 class InvalidToken(DomainError):
     """The token is forged, expired or not a token at all."""
+
+
+class UnknownKey(InvalidToken):
+    """The token is signed with a key that is not known, or not yet."""
 
 
 class Contention(DomainError):

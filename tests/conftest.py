@@ -27,6 +27,7 @@ os.environ.update(
     TOKEN_SECRET="TokenSecret",
     TOKEN_LIFETIME="3600",
     SIGN_UP="enabled",
+    CORS_ORIGIN="*",
     REDIS_URL="",
     NOTIFICATIONS_QUEUE="NotificationsQueue",
     NOTIFIED_TABLE="NotifiedTable",

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 # The statuses of each operation of the contract, besides those that any route may answer with.
 CONTRACT = {
-    ("POST", "/auth/create"): {"201", "403", "409", "422"},
-    ("POST", "/auth/login"): {"200", "401", "422"},
-    ("POST", "/tasks"): {"201", "401", "409", "422"},
-    ("GET", "/tasks"): {"200", "401", "422"},
-    ("GET", "/tasks/{task_id}"): {"200", "304", "401", "404"},
-    ("PATCH", "/tasks/{task_id}"): {"200", "401", "404", "409", "412", "422"},
-    ("DELETE", "/tasks/{task_id}"): {"204", "401", "404", "412"},
+    ("POST", "/auth/create"): {"201", "403", "409", "415", "422"},
+    ("POST", "/auth/login"): {"200", "400", "401", "415", "422"},
+    ("GET", "/auth/me"): {"200", "401", "422"},
+    ("POST", "/auth/password"): {"204", "401", "403", "415", "422"},
+    ("POST", "/tasks"): {"201", "401", "409", "415", "422"},
+    ("GET", "/tasks"): {"200", "304", "401", "422"},
+    ("GET", "/tasks/{task_id}"): {"200", "304", "401", "404", "422"},
+    ("PATCH", "/tasks/{task_id}"): {"200", "401", "404", "409", "412", "415", "422"},
+    ("DELETE", "/tasks/{task_id}"): {"204", "401", "404", "412", "422"},
 }
 
 # The routes that are answered without a token.
 PUBLIC = {
     ("POST", "/auth/create"),
     ("POST", "/auth/login"),
+    ("GET", "/"),
     ("GET", "/docs"),
     ("GET", "/openapi.json"),
 }

@@ -19,18 +19,22 @@ class Request:
 
 
 USER = {"username": "smoke", "password": "correct horse"}
+CHANGE = {"current_password": "correct horse", "new_password": "another horse"}
 
 # In the order in which they are sent: {task_id} is the task that was created.
 SMOKE = {
+    ("GET", "/"): Request(200),
     ("GET", "/docs"): Request(200),
     ("GET", "/openapi.json"): Request(200),
     ("POST", "/auth/create"): Request(201, {"json": USER}),
     ("POST", "/auth/login"): Request(200, {"data": USER}),
+    ("GET", "/auth/me"): Request(200),
     ("POST", "/tasks"): Request(201, {"json": {"title": "Smoke"}}),
     ("GET", "/tasks"): Request(200),
     ("GET", "/tasks/{task_id}"): Request(200),
     ("PATCH", "/tasks/{task_id}"): Request(200, {"json": {"status": "COMPLETED"}}),
     ("DELETE", "/tasks/{task_id}"): Request(204),
+    ("POST", "/auth/password"): Request(204, {"json": CHANGE}),
 }
 
 

@@ -13,11 +13,13 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.errors import InvalidToken
+from shared.errors import InvalidToken, SessionEnded, UnknownKey
+from shared.users.store import UserStore
 from shared.users.tokens import TokenSigner
 
 logger = Logger()
 tokens = TokenSigner()
+users = UserStore()
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -28,7 +30,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
         if scheme.lower() != "bearer":
             raise InvalidToken("not a bearer token")
         claims = tokens.verify(token.strip())
-    except InvalidToken as error:
+        if claims.issued_at < users.sessions_begin(claims.username):
+            raise SessionEnded
+    except UnknownKey as error:
+        # No policy, which API Gateway would keep for minutes: the key may be new. This text is a 401 to it.
+        logger.info("token refused", reason=str(error))
+        raise Exception("Unauthorized") from None
+    except (InvalidToken, SessionEnded) as error:
         logger.info("token refused", reason=str(error))
         return {"principalId": "anonymous", "policyDocument": _policy("Deny", event["methodArn"])}
     expiry = datetime.fromtimestamp(claims.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

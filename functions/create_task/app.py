@@ -35,7 +35,7 @@ tasks = TaskStore(task_list_cache().invalidate)
 def handler(request: Request, new: NewTask) -> Response:
     """Create a task. No two tasks have the same title. A notification is sent.
 
-    With an `Idempotency-Key`, a request can be repeated safely for 24 hours: it is answered as the first time.
+    With an `Idempotency-Key`, a request can be repeated safely for 24 hours: it gets the first answer again.
     """
     task, is_replay = tasks.create(new, created_by=request.user_id, key=idempotency_key(request))
     headers = {"ETag": etag(task.version), "Location": f"{request.url}/{task.id}"}

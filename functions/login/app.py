@@ -4,10 +4,11 @@ import os
 from http import HTTPStatus
 
 from shared.api.endpoint import Returns, endpoint
+from shared.api.oauth import with_oauth_error
 from shared.api.request import Request
 from shared.api.response import Response, json_response
 from shared.api.user_models import LoginForm
-from shared.errors import BadCredentials
+from shared.errors import BadCredentials, UnsupportedGrant
 from shared.metrics import count
 from shared.users.document import TokenDocument, token_document
 from shared.users.store import UserStore
@@ -22,10 +23,13 @@ tokens = TokenSigner()
     tag="Users",
     takes=LoginForm,
     returns=[Returns(HTTPStatus.OK, "An access token.", TokenDocument, headers=["Cache-Control"])],
-    errors=[BadCredentials()],
+    errors=[BadCredentials(), UnsupportedGrant()],
+    extend_problem=with_oauth_error,
 )
 def handler(request: Request, form: LoginForm) -> Response:  # noqa: ARG001 (every endpoint takes a request)
     """Exchange a username and a password for a token to send as `Authorization: Bearer <token>`."""
+    if form.grant_type != "password":
+        raise UnsupportedGrant
     try:
         user = users.sign_in(form.username, form.password)
     except BadCredentials:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, TypeVar, overload
 
 from aws_lambda_powertools import Logger
-from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.api.problems import problem_of, problem_response, unavailable
+from shared.api.cors import cors_headers
+from shared.api.problems import BACKEND_ERRORS, Problem, problem_of, problem_response
 from shared.api.request import Request
 from shared.api.response import Response
 from shared.errors import DomainError
@@ -27,6 +27,8 @@ logger = Logger()
 class Input(Protocol):
     """What an endpoint takes besides its path: a body, a form or a query string."""
 
+    is_query: ClassVar[bool]
+
     @classmethod
     def read(cls, request: Request) -> Self:
         """Read it from a request.
@@ -37,6 +39,14 @@ class Input(Protocol):
 
 
 _Input = TypeVar("_Input", bound=Input)
+
+
+ExtendProblem = Callable[[Problem, Exception], Problem]
+
+
+def as_it_is(problem: Problem, _error: Exception) -> Problem:
+    """Add nothing to a problem."""
+    return problem
 
 
 class Returns(NamedTuple):
@@ -63,6 +73,7 @@ class Declaration(NamedTuple):
     takes: type[Input] | None
     description: str
     include_in_schema: bool
+    extend_problem: ExtendProblem
 
 
 class Endpoint:
@@ -85,15 +96,13 @@ class Endpoint:
             logger.append_keys(user_id=request.user_id)
         try:
             response = self._respond(request)
-        except (BotoCoreError, ClientError) as error:
-            logger.exception("a backend service failed", exc_info=error)
-            response = problem_response(unavailable())
         except Exception as error:
-            response = problem_response(problem_of(error))
-            if response.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-                logger.exception("unexpected error", exc_info=error)
+            problem = problem_of(error)
+            if problem["status"] == HTTPStatus.INTERNAL_SERVER_ERROR or isinstance(error, BACKEND_ERRORS):
+                logger.exception("request failed", exc_info=error)
+            response = problem_response(self.declaration.extend_problem(problem, error))
         logger.info("answered", method=request.method, path=event["path"], status=response.status)
-        headers = {**response.headers, "x-request-id": request.id}
+        headers = {**response.headers, **cors_headers(), "x-request-id": request.id}
         if response.content_type:
             headers["Content-Type"] = response.content_type
         return {
@@ -113,6 +122,7 @@ def endpoint(
     errors: Sequence[DomainError] = (),
     headers: Sequence[str] = (),
     include_in_schema: bool = True,
+    extend_problem: ExtendProblem = as_it_is,
 ) -> Callable[[Callable[[Request], Response]], Endpoint]: ...
 @overload
 def endpoint(
@@ -124,6 +134,7 @@ def endpoint(
     errors: Sequence[DomainError] = (),
     headers: Sequence[str] = (),
     include_in_schema: bool = True,
+    extend_problem: ExtendProblem = as_it_is,
 ) -> Callable[[Callable[[Request, _Input], Response]], Endpoint]: ...
 def endpoint(
     summary: str,
@@ -134,6 +145,7 @@ def endpoint(
     errors: Sequence[DomainError] = (),
     headers: Sequence[str] = (),
     include_in_schema: bool = True,
+    extend_problem: ExtendProblem = as_it_is,
 ) -> Callable[[Callable[..., Response]], Endpoint]:
     """Turn a function into an endpoint. Its docstring is the description in the OpenAPI document.
 
@@ -145,16 +157,21 @@ def endpoint(
         errors: An example of each error that the function can raise.
         headers: Names of the request headers that it reads.
         include_in_schema: Whether the OpenAPI document has it.
+        extend_problem: Adds members to the problem of an error.
     """
 
     def decorate(function: Callable[..., Response]) -> Endpoint:
+        takes_query = bool(takes and takes.is_query) or not include_in_schema
+
         def respond(request: Request) -> Response:
-            if takes:
-                return function(request, takes.read(request))
-            return function(request)
+            if not takes_query:
+                request.refuse_query()
+            return function(request, takes.read(request)) if takes else function(request)
 
         description = function.__doc__ or ""
-        declared = Declaration(summary, tag, returns, errors, headers, takes, description, include_in_schema)
+        declared = Declaration(
+            summary, tag, returns, errors, headers, takes, description, include_in_schema, extend_problem
+        )
         return Endpoint(declared, respond)
 
     return decorate

@@ -5,21 +5,17 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from shared.api.problems import FieldError, InvalidRequest
+from shared.api.problems import MAX_ERRORS, MAX_NAME, FieldError, InvalidRequest
 from shared.api.request import FORM, Request
 from shared.api.response import JSON
 from shared.api.text import composed
 
-_MAX_ERRORS = 20
-"""Errors that a response lists, so that it has a bound."""
-_MAX_NAME = 100
-"""Characters of a field's name, which can be the client's own."""
-
 
 class _Input(BaseModel):
+    is_query: ClassVar[bool] = False
     # Built when a request needs it: a function imports several models and uses one.
     model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
@@ -34,7 +30,7 @@ class _Input(BaseModel):
             return cls.model_validate(value)
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
-            raise InvalidRequest([_field_error(each) for each in details[:_MAX_ERRORS]]) from error
+            raise InvalidRequest([_field_error(each) for each in details[:MAX_ERRORS]]) from error
 
 
 class Body(_Input):
@@ -73,6 +69,8 @@ class Form(_Input):
 class Query(_Input):
     """A query string; unknown parameters are refused."""
 
+    is_query: ClassVar[bool] = True
+
     @classmethod
     def read(cls, request: Request) -> Self:
         """Read it from a request.
@@ -83,24 +81,30 @@ class Query(_Input):
         return cls.parse(request.query())
 
 
-Composed = AfterValidator(composed)
-"""Composes a text (NFC)."""
+def _compose(value: Any) -> Any:
+    return composed(value) if isinstance(value, str) else value
 
 
-def _digits(value: Any) -> Any:
-    """Refuse what Python takes for a number besides decimal digits, such as `1_000` and `1e3`."""
-    if not isinstance(value, str) or not re.fullmatch(r"\d{1,20}(\.\d{1,20})?", value, re.ASCII):
-        raise ValueError("Input should be a number in decimal digits")
-    return value
+def _matching(pattern: str, message: str) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
+            raise ValueError(message)
+        return value
+
+    return BeforeValidator(check)
 
 
-Digits = BeforeValidator(_digits)
-"""Takes decimal digits only, with a fraction where the type has one."""
+Composed = BeforeValidator(_compose)
+"""Composes a text (NFC) before its length is checked."""
+
+# Python takes more for numbers, such as 1_000 and 1e3.
+WholeNumber = _matching(r"\d{1,20}", "Input should be a whole number in decimal digits")
+DecimalNumber = _matching(r"\d{1,20}(\.\d{1,20})?", "Input should be a number in decimal digits")
 
 
 def _field_error(error: ErrorDetails) -> FieldError:
     names = (part for part in error["loc"] if isinstance(part, str))  # and no places in lists
-    field = ".".join(names)[:_MAX_NAME] or "body"
+    field = ".".join(names)[:MAX_NAME] or "body"
     if error["type"] == "model_type":
         return {"field": field, "message": "Input should be an object"}
     return {"field": field, "message": str(error.get("ctx", {}).get("error") or error["msg"])}

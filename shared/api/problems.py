@@ -6,15 +6,25 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, NotRequired, Self, TypedDict
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from shared import errors
 from shared.api.response import Response
 from shared.documents import Schema, to_json
 
 MEDIA_TYPE = "application/problem+json"
 
+MAX_ERRORS = 20
+"""Errors that a 422 lists, so that it has a bound."""
+MAX_NAME = 100
+"""Characters of a field's name, which can be the client's own."""
+
 _STATUSES: dict[type[errors.DomainError], HTTPStatus] = {
     errors.BadCredentials: HTTPStatus.UNAUTHORIZED,
+    errors.UnsupportedGrant: HTTPStatus.BAD_REQUEST,
+    errors.SessionEnded: HTTPStatus.UNAUTHORIZED,
     errors.SignUpDisabled: HTTPStatus.FORBIDDEN,
+    errors.WrongPassword: HTTPStatus.FORBIDDEN,
     errors.TaskNotFound: HTTPStatus.NOT_FOUND,
     errors.TitleTaken: HTTPStatus.CONFLICT,
     errors.UsernameTaken: HTTPStatus.CONFLICT,
@@ -29,8 +39,13 @@ UNAVAILABLE = (
     "A service that this API depends on did not respond. "
     "If you were writing, check whether the change was applied before you retry."
 )
-RETRY_AFTER = {"Retry-After": "1"}
-"""The header of a 503: seconds after which to try again."""
+HEADERS = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
+}
+"""Headers that responses of a status have."""
+BACKEND_ERRORS = (BotoCoreError, ClientError)
+"""Failures of the services that functions depend on."""
 
 
 class FieldError(TypedDict):
@@ -47,9 +62,9 @@ class Problem(TypedDict):
     title: Annotated[str, Schema(description="The status in words.")]
     status: int
     detail: Annotated[str, Schema(description="What went wrong, and what to do about it.")]
-    task_id: NotRequired[
-        Annotated[str, Schema(format="uuid", description="The task that has the title; with 409.")]
-    ]
+    task_id: NotRequired[Annotated[str, Schema(format="uuid", description="Who has the title; with 409.")]]
+    error: NotRequired[Annotated[str, Schema(description="OAuth 2's name of the error; of /auth/login.")]]
+    error_description: NotRequired[Annotated[str, Schema(description="The same as detail.")]]
     errors: NotRequired[
         Annotated[list[FieldError], Schema(description="Each field that is wrong; with 422.")]
     ]
@@ -79,6 +94,8 @@ def status_of(error: Exception) -> HTTPStatus:
     """Map an error to its status; 500 if it has none."""
     if isinstance(error, InvalidRequest):
         return HTTPStatus.UNPROCESSABLE_ENTITY
+    if isinstance(error, BACKEND_ERRORS):
+        return HTTPStatus.SERVICE_UNAVAILABLE
     if isinstance(error, UnsupportedMediaType):
         return HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     statuses = (status for kind, status in _STATUSES.items() if isinstance(error, kind))
@@ -102,20 +119,16 @@ def problem_of(error: Exception) -> Problem:
             return _problem(status, str(error))
         case errors.DomainError() if status != HTTPStatus.INTERNAL_SERVER_ERROR:
             return _problem(status, str(error))
+        case _ if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            return _problem(status, UNAVAILABLE)
         case _:
             return _problem(status, UNEXPECTED)
-
-
-def unavailable() -> Problem:
-    """Report that a service the functions depend on did not respond."""
-    return _problem(HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE)
 
 
 def problem_response(problem: Problem) -> Response:
     """Send a problem."""
     status = HTTPStatus(problem["status"])
-    headers = RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return Response(status, to_json(problem), MEDIA_TYPE, headers)
+    return Response(status, to_json(problem), MEDIA_TYPE, HEADERS.get(status, {}))
 
 
 def phrase(status: HTTPStatus) -> str:

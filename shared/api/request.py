@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
-from shared.api.problems import InvalidRequest, UnsupportedMediaType
+from shared.api.problems import MAX_ERRORS, MAX_NAME, FieldError, InvalidRequest, UnsupportedMediaType
 from shared.api.response import JSON
 
 FORM = "application/x-www-form-urlencoded"
@@ -81,6 +81,19 @@ class Request:
     def query(self) -> Values:
         """Read the query string."""
         return _values(self._event.get("multiValueQueryStringParameters") or {})
+
+    def refuse_query(self) -> None:
+        """Refuse the query string of an endpoint that takes none.
+
+        Raises:
+            InvalidRequest: there is one.
+        """
+        if unknown := self.query():
+            errors: list[FieldError] = [
+                {"field": name[:MAX_NAME], "message": "This endpoint has no such parameter"}
+                for name in unknown
+            ]
+            raise InvalidRequest(errors[:MAX_ERRORS])
 
     def form(self) -> Values:
         """Read the body as a form.

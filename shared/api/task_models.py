@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from shared.api.models import Body, Composed, Digits, Query
+from shared.api.models import Body, Composed, DecimalNumber, Query, WholeNumber
 from shared.api.paging import from_cursor
 from shared.api.response import JSON, MERGE_PATCH
 from shared.api.text import many_lines, one_line, visible
@@ -31,13 +31,12 @@ def _as_list(value: Any) -> Any:
 
 Title = Annotated[
     str,
-    StringConstraints(strip_whitespace=True),
-    Composed,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    Composed,  # which runs before
     AfterValidator(one_line),
     AfterValidator(visible),
-    Field(min_length=1, max_length=200),
 ]
-Description = Annotated[str, Composed, AfterValidator(many_lines), Field(max_length=10_000)]
+Description = Annotated[str, StringConstraints(max_length=10_000), Composed, AfterValidator(many_lines)]
 
 
 class NewTask(Body):
@@ -86,16 +85,18 @@ class TaskListQuery(Query):
         [], description="Only tasks with this status; repeat it for several."
     )
     # Decimal, because a float cannot hold today's time to the microsecond.
-    created_at: Annotated[Decimal, Field(ge=0, le=_LATEST), Digits] | None = Field(
+    created_at: Annotated[Decimal, Field(ge=0, le=_LATEST), DecimalNumber] | None = Field(
         None, description="Only tasks created before this Unix time in seconds."
     )
-    skip: Annotated[int, Digits] = Field(
+    skip: Annotated[int, WholeNumber] = Field(
         0,
         ge=0,
         le=10_000,
         description="How many tasks to skip. For deep pages follow the Link header.",
     )
-    limit: Annotated[int, Digits] = Field(20, ge=1, le=100, description="How many tasks to return at most.")
+    limit: Annotated[int, WholeNumber] = Field(
+        20, ge=1, le=100, description="How many tasks to return at most."
+    )
     cursor: Annotated[str, AfterValidator(_checked)] | None = Field(
         None,
         description="Where the page begins; comes from a Link header. Its depth costs nothing.",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from shared.api.models import Body, Composed, Form
 from shared.api.text import one_line
 
-Password = Annotated[str, Composed, Field(min_length=1, max_length=1024)]
-NewPassword = Annotated[str, Composed, AfterValidator(one_line), Field(min_length=8, max_length=128)]
+Password = Annotated[str, StringConstraints(min_length=1, max_length=1024), Composed]
+NewPassword = Annotated[
+    str, StringConstraints(min_length=8, max_length=128), Composed, AfterValidator(one_line)
+]
 
 
 class NewUser(Body):
@@ -30,6 +32,27 @@ class NewUser(Body):
 class LoginForm(Form):
     """A username and a password, as OAuth 2's password flow sends them (RFC 6749, section 4.3.2)."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"username": "ada", "password": "correct horse battery"}]}
+    )
+
     username: str = Field(min_length=1, max_length=128, description="Upper and lower case do not matter.")
     password: Password = Field(description="The user's password.")
-    grant_type: Literal["password"] = Field("password", description="The only grant there is.")
+    grant_type: str = Field(
+        "password", description="The only grant there is.", json_schema_extra={"enum": ["password"]}
+    )
+
+
+class PasswordChange(Body):
+    """A new password for the signed-in user."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"current_password": "correct horse battery", "new_password": "staple correct battery"}
+            ]
+        }
+    )
+
+    current_password: Password = Field(description="The password until now.")
+    new_password: NewPassword = Field(description="At least 8 characters.")

@@ -82,7 +82,7 @@ class TaskStore:
         Args:
             draft: Its title, description and status.
             created_by: The user's id.
-            key: An idempotency key of the user. The same draft with the same key makes one task, within a day.
+            key: An idempotency key of the user: for a day, the same draft with it makes one task.
 
         Raises:
             TitleTaken: another task has this title.

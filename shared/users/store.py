@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.aws import dynamodb_client
-from shared.errors import BadCredentials, UsernameTaken
+from shared.errors import BadCredentials, Contention, SessionEnded, UsernameTaken, WrongPassword
 from shared.users import passwords
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+
+Item = Mapping[str, Any]
+"""An item as DynamoDB's client has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +64,57 @@ class UserStore:
             raise UsernameTaken(username) from error
         return user
 
+    def get(self, username: str) -> User:
+        """Read a user.
+
+        Raises:
+            SessionEnded: there is none, any more.
+        """
+        return _user(self._item(username))
+
+    def sessions_begin(self, username: str) -> float:
+        """Tell since when tokens of a user are accepted, as a Unix time in seconds.
+
+        Raises:
+            SessionEnded: there is no such user, any more.
+        """
+        return float(self._item(username).get("sessions_begin", {}).get("N", 0))
+
+    def change_password(self, username: str, current: str, new: str) -> None:
+        """Replace a password; tokens that were issued before are refused from now on.
+
+        Raises:
+            WrongPassword: `current` is not the password.
+            SessionEnded: there is no such user, any more.
+            Contention: the password was changed at the same time.
+        """
+        old_hash = self._item(username)["password_hash"]["S"]
+        is_right, _ = passwords.verify(current, old_hash)
+        if not is_right:
+            raise WrongPassword
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key=_key(username),
+                UpdateExpression="SET password_hash = :new, sessions_begin = :now",
+                # The second half lets botocore repeat the call after a lost response.
+                ConditionExpression="password_hash = :old OR password_hash = :new",
+                ExpressionAttributeValues={
+                    ":old": {"S": old_hash},
+                    ":new": {"S": passwords.hash_password(new)},
+                    ":now": {"N": f"{time.time():.6f}"},
+                },
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            raise Contention from error
+
     def sign_in(self, username: str, password: str) -> User:
         """Check a password, and renew its hash if that was made with old parameters.
 
         Raises:
             BadCredentials: the name or the password is wrong; both take the same time.
         """
-        key = {"username": {"S": username.lower()}}
-        item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        item = self._find(username)
         if item is None:
             passwords.verify_nobodys(password)
             raise BadCredentials
@@ -75,17 +124,23 @@ class UserStore:
             raise BadCredentials
         if new_hash is not None:
             self._renew_hash(username, old_hash, new_hash)
-        return User(
-            id=item["id"]["S"],
-            username=item["display_name"]["S"],
-            created_at=int(item["created_at"]["N"]),
-        )
+        return _user(item)
+
+    def _find(self, username: str) -> Item | None:
+        found = self._client.get_item(TableName=self._table, Key=_key(username), ConsistentRead=True)
+        return found.get("Item")
+
+    def _item(self, username: str) -> Item:
+        item = self._find(username)
+        if item is None:
+            raise SessionEnded
+        return item
 
     def _renew_hash(self, username: str, old: str, new: str) -> None:
         try:
             self._client.update_item(
                 TableName=self._table,
-                Key={"username": {"S": username.lower()}},
+                Key=_key(username),
                 UpdateExpression="SET password_hash = :new",
                 ConditionExpression="password_hash = :old",
                 ExpressionAttributeValues={":old": {"S": old}, ":new": {"S": new}},
@@ -93,3 +148,15 @@ class UserStore:
         except self._client.exceptions.ConditionalCheckFailedException:
             # Another login renewed it first, or the password changed: theirs is the newer one.
             return
+
+
+def _key(username: str) -> dict[str, AttributeValueTypeDef]:
+    return {"username": {"S": username.lower()}}
+
+
+def _user(item: Item) -> User:
+    return User(
+        id=item["id"]["S"],
+        username=item["display_name"]["S"],
+        created_at=int(item["created_at"]["N"]),
+    )

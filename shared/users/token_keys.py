@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import boto3
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws import CLIENT_CONFIG
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 Stage = Literal["AWSCURRENT", "AWSPREVIOUS", "AWSPENDING"]
 """A label that Secrets Manager attaches to one version of a secret."""
+
+logger = Logger(child=True)
 
 _MAX_AGE = 300
 """Seconds for which an execution environment keeps what it read."""
@@ -66,21 +70,32 @@ class TokenKeys:
         key = self._find(key_id)
         if key is None and time.monotonic() - self._asked_again_at >= _ASK_AGAIN_INTERVAL:
             self._asked_again_at = time.monotonic()
-            self._known.clear()
-            key = self._find(key_id)
+            key = self._find(key_id, max_age=0)
         return key
 
-    def _find(self, key_id: str) -> TokenKey | None:
-        current = self.current()
+    def _find(self, key_id: str, max_age: float = _MAX_AGE) -> TokenKey | None:
+        current = self._key("AWSCURRENT", max_age)
+        if current is None:
+            raise LookupError(f"The secret {self._secret_id} is gone.")
         if current.id == key_id:
             return current
-        previous = self._key("AWSPREVIOUS")
+        previous = self._key("AWSPREVIOUS", max_age)
         return previous if previous is not None and previous.id == key_id else None
 
-    def _key(self, stage: Stage) -> TokenKey | None:
-        if stage not in self._known or time.monotonic() - self._known[stage][1] > _MAX_AGE:
-            self._known[stage] = read_key(self._client, self._secret_id, stage), time.monotonic()
-        return self._known[stage][0]
+    def _key(self, stage: Stage, max_age: float = _MAX_AGE) -> TokenKey | None:
+        known = self._known.get(stage)
+        if known is not None and time.monotonic() - known[1] < max_age:
+            return known[0]
+        try:
+            key = read_key(self._client, self._secret_id, stage)
+        except (BotoCoreError, ClientError):
+            if known is None:
+                raise
+            # An outage of Secrets Manager: what was read before stays good.
+            logger.exception("a key could not be read again", stage=stage)
+            key = known[0]
+        self._known[stage] = key, time.monotonic()
+        return key
 
 
 def secrets_manager_client() -> SecretsManagerClient:

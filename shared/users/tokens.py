@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import jwt
 
-from shared.errors import InvalidToken
+from shared.errors import InvalidToken, UnknownKey
 from shared.users.store import User
 from shared.users.token_keys import TokenKeys
 
 _ALGORITHM = "HS256"
 _ISSUER = "task-api"
 _AUDIENCE = "task-api"
+_LEEWAY = 5
+"""Seconds by which the clocks of machines may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Claims:
 
     user_id: str
     username: str
+    issued_at: float
+    """Unix time in seconds, with a fraction."""
     expires_at: int
     """Unix time in seconds."""
 
@@ -34,12 +38,12 @@ class TokenSigner:
 
     def issue(self, user: User, *, lifetime: int) -> str:
         """Sign a token for a user that is valid for `lifetime` seconds."""
-        now = int(time.time())
+        now = time.time()
         claims = {
             "sub": user.id,
             "username": user.username,
             "iat": now,
-            "exp": now + lifetime,
+            "exp": int(now) + lifetime,
             "iss": _ISSUER,
             "aud": _AUDIENCE,
         }
@@ -50,20 +54,30 @@ class TokenSigner:
         """Check a token's signature, time, issuer and audience.
 
         Raises:
+            UnknownKey: it is signed with a key that is not known, or not yet.
             InvalidToken: any of them is wrong, or the text is no token.
         """
         try:
-            key = self._keys.find(str(jwt.get_unverified_header(token).get("kid")))
+            key_id = jwt.get_unverified_header(token).get("kid")
+            if not isinstance(key_id, str):
+                raise InvalidToken("names no key")
+            key = self._keys.find(key_id)
             if key is None:
-                raise InvalidToken("signed with an unknown key")
+                raise UnknownKey("signed with an unknown key")
             claims = jwt.decode(
                 token,
                 key.secret,
                 algorithms=[_ALGORITHM],
                 issuer=_ISSUER,
                 audience=_AUDIENCE,
+                leeway=_LEEWAY,
                 options={"require": ["sub", "username", "iat", "exp", "iss", "aud"]},
             )
         except jwt.InvalidTokenError as error:
             raise InvalidToken(str(error)) from error
-        return Claims(user_id=claims["sub"], username=claims["username"], expires_at=claims["exp"])
+        return Claims(
+            user_id=claims["sub"],
+            username=claims["username"],
+            issued_at=float(claims["iat"]),
+            expires_at=claims["exp"],
+        )

@@ -9,30 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from tests.local_stack import Stack, unique
-from tests.optional import CHROMIUM, needs_chromium
+from tests.optional import needs_chromium
 
 pytestmark = needs_chromium
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM.path,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--disable-component-update",
-            ],
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 1600})
-        page.set_default_timeout(20_000)
-        yield page
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +96,13 @@ def test_sign_in_and_try_it_out(
 
     page.get_by_role("button", name="Authorize", exact=True).first.click()
     dialog = page.locator(".modal-ux")
+    for does_not_apply in ("#password_type", "#client_id_password", "#client_secret_password"):
+        expect(dialog.locator(does_not_apply)).to_be_hidden()
     dialog.locator("#oauth_username").fill(name)
     dialog.locator("#oauth_password").fill("correct horse")
     dialog.get_by_role("button", name="Apply given OAuth2 credentials").click()
     expect(dialog.get_by_role("button", name="Remove authorization")).to_be_visible()
-    dialog.get_by_role("button", name="Close").click()
+    dialog.get_by_role("button", name="Close").first.click()
 
     block = page.locator("#operations-Tasks-create_task")
     block.get_by_role("button", name="Execute").click()

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import boto3
+import jwt
 import pytest
+from botocore.exceptions import ConnectTimeoutError
 
-from shared.users.store import User
+from shared.users.store import User, UserStore
 from shared.users.tokens import TokenSigner
-from tests.handlers import event
+from tests.handlers import LambdaContext, event, load_function
 
 ADA = User(id="0b8c6d52-21c3-4f0e-8a55-6f1d2e7b9c34", username="ada", created_at=0)
 Invoke = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def users(aws: None) -> UserStore:
+    users = UserStore()
+    users.create("ada", "correct horse")
+    return users
 
 
 def statement(answer: dict[str, Any]) -> Any:
@@ -42,7 +52,7 @@ def test_anything_else_is_denied(invoke: Invoke, header: str) -> None:
 
 
 def test_an_expired_token_is_denied(invoke: Invoke) -> None:
-    token = TokenSigner().issue(ADA, lifetime=-1)
+    token = TokenSigner().issue(ADA, lifetime=-10)
     assert statement(invoke("authorize", authorizationToken=f"Bearer {token}"))["Effect"] == "Deny"
 
 
@@ -54,5 +64,62 @@ def test_a_token_without_its_scheme_is_denied(invoke: Invoke) -> None:
 def test_an_unreachable_key_is_an_error_and_no_denial(invoke: Invoke) -> None:
     """A denial would be kept for minutes; an error is tried again with the next request."""
     boto3.client("secretsmanager").delete_secret(SecretId="TokenSecret", ForceDeleteWithoutRecovery=True)
+    token = jwt.encode({"sub": "x"}, "k" * 40, headers={"kid": "any"})
     with pytest.raises(Exception, match=r"TokenSecret|Secrets Manager"):
-        invoke("authorize", **event("authorize"))
+        invoke("authorize", authorizationToken=f"Bearer {token}")
+
+
+def effect(invoke: Invoke, token: str) -> str:
+    return str(statement(invoke("authorize", authorizationToken=f"Bearer {token}"))["Effect"])
+
+
+def test_tokens_from_before_the_password_changed_are_denied(invoke: Invoke, users: UserStore) -> None:
+    before = TokenSigner().issue(ADA, lifetime=60)
+    assert effect(invoke, before) == "Allow"
+    users.change_password("ada", "correct horse", "another horse")
+    assert effect(invoke, before) == "Deny"
+    assert effect(invoke, TokenSigner().issue(ADA, lifetime=60)) == "Allow"
+
+
+def test_a_user_who_is_gone_is_denied(invoke: Invoke) -> None:
+    token = TokenSigner().issue(ADA, lifetime=60)
+    boto3.client("dynamodb").delete_item(TableName="UsersTable", Key={"username": {"S": "ada"}})
+    assert effect(invoke, token) == "Deny"
+
+
+def test_clocks_may_differ_by_seconds(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead = time.time() + 3
+    with monkeypatch.context() as patch:
+        patch.setattr("shared.users.tokens.time.time", lambda: ahead)
+        token = TokenSigner().issue(ADA, lifetime=60)
+    assert effect(invoke, token) == "Allow"
+
+
+def test_an_unknown_key_is_no_denial_because_it_may_be_new(invoke: Invoke) -> None:
+    """A denial would be kept for minutes; API Gateway takes this very message for a 401."""
+    token = jwt.encode({"sub": "x"}, "k" * 40, headers={"kid": "unknown"})
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        invoke("authorize", authorizationToken=f"Bearer {token}")
+
+
+def test_known_keys_outlive_an_outage_of_secrets_manager(aws: None) -> None:
+    function = load_function("authorize")
+    token = TokenSigner().issue(ADA, lifetime=60)
+    unknown = jwt.encode({"sub": "x"}, "k" * 40, headers={"kid": "unknown"})
+
+    def authorize(token: str) -> str:
+        answer = function.handler(
+            event("authorize") | {"authorizationToken": f"Bearer {token}"}, LambdaContext()
+        )
+        return str(statement(answer)["Effect"])
+
+    assert authorize(token) == "Allow"
+    boto3.client("secretsmanager").delete_secret(SecretId="TokenSecret", ForceDeleteWithoutRecovery=True)
+
+    def time_out(**_: Any) -> None:
+        raise ConnectTimeoutError(endpoint_url="https://secretsmanager.internal")
+
+    function.tokens._keys._client.meta.events.register_first("before-send.secretsmanager", time_out)
+    with pytest.raises(ConnectTimeoutError):
+        authorize(unknown)
+    assert authorize(token) == "Allow"

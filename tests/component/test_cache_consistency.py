@@ -27,7 +27,7 @@ from tests.redis_servers import PROGRAMS, Server, serve
 
 statuses = st.sampled_from(TaskStatus)
 queries = st.sampled_from(
-    [TaskQuery(limit=20), TaskQuery(limit=1), TaskQuery(limit=20, status=TaskStatus.PENDING)]
+    [TaskQuery(limit=20), TaskQuery(limit=1), TaskQuery(limit=20, statuses=(TaskStatus.PENDING,))]
 )
 kinds = ["create", "rename", "change", "delete"] * 3 + ["wait", "wait", "lose", "cut", "mend"]
 # What happens, by name, with a number to choose the task and a status.
@@ -70,7 +70,7 @@ class Machine(RuleBasedStateMachine):
         writer = self.writers[number % 2]
         if what == "create":
             draft = Draft(f"Task {next(self.numbers)}", status=status)
-            task = writer.create(draft, created_by="ada")
+            task = writer.create(draft, created_by="ada").task
             self.ids.append(task.id)
         elif what == "lose":
             self.server.lose_memory()

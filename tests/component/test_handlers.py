@@ -31,8 +31,8 @@ def staged(name: str, stage: str, **changes: Any) -> dict[str, Any]:
         "path": f"/{stage}{sample['path']}",
         "domainName": "abc123.execute-api.eu-west-1.amazonaws.com",
     }
-    headers = sample["headers"] | {"X-Forwarded-Proto": "https"}
-    return {"requestContext": context, "headers": headers, **changes}
+    headers = sample["multiValueHeaders"] | {"X-Forwarded-Proto": ["https"]}
+    return {"requestContext": context, "multiValueHeaders": headers, **changes}
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ class Tasks:
 
     def expected(self, query: TaskQuery) -> list[Task]:
         def wanted(task: Task) -> bool:
-            return (query.status is None or task.status is query.status) and (
+            return (not query.statuses or task.status in query.statuses) and (
                 query.created_before is None or task.created_at < query.created_before
             )
 
@@ -106,7 +106,7 @@ def walk(listing: TaskListing, query: TaskQuery) -> Iterator[list[Task]]:
 queries = st.builds(
     TaskQuery,
     limit=limits,
-    status=st.none() | statuses,
+    statuses=st.lists(statuses, unique=True).map(tuple),
     created_before=st.none() | st.integers(1, NEWEST + 1),
 )
 
@@ -212,7 +212,7 @@ def test_a_page_of_many_shards_reads_little_more(client: Any, counts: list[int])
     shards = StatusShards(8, 8)
     listing = TaskListing(client, shards=shards)
     Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 401)])
-    listing.page(TaskQuery(limit=100, status=TaskStatus.PENDING))
+    listing.page(TaskQuery(limit=100, statuses=(TaskStatus.PENDING,)))
     assert sum(counts) < 2 * 100
     assert len(counts) <= 2 * 8
 
@@ -224,7 +224,7 @@ def test_a_page_whose_tasks_are_all_in_one_shard_takes_few_queries_more(
     shards = StatusShards(1, 8)
     listing = TaskListing(client, shards=shards)
     Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 201)])
-    page = listing.page(TaskQuery(limit=20, status=TaskStatus.PENDING))
+    page = listing.page(TaskQuery(limit=20, statuses=(TaskStatus.PENDING,)))
     assert len(page.tasks) == 20
     assert len(counts) == 8 + 1
 
@@ -241,6 +241,6 @@ def test_what_is_asked_for_at_once_is_bounded(client: Any, monkeypatch: pytest.M
         return query(**{**arguments, "Limit": 1})
 
     monkeypatch.setattr(client, "query", ended_early)
-    assert len(listing.page(TaskQuery(limit=30, status=TaskStatus.PENDING)).tasks) == 30
+    assert len(listing.page(TaskQuery(limit=30, statuses=(TaskStatus.PENDING,))).tasks) == 30
     assert len(limits) >= 30
     assert max(limits) <= 1_000

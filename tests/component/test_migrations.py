@@ -44,7 +44,7 @@ def nothing(_progress: Progress) -> None:
 
 
 def create(store: TaskStore) -> Task:
-    return store.create(Draft(f"Task {next(numbers)}", status=next(statuses)), created_by="ada")
+    return store.create(Draft(f"Task {next(numbers)}", status=next(statuses)), created_by="ada").task
 
 
 def to_shards(shards: str) -> Migration:

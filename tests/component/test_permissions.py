@@ -121,6 +121,23 @@ def with_a_task(function: str, status: int, *bodies: dict[str, Any]) -> Scenario
     return scenario
 
 
+def with_a_user(function: str, status: int) -> Scenario:
+    def scenario(called: set[Permission]) -> None:
+        invoke("create_user")
+        called.clear()
+        assert invoke(function)["statusCode"] == status
+
+    return scenario
+
+
+def authorize(called: set[Permission]) -> None:
+    invoke("create_user")
+    token = json.loads(invoke("login")["body"])["access_token"]
+    called.clear()
+    policy = invoke("authorize", authorizationToken=f"Bearer {token}")["policyDocument"]
+    assert policy["Statement"][0]["Effect"] == "Allow"
+
+
 def login(called: set[Permission]) -> None:
     invoke("create_user")
     boto3.client("dynamodb").update_item(
@@ -146,10 +163,12 @@ def rotate_token_key(_called: set[Permission]) -> None:
 
 SCENARIOS: dict[str, Scenario] = {
     "api_docs": simply("api_docs", 200),
-    "authorize": simply("authorize"),
+    "authorize": authorize,
+    "change_password": with_a_user("change_password", 204),
     "create_task": simply("create_task", 201),
     "create_user": simply("create_user", 201),
     "delete_task": with_a_task("delete_task", 204),
+    "get_me": with_a_user("get_me", 200),
     "get_task": with_a_task("get_task", 200),
     "invalidate_task_cache": simply("invalidate_task_cache"),
     "list_tasks": simply("list_tasks", 200),

@@ -40,7 +40,7 @@ def pages(listing: TaskListing, cache: PageCache) -> TaskPages:
 
 
 def create(store: TaskStore, title: str = "Buy milk") -> Any:
-    return store.create(Draft(title, "✓"), created_by="ada")
+    return store.create(Draft(title, "✓"), created_by="ada").task
 
 
 def titles(pages: TaskPages) -> list[str]:

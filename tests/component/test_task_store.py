@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from shared.errors import Contention, TaskNotFound, TitleTaken, VersionMismatch
+from shared.errors import Contention, IdempotencyKeyReused, TaskNotFound, TitleTaken, VersionMismatch
 from shared.tasks.listing import TaskListing
 from shared.tasks.store import TaskStore
 from shared.tasks.task import TaskQuery, TaskStatus
@@ -34,7 +36,7 @@ def new_store(dynamodb: Any) -> TaskStore:
 
 
 def create(store: TaskStore, title: str = "Buy milk", **fields: Any) -> Any:
-    return store.create(Draft(title, **fields), created_by="ada")
+    return store.create(Draft(title, **fields), created_by="ada").task
 
 
 def titles_held(dynamodb: Any) -> set[str]:
@@ -71,6 +73,69 @@ def test_a_title_is_held_by_one_task(store: TaskStore, dynamodb: Any) -> None:
     with pytest.raises(TitleTaken, match="Buy milk"):
         create(store)
     assert len(TaskListing(dynamodb).page(TaskQuery(limit=20)).tasks) == 1
+
+
+def test_a_taken_title_names_who_has_it(store: TaskStore) -> None:
+    milk, bread = create(store, "Buy milk"), create(store, "Buy bread")
+    with pytest.raises(TitleTaken) as created:
+        create(store, "Buy milk")
+    with pytest.raises(TitleTaken) as renamed:
+        store.update(bread.id, changing(title="Buy milk"))
+    assert created.value.task_id == renamed.value.task_id == milk.id
+
+
+class TestIdempotencyKeys:
+    def create(self, store: TaskStore, key: str = "k", user: str = "ada", **fields: Any) -> Any:
+        return store.create(Draft(**fields), created_by=user, key=key)
+
+    def test_the_same_task_is_created_once_and_answered_as_the_first_time(self, store: TaskStore) -> None:
+        task, is_replay = self.create(store, description="two litres")
+        assert not is_replay
+        store.update(task.id, changing(title="Buy bread"))
+        assert self.create(store, description="two litres") == (task, True)
+        store.delete(task.id)
+        assert self.create(store, description="two litres") == (task, True)
+
+    def test_another_task_is_refused(self, store: TaskStore) -> None:
+        self.create(store)
+        for other in ({"title": "Buy bread"}, {"description": "x"}, {"status": TaskStatus.COMPLETED}):
+            with pytest.raises(IdempotencyKeyReused):
+                self.create(store, **other)
+
+    def test_a_key_belongs_to_its_user(self, store: TaskStore) -> None:
+        self.create(store)
+        with pytest.raises(TitleTaken):
+            self.create(store, user="grace")
+        assert not self.create(store, user="grace", title="Buy bread").is_replay
+
+    def test_a_key_that_was_refused_is_free(self, store: TaskStore) -> None:
+        create(store, "Buy milk")
+        with pytest.raises(TitleTaken):
+            self.create(store)
+        assert not self.create(store, title="Buy bread").is_replay
+
+    def test_a_key_expires_after_a_day(self, store: TaskStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        first = self.create(store).task
+        store.delete(first.id)
+        later = time.time() + 24 * 60 * 60
+        monkeypatch.setattr("shared.tasks.store.time.time", lambda: later - 2)
+        assert self.create(store).is_replay
+        monkeypatch.setattr("shared.tasks.store.time.time", lambda: later + 1)
+        again, is_replay = self.create(store)
+        assert not is_replay
+        assert again.id != first.id
+
+    def test_many_at_once_create_one(self, store: TaskStore) -> None:
+        with ThreadPoolExecutor(8) as threads:
+            results = list(threads.map(lambda _: self.create(store), range(8)))
+        assert len({task for task, _ in results}) == 1
+        assert [is_replay for _, is_replay in results].count(False) == 1
+
+
+def test_who_cannot_be_told_of_a_commit_fails_no_write(dynamodb: Any) -> None:
+    store = TaskStore(lambda: 1 / 0, client=dynamodb)
+    task = create(store)
+    assert store.get(task.id) == task
 
 
 def test_a_title_that_only_resembles_another_is_free(store: TaskStore) -> None:
@@ -123,9 +188,14 @@ def test_a_rename_onto_a_held_title_changes_nothing(store: TaskStore, dynamodb: 
     assert titles_held(dynamodb) == {"Buy milk", "Buy bread"}
 
 
-def test_a_rename_to_its_own_title_is_no_conflict(store: TaskStore) -> None:
+def test_a_change_that_changes_nothing_writes_nothing(dynamodb: Any) -> None:
+    heard: list[str] = []
+    store = TaskStore(lambda: heard.append("commit"), client=dynamodb)
     task = create(store, "Buy milk")
-    assert store.update(task.id, changing(title="Buy milk")).version == 2
+    assert store.update(task.id, changing(title="Buy milk", status=TaskStatus.PENDING)) == task
+    with pytest.raises(VersionMismatch):
+        store.update(task.id, changing(title="Buy milk"), versions={7})
+    assert heard == ["commit"]
 
 
 def test_a_deleted_task_frees_its_title(store: TaskStore, dynamodb: Any) -> None:
@@ -216,7 +286,8 @@ def test_one_who_loses_every_race_is_told_so(
 ) -> None:
     task = create(store)
     other = new_store(dynamodb)
-    interfere(store, monkeypatch, once=False, act=lambda t: other.update(t.id, changing(description=None)))
+    changes = (changing(description=f"change {number}") for number in itertools.count())
+    interfere(store, monkeypatch, once=False, act=lambda t: other.update(t.id, next(changes)))
     with pytest.raises(Contention):
         store.update(task.id, changing(description="never"))
     with pytest.raises(Contention):
@@ -320,7 +391,7 @@ def test_calls_are_as_few_as_they_can_be(store: TaskStore, dynamodb: Any) -> Non
     ]
     listing = TaskListing(dynamodb)
     assert calls_of(lambda: listing.page(TaskQuery(limit=20))) == ["Query"] * 3
-    assert calls_of(lambda: listing.page(TaskQuery(limit=20, status=TaskStatus.PENDING))) == ["Query"]
+    assert calls_of(lambda: listing.page(TaskQuery(limit=20, statuses=(TaskStatus.PENDING,)))) == ["Query"]
     assert calls_of(lambda: store.delete(task.id)) == ["GetItem", "TransactWriteItems"]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from passlib.hash import argon2
 
-from shared.errors import BadCredentials, UsernameTaken
+from shared.errors import BadCredentials, Contention, SessionEnded, UsernameTaken, WrongPassword
 from shared.users import passwords
 from shared.users.store import UserStore
 
@@ -106,3 +107,49 @@ def test_a_repeated_call_after_a_lost_response_is_no_conflict(store: UserStore, 
     dynamodb.put_item = put_twice
     store.create("ada", "correct horse")
     assert calls
+
+
+def test_a_password_can_be_changed(store: UserStore) -> None:
+    created = store.create("Ada", "correct horse")
+    with pytest.raises(WrongPassword):
+        store.change_password("ada", "wrong horse", "another horse")
+    store.change_password("ada", "correct horse", "another horse")
+    assert store.sign_in("ada", "another horse") == created
+    with pytest.raises(BadCredentials):
+        store.sign_in("ada", "correct horse")
+    assert store.sessions_begin("ada") == pytest.approx(time.time(), abs=60)
+
+
+def test_a_change_that_botocore_repeats_is_no_conflict(store: UserStore, dynamodb: Any) -> None:
+    store.create("ada", "correct horse")
+    update = dynamodb.update_item
+
+    def update_twice(**arguments: Any) -> Any:
+        update(**arguments)
+        return update(**arguments)
+
+    dynamodb.update_item = update_twice
+    store.change_password("ada", "correct horse", "another horse")
+
+
+def test_of_two_changes_at_once_one_is_refused(
+    store: UserStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create("ada", "correct horse")
+    verify = passwords.verify
+
+    def verify_slowly(password: str, hashed: str) -> Any:
+        monkeypatch.setattr(passwords, "verify", verify)
+        UserStore(dynamodb).change_password("ada", "correct horse", "their horse")
+        return verify(password, hashed)
+
+    monkeypatch.setattr(passwords, "verify", verify_slowly)
+    with pytest.raises(Contention):
+        store.change_password("ada", "correct horse", "my horse")
+    store.sign_in("ada", "their horse")
+
+
+def test_a_user_who_is_gone_has_no_session(store: UserStore) -> None:
+    for ask in (store.get, store.sessions_begin, lambda name: store.change_password(name, "x", "y")):
+        with pytest.raises(SessionEnded):
+            ask("nobody")

@@ -88,7 +88,7 @@ def test_prints_a_line_for_each_request(start_stack: StartStack) -> None:
 def test_prints_what_functions_log_and_no_secrets(start_stack: StartStack) -> None:
     stack = start_stack("--no-state")
     user = sign_up(stack.url)
-    Client(stack.url, "garbage")("GET", "/tasks")
+    Client(stack.url, "gar.ba.ge")("GET", "/tasks")
     assert stack.wait_for(r"AuthorizeFunction .*token refused")
     text = "\n".join(stack.lines)
     assert "correct horse" not in text

@@ -158,7 +158,7 @@ def _grow() -> tuple[dict[int, list[Reads]], dict[int, Reads]]:
             queries = (
                 TaskQuery(LIMIT),
                 TaskQuery(LIMIT, after=place),
-                TaskQuery(LIMIT, status=TaskStatus.PENDING, after=place),
+                TaskQuery(LIMIT, statuses=(TaskStatus.PENDING,), after=place),
             )
             grown[size] = [_read(client, listing, query) for query in queries]
         say("skip")

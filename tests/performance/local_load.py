@@ -68,7 +68,8 @@ def _measure(stack: Stack) -> str:
     say(f"growing to {SIZE:,} tasks")
     existing = 2 * CREATES + SAMPLES
     ids = [
-        store.create(Draft(unique("Grown"), "x" * 100), created_by="bench").id for _ in range(SIZE - existing)
+        store.create(Draft(unique("Grown"), "x" * 100), created_by="bench").task.id
+        for _ in range(SIZE - existing)
     ]
     _await_delivery(stack)
     memory.append(_memory(backends))

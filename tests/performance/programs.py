@@ -144,6 +144,7 @@ def run(
         "TOKEN_SECRET": "TokenSecret",
         "TOKEN_LIFETIME": "3600",
         "SIGN_UP": "enabled",
+        "CORS_ORIGIN": "*",
         "REDIS_URL": f"rediss://cache.internal:6379?ssl_ca_certs={program.paths[-1]}/botocore/cacert.pem",
         "DATABASE_URL": "postgresql+asyncpg://localhost/tasks",
         "PATH": os.environ["PATH"],

@@ -115,7 +115,7 @@ def _fill(endpoints: Endpoints) -> str:
     client = dynamodb(endpoints)
     store = TaskStore(lambda: None, client=client, table="TasksTable", shards=StatusShards())
     for number in range(TASKS):
-        task = store.create(Draft(f"Task {number}", "A few words"), created_by="ada")
+        task = store.create(Draft(f"Task {number}", "A few words"), created_by="ada").task
     return task.id
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.api.conditional import etag, is_unchanged, matching_versions
+from shared.api.conditional import etag, is_unchanged, matching_versions, weak_etag
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,16 @@ def test_if_match_admits_strong_tags_of_this_api(if_match: str | None, versions:
     ],
 )
 def test_if_none_match_admits_weak_tags_too(if_none_match: str | None, unchanged: bool) -> None:
-    assert is_unchanged(7, if_none_match) is unchanged
+    assert is_unchanged(etag(7), if_none_match) is unchanged
 
 
 def test_a_tag_matches_itself() -> None:
     assert matching_versions(etag(42)) == {42}
-    assert is_unchanged(42, etag(42))
+    assert is_unchanged(etag(42), etag(42))
+
+
+def test_a_weak_tag_is_the_same_for_the_same_text() -> None:
+    assert weak_etag("a page ✓") == weak_etag("a page ✓") != weak_etag("another")
+    assert is_unchanged(weak_etag("a"), weak_etag("a"))
+    assert is_unchanged(weak_etag("a"), weak_etag("a").removeprefix("W/"))
+    assert not is_unchanged(weak_etag("a"), weak_etag("b"))

@@ -1,0 +1,27 @@
+"""POST /auth/password: change the password of the signed-in user."""
+
+from http import HTTPStatus
+
+from shared.api.endpoint import Returns, endpoint
+from shared.api.request import Request
+from shared.api.response import Response
+from shared.api.user_models import PasswordChange
+from shared.errors import SessionEnded, WrongPassword
+from shared.metrics import count
+from shared.users.store import UserStore
+
+users = UserStore()
+
+
+@endpoint(
+    "Change your password",
+    tag="Users",
+    takes=PasswordChange,
+    returns=[Returns(HTTPStatus.NO_CONTENT, "The password is changed.")],
+    errors=[WrongPassword(), SessionEnded()],
+)
+def handler(request: Request, change: PasswordChange) -> Response:
+    """Change your password. Tokens from before are refused, within five minutes at the latest."""
+    users.change_password(request.claims["username"], change.current_password, change.new_password)
+    count("PasswordChanged")
+    return Response(HTTPStatus.NO_CONTENT)
