@@ -14,12 +14,12 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.errors import InvalidToken, SessionEnded, UnknownKey
-from shared.users.store import UserStore
+from shared.users.sessions import Sessions
 from shared.users.tokens import TokenSigner
 
 logger = Logger()
 tokens = TokenSigner()
-users = UserStore()
+sessions = Sessions()
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -30,8 +30,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
         if scheme.lower() != "bearer":
             raise InvalidToken("not a bearer token")
         claims = tokens.verify(token.strip())
-        if claims.issued_at < users.sessions_begin(claims.username):
-            raise SessionEnded
+        sessions.check(claims)
     except UnknownKey as error:
         # No policy, which API Gateway would keep for minutes: the key may be new. This text is a 401 to it.
         logger.info("token refused", reason=str(error))

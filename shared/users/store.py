@@ -72,14 +72,6 @@ class UserStore:
         """
         return _user(self._item(username))
 
-    def sessions_begin(self, username: str) -> float:
-        """Tell since when tokens of a user are accepted, as a Unix time in seconds.
-
-        Raises:
-            SessionEnded: there is no such user, any more.
-        """
-        return float(self._item(username).get("sessions_begin", {}).get("N", 0))
-
     def change_password(self, username: str, current: str, new: str) -> None:
         """Replace a password; tokens that were issued before are refused from now on.
 

@@ -16,15 +16,17 @@ from shared.users.store import User, UserStore
 from shared.users.tokens import TokenSigner
 from tests.handlers import LambdaContext, event, load_function
 
-ADA = User(id="0b8c6d52-21c3-4f0e-8a55-6f1d2e7b9c34", username="ada", created_at=0)
 Invoke = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def users(aws: None) -> UserStore:
-    users = UserStore()
-    users.create("ada", "correct horse")
-    return users
+    return UserStore()
+
+
+@pytest.fixture
+def ada(users: UserStore) -> User:
+    return users.create("ada", "correct horse")
 
 
 def statement(answer: dict[str, Any]) -> Any:
@@ -32,11 +34,11 @@ def statement(answer: dict[str, Any]) -> Any:
     return statement
 
 
-def test_a_valid_token_opens_the_whole_stage_until_it_expires(invoke: Invoke) -> None:
-    token = TokenSigner().issue(ADA, lifetime=60)
+def test_a_valid_token_opens_the_whole_stage_until_it_expires(invoke: Invoke, ada: User) -> None:
+    token = TokenSigner().issue(ada, lifetime=60)
     answer = invoke("authorize", authorizationToken=f"Bearer {token}")
-    assert answer["principalId"] == ADA.id
-    assert answer["context"] == {"user_id": ADA.id, "username": "ada"}
+    assert answer["principalId"] == ada.id
+    assert answer["context"] == {"user_id": ada.id, "username": "ada"}
     assert statement(answer)["Effect"] == "Allow"
     assert statement(answer)["Resource"] == "arn:aws:execute-api:us-east-1:123456789012:1234567890/v1/*"
     expiry = datetime.fromisoformat(statement(answer)["Condition"]["DateLessThan"]["aws:CurrentTime"])
@@ -51,13 +53,13 @@ def test_anything_else_is_denied(invoke: Invoke, header: str) -> None:
     assert "context" not in answer
 
 
-def test_an_expired_token_is_denied(invoke: Invoke) -> None:
-    token = TokenSigner().issue(ADA, lifetime=-10)
+def test_an_expired_token_is_denied(invoke: Invoke, ada: User) -> None:
+    token = TokenSigner().issue(ada, lifetime=-10)
     assert statement(invoke("authorize", authorizationToken=f"Bearer {token}"))["Effect"] == "Deny"
 
 
-def test_a_token_without_its_scheme_is_denied(invoke: Invoke) -> None:
-    token = TokenSigner().issue(ADA, lifetime=60)
+def test_a_token_without_its_scheme_is_denied(invoke: Invoke, ada: User) -> None:
+    token = TokenSigner().issue(ada, lifetime=60)
     assert statement(invoke("authorize", authorizationToken=token))["Effect"] == "Deny"
 
 
@@ -73,25 +75,27 @@ def effect(invoke: Invoke, token: str) -> str:
     return str(statement(invoke("authorize", authorizationToken=f"Bearer {token}"))["Effect"])
 
 
-def test_tokens_from_before_the_password_changed_are_denied(invoke: Invoke, users: UserStore) -> None:
-    before = TokenSigner().issue(ADA, lifetime=60)
+def test_tokens_from_before_the_password_changed_are_denied(
+    invoke: Invoke, users: UserStore, ada: User
+) -> None:
+    before = TokenSigner().issue(ada, lifetime=60)
     assert effect(invoke, before) == "Allow"
     users.change_password("ada", "correct horse", "another horse")
     assert effect(invoke, before) == "Deny"
-    assert effect(invoke, TokenSigner().issue(ADA, lifetime=60)) == "Allow"
+    assert effect(invoke, TokenSigner().issue(ada, lifetime=60)) == "Allow"
 
 
-def test_a_user_who_is_gone_is_denied(invoke: Invoke) -> None:
-    token = TokenSigner().issue(ADA, lifetime=60)
+def test_a_user_who_is_gone_is_denied(invoke: Invoke, ada: User) -> None:
+    token = TokenSigner().issue(ada, lifetime=60)
     boto3.client("dynamodb").delete_item(TableName="UsersTable", Key={"username": {"S": "ada"}})
     assert effect(invoke, token) == "Deny"
 
 
-def test_clocks_may_differ_by_seconds(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clocks_may_differ_by_seconds(invoke: Invoke, monkeypatch: pytest.MonkeyPatch, ada: User) -> None:
     ahead = time.time() + 3
     with monkeypatch.context() as patch:
         patch.setattr("shared.users.tokens.time.time", lambda: ahead)
-        token = TokenSigner().issue(ADA, lifetime=60)
+        token = TokenSigner().issue(ada, lifetime=60)
     assert effect(invoke, token) == "Allow"
 
 
@@ -102,9 +106,9 @@ def test_an_unknown_key_is_no_denial_because_it_may_be_new(invoke: Invoke) -> No
         invoke("authorize", authorizationToken=f"Bearer {token}")
 
 
-def test_known_keys_outlive_an_outage_of_secrets_manager(aws: None) -> None:
+def test_known_keys_outlive_an_outage_of_secrets_manager(aws: None, ada: User) -> None:
     function = load_function("authorize")
-    token = TokenSigner().issue(ADA, lifetime=60)
+    token = TokenSigner().issue(ada, lifetime=60)
     unknown = jwt.encode({"sub": "x"}, "k" * 40, headers={"kid": "unknown"})
 
     def authorize(token: str) -> str:
@@ -123,3 +127,12 @@ def test_known_keys_outlive_an_outage_of_secrets_manager(aws: None) -> None:
     with pytest.raises(ConnectTimeoutError):
         authorize(unknown)
     assert authorize(token) == "Allow"
+
+
+def test_another_user_of_the_same_name_does_not_inherit_a_session(
+    invoke: Invoke, users: UserStore, ada: User
+) -> None:
+    token = TokenSigner().issue(ada, lifetime=60)
+    boto3.client("dynamodb").delete_item(TableName="UsersTable", Key={"username": {"S": "ada"}})
+    users.create("ada", "another horse")
+    assert effect(invoke, token) == "Deny"

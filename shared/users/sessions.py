@@ -1,0 +1,35 @@
+"""Whether a token is still its user's: until the password changes, and while the user is there."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from shared.aws import dynamodb_client
+from shared.errors import SessionEnded
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from shared.users.tokens import Claims
+
+
+class Sessions:
+    """All sessions, by the users table. Apart from the store, which imports what hashing needs."""
+
+    def __init__(self, client: DynamoDBClient | None = None, table: str | None = None) -> None:
+        self._client = client or dynamodb_client()
+        self._table = table or os.environ["USERS_TABLE"]
+
+    def check(self, claims: Claims) -> None:
+        """Check that a token's session goes on.
+
+        Raises:
+            SessionEnded: the user is gone, or has changed the password since the token was issued.
+        """
+        key = {"username": {"S": claims.username.lower()}}
+        item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})
+        # Another user may have taken the name since.
+        is_same = item.get("id", {}).get("S") == claims.user_id
+        if not is_same or claims.issued_at < float(item.get("sessions_begin", {}).get("N", 0)):
+            raise SessionEnded
