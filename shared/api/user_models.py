@@ -32,12 +32,10 @@ class NewUser(Body):
 class LoginForm(Form):
     """A username and a password, as OAuth 2's password flow sends them (RFC 6749, section 4.3.2)."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"username": "ada", "password": "correct horse battery"}]}
+    username: str = Field(
+        min_length=1, max_length=128, description="Upper and lower case do not matter.", examples=["ada"]
     )
-
-    username: str = Field(min_length=1, max_length=128, description="Upper and lower case do not matter.")
-    password: Password = Field(description="The user's password.")
+    password: Password = Field(description="The user's password.", examples=["correct horse battery"])
     grant_type: str = Field(
         "password", description="The only grant there is.", json_schema_extra={"enum": ["password"]}
     )

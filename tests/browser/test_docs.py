@@ -93,6 +93,10 @@ def test_sign_in_and_try_it_out(
     assert status == 201
     status, _ = execute(page, "Tasks-create_task", {"title": title})
     assert status == 401
+    login = page.locator("#operations-Users-login")
+    login.locator(".opblock-summary").click()
+    login.get_by_role("button", name="Try it out").click()
+    expect(login.locator("tr", has_text="username").locator("input").first).to_have_value("ada")
 
     page.get_by_role("button", name="Authorize", exact=True).first.click()
     dialog = page.locator(".modal-ux")
