@@ -194,7 +194,7 @@ def _lock(path: Path) -> IO[str]:
         BlockingIOError: another process has it.
         OSError: there cannot be a file there.
     """
-    file = path.with_suffix(".lock").open("w")
+    file = path.with_name(f"{path.name}.lock").open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BaseException:
@@ -211,7 +211,7 @@ def _write(file: int, data: bytes) -> int:
 
 
 def _compact_path(path: Path) -> Path:
-    return path.with_suffix(".compact")
+    return path.with_name(f"{path.name}.compact")
 
 
 def main() -> None:

@@ -58,7 +58,10 @@ def parse_response(payload: bytes) -> ProxyResponse:
     Raises:
         MalformedResponse: it is none that API Gateway takes.
     """
-    answer = json.loads(payload)
+    try:
+        answer = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise MalformedResponse(f"it cannot be read: {error}") from error
     if not isinstance(answer, dict):
         raise MalformedResponse(f"it is {_kind(answer)}, not an object")
     if unknown := answer.keys() - _KEYS:
@@ -76,10 +79,10 @@ def _status(answer: dict[str, Any]) -> int:
     status = answer.get("statusCode")
     if status is None:
         raise MalformedResponse("it has no statusCode")
-    if isinstance(status, str) and status.isascii() and status.isdecimal():
+    if isinstance(status, str) and len(status) == 3 and status.isascii() and status.isdecimal():
         status = int(status)
     if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 599:
-        raise MalformedResponse(f"the statusCode {json.dumps(status)} is none")
+        raise MalformedResponse(f"the statusCode {json.dumps(status)[:100]} is none")
     return status
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from local.runtime.spec import FunctionSpec, Result, failure
 
 _INIT_TIMEOUT = 30
 """Seconds for a new worker to import the function's code and say that it is ready."""
-_EXIT_TIMEOUT = 2
+EXIT_TIMEOUT = 2
 """Seconds for an idle worker to leave by itself."""
 _OUTPUT_TIMEOUT = 1
 """Seconds to wait for the last lines of a worker that died."""
@@ -55,7 +56,7 @@ class Worker:
 
     def exit_reason(self) -> str:
         """Say how a worker that closed its connection ended, in Lambda's words."""
-        self.process.join(_EXIT_TIMEOUT)
+        self.process.join(EXIT_TIMEOUT)
         code = self.process.exitcode
         self.kill()
         if not code:
@@ -64,10 +65,10 @@ class Worker:
             return f"Runtime exited with error: exit status {code}"
         return f"Runtime exited with error: signal: {(signal.strsignal(-code) or str(-code)).lower()}"
 
-    def close(self) -> None:
-        """Let the worker leave."""
+    def close(self, timeout: float = EXIT_TIMEOUT) -> None:
+        """Let the worker leave, and end it when it has not in so many seconds."""
         self.events.close()
-        self.process.join(_EXIT_TIMEOUT)
+        self.process.join(timeout)
         self.kill()
 
     def kill(self) -> None:
@@ -100,6 +101,7 @@ class Pool:
         self._start = start
         self._report = report
         self._idle: list[tuple[Worker, Fingerprint]] = []
+        self._busy: set[Worker] = set()
         self._folders = (spec.code, os.path.join(spec.root, "shared"))  # noqa: PTH118
 
     def code(self) -> Fingerprint:
@@ -112,6 +114,7 @@ class Pool:
         with self._slots:
             code = self.code()
             worker = self._take(code) or self._start(self._spec)
+            self._busy.add(worker)
             try:
                 result = worker.invoke(request_id, event, self._spec.timeout)
             except TimeoutError:
@@ -122,13 +125,22 @@ class Pool:
                 )
             except (EOFError, OSError):
                 return self._fail("Runtime.ExitError", request_id, f"Error: {worker.exit_reason()}")
+            finally:
+                self._busy.discard(worker)
             self._idle.append((worker, code))
             return result
 
-    def close(self) -> None:
-        """End all workers."""
+    def release(self) -> None:
+        """Tell all idle workers to leave, and end those that are busy."""
+        for worker, _ in self._idle:
+            worker.events.close()
+        for worker in list(self._busy):
+            worker.process.kill()
+
+    def close(self, deadline: float) -> None:
+        """End all workers that have not left by a deadline in the monotonic clock's time."""
         while self._idle:
-            self._idle.pop()[0].close()
+            self._idle.pop()[0].close(max(0, deadline - time.monotonic()))
 
     def _fail(self, kind: str, request_id: str, message: str) -> Result:
         text = f"RequestId: {request_id} {message}"

@@ -6,8 +6,9 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Mapping
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from samcli.local.lambdafn.config import FunctionConfig
 
 from local.runtime.fingerprint import Fingerprint
 from local.runtime.output import Write, forward
-from local.runtime.pool import Pool, Worker
+from local.runtime.pool import EXIT_TIMEOUT, Pool, Worker
 from local.runtime.spec import FunctionSpec, Result
 from local.runtime.worker import run
 
@@ -99,7 +100,9 @@ class WarmRuntime:
 
     def preload(self) -> None:
         """Start the process that workers are forked from, so that the first one need not wait for it."""
-        # Started with SIGINT blocked: until it has loaded everything, Ctrl-C would end it with a traceback.
+        # With SIGINT blocked: until it has loaded everything, Ctrl-C would end it with a traceback. The
+        # tracker that it starts first would unblock SIGINT.
+        resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             forkserver.ensure_running()
@@ -109,7 +112,10 @@ class WarmRuntime:
     def close(self) -> None:
         """End all workers, and wait for the process that they were forked from to end."""
         for pool in self._pools.values():
-            pool.close()
+            pool.release()
+        deadline = time.monotonic() + EXIT_TIMEOUT
+        for pool in self._pools.values():
+            pool.close(deadline)
         # It ends by itself when this process has, but only after that; there is no public way to wait for it.
         forkserver._forkserver._stop()  # type: ignore[attr-defined]
 

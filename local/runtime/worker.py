@@ -6,14 +6,18 @@ import contextlib
 import decimal
 import importlib
 import json
+import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.machinery import FileFinder, SourceFileLoader
 from io import TextIOWrapper
 from multiprocessing.connection import Connection
+from types import CodeType
 from typing import Any
 
 from local.runtime.output import pack_report
@@ -73,8 +77,10 @@ def run(spec: FunctionSpec, events: Connection, logs: Connection) -> None:
     logs.close()
     # New ones: those of before may believe that they write to a file.
     sys.stdout, sys.stderr = _text_stream(1), _text_stream(2)
+    threading.Thread(target=_end_with_the_stack, daemon=True).start()
     os.environ.clear()
     os.environ.update(spec.environment)
+    _import_from_source(spec)
     sys.path[:0] = [spec.code, spec.root]
     try:
         handler = load(spec)
@@ -89,6 +95,37 @@ def run(spec: FunctionSpec, events: Connection, logs: Connection) -> None:
         request_id, event = message[:ID_LENGTH].decode(), message[ID_LENGTH:]
         context = Context(spec.name, spec.memory, time.monotonic() + spec.timeout, request_id)
         events.send_bytes(invoke(handler, event, context).pack())
+
+
+def _end_with_the_stack() -> None:
+    """End this process when the stack has, whatever the function is doing."""
+    stack = multiprocessing.parent_process()
+    assert stack is not None  # noqa: S101 (this is a child)
+    stack.join()
+    os._exit(1)
+
+
+class _SourceLoader(SourceFileLoader):
+    """Compiles each module: bytecode that is kept may be of another edit in the same second."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+def _import_from_source(spec: FunctionSpec) -> None:
+    """Import the user's own code without bytecode; what is installed keeps its."""
+    shared = os.path.join(spec.root, "shared")  # noqa: PTH118
+    find = FileFinder.path_hook((_SourceLoader, [".py"]))
+
+    def find_own(path: str) -> Any:
+        if path in {spec.code, spec.root, shared} or path.startswith((spec.code + os.sep, shared + os.sep)):
+            return find(path)
+        raise ImportError(path)
+
+    sys.dont_write_bytecode = True
+    sys.path_hooks.insert(0, find_own)
+    sys.path_importer_cache.clear()
 
 
 def _text_stream(descriptor: int) -> TextIOWrapper:

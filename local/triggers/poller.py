@@ -6,6 +6,7 @@ import base64
 import json
 import threading
 import time
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -75,6 +76,9 @@ class Poller(ABC):
             try:
                 busy = self.poll()
             except (BotoCoreError, ClientError):  # such as a queue that is not there for a while
+                busy = False
+            except Exception:
+                traceback.print_exc()  # and go on: a poller that ended would end delivery for good
                 busy = False
             if busy:
                 pause = POLL_INTERVAL

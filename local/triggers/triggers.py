@@ -61,6 +61,9 @@ def invoker(functions: Functions) -> Invoke:
         result = functions.invoke(function, json.dumps(event).encode())
         if result.failed:
             raise InvocationFailed(result.payload.decode())
-        return json.loads(result.payload)
+        try:
+            return json.loads(result.payload)
+        except (ValueError, RecursionError) as error:  # JSON in form only, or too deep
+            raise InvocationFailed(f"The answer cannot be read: {error}") from error
 
     return invoke

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import py_compile
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
@@ -315,3 +317,28 @@ class TestFingerprint:
         assert function().payload == b"2"
         (function.folder / "shared/.#x.py").symlink_to("nowhere")
         assert function().payload == b"2"
+
+    def test_an_edit_of_the_same_size_in_the_same_second_counts(
+        self, function: Runtime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Bytecode is checked by size and whole seconds, so it would hide such an edit."""
+        monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        function.body("from shared.value import VALUE; return VALUE")
+        file = function.folder / "shared/value.py"
+        for value in range(3):
+            file.write_text(f"VALUE = {value}\n")
+            os.utime(file, ns=(0, 1_800_000_000_000_000_000 + value))
+            assert function().payload == str(value).encode()
+            py_compile.compile(str(file))  # as a run of the tests does
+
+
+class TestEnding:
+    def test_a_busy_function_is_not_waited_for(self, function: Runtime) -> None:
+        function.body("print('busy'); [None for _ in iter(int, 1)]")
+        with ThreadPoolExecutor() as threads:
+            result = threads.submit(function)
+            awaited(lambda: "\n".join(function.shown), "busy")
+            started = time.monotonic()
+            function.close()
+            assert result.result().failed
+        assert time.monotonic() - started < 8  # the function's timeout is 10 s

@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +133,41 @@ def test_it_stops_at_once_while_it_starts() -> None:
     assert "Traceback" not in output
     assert "ready" not in output
     await_condition(lambda: are_gone(processes))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_outlives_it_that_is_busy(start_stack: StartStack, project: Path, number: int) -> None:
+    app = project / "functions/get_task/app.py"
+    app.write_text("def handler(event, context):\n    print('busy')\n    while True: pass\n")
+    stack = start_stack("--no-state", root=project)
+    user = sign_up(stack.url)
+
+    def ask() -> None:
+        with suppress(requests.RequestException):
+            user("GET", "/tasks/1")
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    stack.wait_for("busy")
+    processes = processes_of(stack.process.pid)
+    stack.process.send_signal(number)
+    stack.process.wait(20)
+    asking.join()
+    await_condition(lambda: are_gone(processes), timeout=20)
+
+
+def test_ctrl_c_in_a_terminal_prints_no_traceback() -> None:
+    """A terminal sends it to the whole group, where what workers are forked from still loads."""
+    command = [sys.executable, "-m", "local", "--port", "0", "--no-state"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    ) as stack:
+        assert stack.stdout is not None
+        output = ""
+        for line in stack.stdout:
+            output += line
+            if "ready in" in line:
+                os.killpg(stack.pid, signal.SIGINT)
+    assert stack.returncode == 0
+    assert "Traceback" not in output
+    assert "Fatal" not in output
