@@ -107,8 +107,11 @@ class StreamPoller(Poller):
     def _save_position(self) -> None:
         reached = self._read_until or _BEFORE_ALL
         if reached != self._done:
-            self._checkpoint.save(reached)
-            self._done = reached
+            self._save(reached)
+
+    def _save(self, reached: str) -> None:
+        self._checkpoint.save(reached)
+        self._done = reached
 
     def _deliver(self, records: list[Event]) -> bool:
         """Call the function until all records are done with; returns False when the stack stops before."""
@@ -121,9 +124,12 @@ class StreamPoller(Poller):
                 continue
             ids = [_sequence_number(record) for record in batch]
             failed = self._invoke(batch, ids)
+            first = min(map(ids.index, failed), default=len(ids))
+            if first and (failed or batches):
+                self._save(ids[first - 1])  # or a restart before the rest is done with would repeat these
             if not failed:
                 continue
-            rest = batch[min(map(ids.index, failed)) :]
+            rest = batch[first:]
             if self.mapping.bisects and len(rest) > 1:
                 middle = len(rest) // 2
                 batches[:0] = [(rest[:middle], tries), (rest[middle:], tries)]

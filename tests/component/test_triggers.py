@@ -191,6 +191,25 @@ class TestAStream:
         assert document["requestContext"]["condition"] == "RetryAttemptsExhausted"
         assert document["DDBStreamBatchInfo"]["batchSize"] == 1
 
+    @pytest.mark.parametrize("settings", [{"reports_failures": True}, {"bisects": True}], ids=str)
+    def test_what_was_done_with_is_not_repeated_after_a_restart(
+        self,
+        function: Function,
+        log: list[DeliveryLogEntry],
+        monkeypatch: pytest.MonkeyPatch,
+        settings: dict[str, Any],
+    ) -> None:
+        put(*"abcd")
+        function.bad, function.raises = {"c"}, "bisects" in settings
+        first = stream_poller(function, log, monkeypatch, retries=9, **settings)
+        tries = iter([False] * 2)
+        monkeypatch.setattr(first._stopping, "wait", lambda _seconds: next(tries, True))
+        first.poll()  # and it stops after some tries
+        assert function.batches[0] == list("abcd")
+        function.batches, function.bad = [], set()
+        stream_poller(function, log, monkeypatch, retries=9, **settings).poll()
+        assert function.batches == [["c", "d"]]
+
     def test_old_records_are_given_up(
         self, function: Function, log: list[DeliveryLogEntry], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -239,10 +258,10 @@ class TestAStream:
         function.bad = {"b"}
         poller = stream_poller(function, log, monkeypatch, reports_failures=True)
         monkeypatch.setattr(poller._stopping, "wait", lambda _seconds: True)
-        assert not poller.poll()
+        poller.poll()
         function.bad = set()
         stream_poller(function, log, monkeypatch).poll()
-        assert function.batches == [["a", "b"], ["a", "b"]]
+        assert function.batches == [["a", "b"], ["b"]]
 
     def test_nothing_is_skipped_when_the_failure_queue_is_away(
         self, function: Function, log: list[DeliveryLogEntry], monkeypatch: pytest.MonkeyPatch
