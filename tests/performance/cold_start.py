@@ -27,9 +27,11 @@ AIM = 1.25
 API = (
     "ApiDocs",
     "Authorize",
+    "ChangePassword",
     "CreateTask",
     "CreateUser",
     "DeleteTask",
+    "GetMe",
     "GetTask",
     "ListTasks",
     "Login",

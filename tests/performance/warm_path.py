@@ -49,7 +49,7 @@ def measure() -> str:
 
 CPU time of the function's process per request, botocore's and the log's part included, from {REQUESTS} requests after
 {WARM_UP} others in each of {ROUNDS} rounds, in turn; the best round of each. *bare* makes the same calls of the same
-table (moto's server, in another process) with boto3 and does nothing else: it validates nothing, logs nothing, counts
+table (the local stack's emulator, in another process) with boto3 and does nothing else: it validates nothing, logs nothing, counts
 nothing and has no cache. FastApi asks {"PostgreSQL" if database else "nothing here, because there is no PostgreSQL"}
 instead. The aim is at most {AIM} × bare.
 
