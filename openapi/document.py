@@ -43,7 +43,7 @@ _TAGS = {
 }
 _HEADERS = {
     "Cache-Control": "`no-store`, because a token must not be kept in a cache.",
-    "ETag": "The version of the task, for If-Match and If-None-Match.",
+    "ETag": "The version of what is returned, for If-None-Match and, of a task, If-Match.",
     "Idempotency-Replayed": "`true` when an earlier request with this key created the task.",
     "Link": 'The next page as `<URL>; rel="next"`, while there is one (RFC 8288).',
     "Location": "The URL of the new task.",
@@ -54,7 +54,7 @@ _HEADERS = {
 _REQUEST_HEADERS = {
     "Idempotency-Key": "A key of your own, such as a UUID, to repeat this request safely with.",
     "If-Match": "Act only if the task still has one of these entity tags; `*` is any.",
-    "If-None-Match": "Answer 304 if the task still has one of these entity tags.",
+    "If-None-Match": "Answer 304 if what would be returned still has one of these entity tags.",
 }
 _PATH_PARAMETERS = {"task_id": "The id of the task."}
 

@@ -10,7 +10,7 @@ from shared.documents import to_json
 from shared.metrics import count
 from shared.tasks.document import task_document
 from shared.tasks.listing import TaskListing
-from shared.tasks.task import Position, TaskPage, TaskQuery
+from shared.tasks.task import Position, TaskQuery
 
 _MAX_BYTES = 5_500_000
 """Of a page, as a part of the JSON that a function returns. See
@@ -60,22 +60,23 @@ class TaskPages:
             count("CacheHit")
             position, _, body = found.page.partition("\n")
             return RenderedPage(body, Position.parse(position) if position else None, CacheUse.HIT)
-        page = _fitting(self._listing.page(query))
-        body = to_json([task_document(task) for task in page.tasks])
-        self._cache.store(name, f"{page.next or ''}\n{body}", found)
+        page = self._listing.page(query)
+        documents = [to_json(task_document(task)) for task in page.tasks]
+        fitting = _fitting(documents)
+        following = page.next if fitting == len(documents) else page.tasks[fitting - 1].position
+        body = f"[{','.join(documents[:fitting])}]"
+        self._cache.store(name, f"{following or ''}\n{body}", found)
         if found.generation is None:
-            return RenderedPage(body, page.next, CacheUse.OFF)
+            return RenderedPage(body, following, CacheUse.OFF)
         count("CacheMiss")
-        return RenderedPage(body, page.next, CacheUse.MISS)
+        return RenderedPage(body, following, CacheUse.MISS)
 
 
-def _fitting(page: TaskPage) -> TaskPage:
-    """Cut a page off where Lambda could not return more; the next page goes on there."""
+def _fitting(documents: list[str]) -> int:
+    """Count how many documents, from the first on, Lambda can return; the next page goes on after them."""
     size = 0
-    for position, task in enumerate(page.tasks):
-        # Twice, because the body is a string in the JSON that a function returns.
-        size += len(to_json(to_json(task_document(task))).encode())
+    for position, document in enumerate(documents):
+        size += len(to_json(document).encode())  # as it is written in the JSON that a function returns
         if size > _MAX_BYTES and position > 0:
-            tasks = page.tasks[:position]
-            return TaskPage(tasks, tasks[-1].position)
-    return page
+            return position
+    return len(documents)

@@ -148,3 +148,21 @@ def test_the_calls_of_each_operation(
     assert calls.take() == ["GetItem", "TransactWriteItems", "redis"]
     tasks.delete(task.id)
     assert calls.take() == ["GetItem", "TransactWriteItems", "redis"]
+
+
+def test_a_page_that_is_too_large_ends_early_and_the_next_goes_on(
+    tasks: TaskStore, pages: TaskPages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [create(tasks, f"Task {number}").id for number in range(5)][::-1]
+    monkeypatch.setattr("shared.tasks.pages._MAX_BYTES", 500)  # two tasks, and no third
+    listed: list[list[str]] = []
+    query = QUERY
+    while True:
+        page = pages.render(query)
+        listed.append([task["id"] for task in json.loads(page.body)])
+        if page.next is None:
+            break
+        query = TaskQuery(limit=20, after=page.next)
+    assert [task_id for each in listed for task_id in each] == ids
+    assert len(listed) > 1
+    assert all(listed)
