@@ -48,6 +48,11 @@ class Template:
         return dict(self._api_properties.get("Auth", {}).get("Authorizers", {}))
 
     @property
+    def minimum_compression_size(self) -> int | None:
+        """Bytes from which on API Gateway compresses bodies; None if it never does."""
+        return self._api_properties.get("MinimumCompressionSize")
+
+    @property
     def _api_properties(self) -> Mapping[str, Any]:
         for resource in self.resources.values():
             if resource["Type"] == "AWS::Serverless::Api":

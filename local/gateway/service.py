@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException
 from local.gateway import gateway_responses as kinds
 from local.gateway.authorizer_cache import AuthorizerCache
 from local.gateway.authorizers import Authorizers, Refused
+from local.gateway.compression import compressor
 from local.gateway.events import HEADER_FIELDS, Facts, complete
 from local.gateway.gateway_responses import GatewayResponses
 from local.gateway.proxy_response import MalformedResponse, ProxyResponse, parse_response
@@ -69,6 +70,7 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
         self._app.url_map.merge_slashes = False  # or a path with two slashes is redirected
         self._app.before_request(self._receive)
         self._app.after_request(self._log_request)
+        self._app.after_request(compressor(template.minimum_compression_size))
 
     @property
     def application(self) -> WSGIApplication:
@@ -100,9 +102,8 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
             raise Refused(kinds.MISSING_AUTHENTICATION_TOKEN)
         cors = self.api.cors if route.cors is None else route.cors
         if request.method == "OPTIONS" and cors:
-            return Response(
-                headers=Cors.cors_to_headers(cors, request.headers.get("Origin"), route.event_type)
-            )
+            headers = Cors.cors_to_headers(cors, request.headers.get("Origin"), route.event_type)
+            return Response(headers=headers)
         context = self._authorize(route)
         event = self._generate_lambda_event(request, route, request.method, request.endpoint)
         if context is not None:
@@ -177,8 +178,8 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
         return response
 
     def _http_error(self, error: HTTPException) -> Response:
-        no_route = error.code in {404, 405}
-        return self._refuse(kinds.MISSING_AUTHENTICATION_TOKEN if no_route else kinds.DEFAULT_4XX)
+        is_route = error.code not in {404, 405}
+        return self._refuse(kinds.DEFAULT_4XX if is_route else kinds.MISSING_AUTHENTICATION_TOKEN)
 
     def _crash(self, error: Exception) -> Response:
         self._report("gateway", "".join(traceback.format_exception(error)).rstrip())

@@ -63,7 +63,7 @@ class Problem(TypedDict):
     status: int
     detail: Annotated[str, Schema(description="What went wrong, and what to do about it.")]
     task_id: NotRequired[Annotated[str, Schema(format="uuid", description="Who has the title; with 409.")]]
-    error: NotRequired[Annotated[str, Schema(description="OAuth 2's name of the error; of /auth/login.")]]
+    error: NotRequired[Annotated[str, Schema(description="OAuth 2's name of the error, for its clients.")]]
     error_description: NotRequired[Annotated[str, Schema(description="The same as detail.")]]
     errors: NotRequired[
         Annotated[list[FieldError], Schema(description="Each field that is wrong; with 422.")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import re
 import time
 import uuid
@@ -193,19 +192,6 @@ class TestOtherOrigins:
             re.split(", *", allowed)
         )
 
-    def test_every_answer_may_be_read(self, user: Client, anyone: Client) -> None:
-        answers = [
-            user("GET", "/tasks", headers=ORIGIN),
-            user("GET", f"/tasks/{uuid.uuid4()}", headers=ORIGIN),
-            user("POST", "/tasks", json={}, headers=ORIGIN),
-            anyone("GET", "/tasks", headers=ORIGIN),
-            anyone("GET", "/nope", headers=ORIGIN),
-        ]
-        assert [answer.status_code for answer in answers] == [200, 404, 422, 401, 404]
-        assert {answer.headers["Access-Control-Allow-Origin"] for answer in answers} == {"*"}
-        exposed = answers[0].headers["Access-Control-Expose-Headers"]
-        assert {"ETag", "Link", "Location", "Retry-After", "x-request-id"} <= set(exposed.split(", "))
-
     def test_the_origin_can_be_one(self, start_stack: Callable[..., Stack]) -> None:
         stack = start_stack("--no-state", "--parameter", "CorsOrigin=https://app.example.com")
         for path in ("/tasks", "/docs"):
@@ -342,8 +328,33 @@ class TestHttp:
             tag = anyone("GET", path).headers["ETag"]
             assert anyone("GET", path, headers={"If-None-Match": tag}).status_code == 304
 
+
+class TestGateway:
+    """What API Gateway does itself, by the template; SAM CLI's does not."""
+
+    def test_its_errors_have_oauths_names(self, anyone: Client) -> None:
+        for body in (b"username=\xff", b"x" * (10 * 1024 * 1024 + 1)):
+            problem = anyone("POST", "/auth/login", data=body).json()
+            assert problem["error"] == "invalid_request"
+            assert problem["error_description"] == problem["detail"]
+
+    def test_every_answer_may_be_read(self, user: Client, anyone: Client) -> None:
+        answers = [
+            user("GET", "/tasks", headers=ORIGIN),
+            user("GET", f"/tasks/{uuid.uuid4()}", headers=ORIGIN),
+            user("POST", "/tasks", json={}, headers=ORIGIN),
+            anyone("GET", "/tasks", headers=ORIGIN),
+            anyone("GET", "/nope", headers=ORIGIN),
+        ]
+        assert [answer.status_code for answer in answers] == [200, 404, 422, 401, 404]
+        assert {answer.headers["Access-Control-Allow-Origin"] for answer in answers} == {"*"}
+        exposed = answers[0].headers["Access-Control-Expose-Headers"]
+        assert {"ETag", "Link", "Location", "Retry-After", "x-request-id"} <= set(exposed.split(", "))
+
+    def test_the_documentation_is_compressed(self, anyone: Client) -> None:
+        assert anyone("GET", "/docs").headers["Content-Encoding"] == "gzip"
+
     def test_a_token_that_is_none_costs_no_function(self, stack: Stack, anyone: Client) -> None:
         header = "Bearer garbage-that-is-no-token"
         response = anyone("GET", "/tasks", headers={"Authorization": header})
-        assert_problem(response, 401)
-        assert json.loads(response.text)["detail"].startswith("Sign in")
+        assert assert_problem(response, 401)["detail"].startswith("Sign in")

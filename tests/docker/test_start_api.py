@@ -1,4 +1,4 @@
-"""A request to each route through `sam local start-api`; the contract itself runs on the local stack."""
+"""The API through `sam local start-api`: each route, and what clients expect of the functions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from contextlib import closing
 import docker
 import pytest
 
+from tests.contract.test_clients import (  # noqa: F401 (they run here, too)
+    TestAccount,
+    TestHttp,
+    TestOAuth,
+    TestOtherOrigins,
+    TestRetries,
+    TestText,
+)
 from tests.local_stack import Client, Stack, await_condition
 from tests.optional import needs_docker, needs_lambda_python
 from tests.smoke import SMOKE, smoke

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask, Response
 from hypothesis import given
 from hypothesis import strategies as st
 from samcli.local.apigw.local_apigw_service import LocalApigwService
 from werkzeug.test import Client, TestResponse
 
 from local.gateway.authorizer_cache import AuthorizerCache, ttl_of
+from local.gateway.compression import compressor
 from local.gateway.gateway_responses import DEFAULT_5XX, MISSING_AUTHENTICATION_TOKEN, GatewayResponses
 from local.gateway.policy import InvalidPolicy, Policy
 from local.gateway.proxy_response import MalformedResponse, parse_response
@@ -32,6 +35,7 @@ Resources:
     Properties:
       StageName: v1
       BinaryMediaTypes: [image/png]
+      MinimumCompressionSize: 1000
       Auth:
         DefaultAuthorizer: Token
         Authorizers:
@@ -176,6 +180,26 @@ class TestRoutes:
             200,
             "Thing",
         )
+
+
+class TestCompression:
+    @pytest.mark.parametrize(
+        ("size", "accepted", "compressed"),
+        [(999, "gzip", False), (1000, "deflate, gzip", True), (1000, "", False), (1000, "gzip;q=0", False)],
+    )
+    def test_what_is_large_is_compressed_for_those_who_take_it(
+        self, api: Api, size: int, accepted: str, compressed: bool
+    ) -> None:
+        api.functions.answers["Thing"] = lambda _: {"statusCode": 200, "body": "x" * size}
+        response = api(headers={"Accept-Encoding": accepted})
+        assert (response.headers.get("Content-Encoding") == "gzip") is compressed
+        assert (gzip.decompress(response.data) if compressed else response.data) == b"x" * size
+        assert int(response.headers["Content-Length"]) == len(response.data)
+
+    def test_only_where_the_template_says_so(self) -> None:
+        body = Response("x" * 10_000)
+        with Flask("x").test_request_context(headers={"Accept-Encoding": "gzip"}):
+            assert "Content-Encoding" not in compressor(None)(body).headers
 
 
 class TestEvents:
