@@ -9,7 +9,7 @@ from typing import Any
 
 from aws_lambda_powertools import PACKAGE_PATH
 
-from shared.api.conditional import is_unchanged, weak_etag
+from shared.api.conditional import unless_unchanged, weak_etag
 from shared.api.endpoint import Returns, endpoint
 from shared.api.request import Request
 from shared.api.response import JSON, Response
@@ -27,8 +27,6 @@ SWAGGER_UI = PACKAGE_PATH / "event_handler/openapi/swagger_ui"
 )
 def handler(request: Request) -> Response:
     """Read the API's documentation; `/docs?format=json` is where the page links to its document."""
-    if request.route == "/":
-        return Response(HTTPStatus.FOUND, headers={"Location": f"{request.path}/docs"})
     if request.route == "/openapi.json" or request.query().get("format") == "json":
         # Whole, because programs that read it elsewhere must find the API.
         body, content_type = to_json(_document(request.url.removesuffix(request.route))), JSON
@@ -36,9 +34,8 @@ def handler(request: Request) -> Response:
         # A path, because the page can be behind another host's name than the API knows.
         body, content_type = _page(request.path.removesuffix(request.route)), "text/html; charset=utf-8"
     headers = {"ETag": weak_etag(body), "Cache-Control": "no-cache"}  # kept, and asked for again each time
-    if is_unchanged(headers["ETag"], request.header("If-None-Match")):
-        return Response(HTTPStatus.NOT_MODIFIED, headers=headers)
-    return Response(body=body, content_type=content_type, headers=headers)
+    response = Response(body=body, content_type=content_type, headers=headers)
+    return unless_unchanged(response, request.header("If-None-Match"))
 
 
 @lru_cache(maxsize=8)

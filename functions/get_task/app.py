@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from shared.api.conditional import etag, is_unchanged
+from shared.api.conditional import etag, unless_unchanged
 from shared.api.endpoint import Returns, endpoint
 from shared.api.request import Request
 from shared.api.response import Response, json_response
@@ -26,7 +26,5 @@ tasks = TaskStore()
 def handler(request: Request) -> Response:
     """Read a task as the last write left it. With `If-None-Match`, only if you have another version."""
     task = tasks.get(request.path_parameters["task_id"])
-    headers = {"ETag": etag(task.version)}
-    if is_unchanged(headers["ETag"], request.header("If-None-Match")):
-        return Response(HTTPStatus.NOT_MODIFIED, headers=headers)
-    return json_response(task_document(task), headers=headers)
+    response = json_response(task_document(task), headers={"ETag": etag(task.version)})
+    return unless_unchanged(response, request.header("If-None-Match"))

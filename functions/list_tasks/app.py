@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from shared.api.conditional import is_unchanged, weak_etag
+from shared.api.conditional import unless_unchanged, weak_etag
 from shared.api.endpoint import Returns, endpoint
 from shared.api.paging import next_link
 from shared.api.request import Request
@@ -30,6 +30,5 @@ def handler(request: Request, query: TaskListQuery) -> Response:
     headers = {"X-Cache": page.cache.value, "ETag": weak_etag(f"{page.next}\n{page.body}")}
     if page.next is not None:
         headers["Link"] = next_link(request.url, query, page.next)
-    if is_unchanged(headers["ETag"], request.header("If-None-Match")):
-        return Response(HTTPStatus.NOT_MODIFIED, headers=headers)
-    return Response(HTTPStatus.OK, page.body, JSON, headers)
+    response = Response(HTTPStatus.OK, page.body, JSON, headers)
+    return unless_unchanged(response, request.header("If-None-Match"))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from http import HTTPStatus
+
+from shared.api.response import Response
 
 
 def etag(version: int) -> str:
@@ -27,9 +30,12 @@ def matching_versions(if_match: str | None) -> frozenset[int] | None:
     return frozenset(map(int, tags))
 
 
-def is_unchanged(tag: str, if_none_match: str | None) -> bool:
-    """Whether `If-None-Match` has an entity tag; whether either is weak does not matter."""
+def unless_unchanged(response: Response, if_none_match: str | None) -> Response:
+    """Send a response, or 304 if `If-None-Match` has its entity tag; weak tags match, too."""
     if if_none_match is None:
-        return False
+        return response
+    tag = response.headers["ETag"].removeprefix("W/")
     tags = [each.strip().removeprefix("W/") for each in if_none_match.split(",")]
-    return tag.removeprefix("W/") in tags or tags == ["*"]
+    if tag in tags or tags == ["*"]:
+        return Response(HTTPStatus.NOT_MODIFIED, headers=response.headers)
+    return response

@@ -1,17 +1,21 @@
-"""What the tests in a browser share: Chromium."""
+"""What the tests in a browser share: Chromium, and the API under a stage path, as a deployed one is."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+import requests
+from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.local_stack import Stack
 from tests.optional import CHROMIUM
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM.path,
@@ -22,7 +26,67 @@ def page() -> Iterator[Page]:
                 "--disable-component-update",
             ],
         )
-        page = browser.new_page(viewport={"width": 1280, "height": 1600})
-        page.set_default_timeout(20_000)
-        yield page
+        yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Page:
+    page = browser.new_page(viewport={"width": 1280, "height": 1600})
+    page.set_default_timeout(20_000)
+    return page
+
+
+@pytest.fixture(scope="module")
+def staged(stack: Stack) -> Iterator[str]:
+    """The URL of a stage, of which pages are told by the event's context alone; nothing is at the root."""
+    from tests.handlers import LambdaContext, event, load_function
+
+    pages = {"": load_function("board").handler, "/docs": load_function("api_docs").handler}
+
+    class Proxy(BaseHTTPRequestHandler):
+        def handle_any(self) -> None:
+            path, _, query = self.path.removeprefix("/v1").partition("?")
+            if not self.path.startswith("/v1"):
+                self.reply(403, {}, b"")
+            elif path.rstrip("/") in pages and self.command == "GET":
+                context = {"path": f"/v1{path}", "resourcePath": path or "/"}
+                event_ = event("api_docs", path=path)
+                event_["requestContext"].update(context)
+                answer = pages[path.rstrip("/")](event_, LambdaContext())
+                headers = {name: values[0] for name, values in answer["multiValueHeaders"].items()}
+                self.reply(answer["statusCode"], headers, answer["body"].encode())
+            else:
+                self.forward(f"{path}?{query}")
+
+        do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815
+
+        def forward(self, path: str) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            dropped = {"host", "accept-encoding", "connection"}
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in dropped}
+            response = requests.request(
+                self.command, stack.url + path, data=body, headers=headers, timeout=30, allow_redirects=False
+            )
+            kept = {name: response.headers[name] for name in PASSED if name in response.headers}
+            self.reply(response.status_code, kept, response.content)
+
+        def reply(self, status: int, headers: dict[str, str], body: bytes) -> None:
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+    server.server_close()
+
+
+PASSED = ("Content-Type", "ETag", "Link", "Location")
+"""Headers of responses that the stage passes on."""

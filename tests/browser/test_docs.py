@@ -3,63 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import requests
 from playwright.sync_api import Page, expect
 
 from tests.local_stack import Stack, unique
 from tests.optional import needs_chromium
 
 pytestmark = needs_chromium
-
-
-@pytest.fixture(scope="module")
-def staged(stack: Stack) -> Iterator[str]:
-    """The API under a stage path, as a deployed one is: only the event's context has the stage."""
-    from tests.handlers import LambdaContext, event, load_function
-
-    docs = load_function("api_docs").handler
-
-    class Proxy(BaseHTTPRequestHandler):
-        def handle_any(self) -> None:
-            path, _, query = self.path.removeprefix("/v1").partition("?")
-            if path in {"/docs", "/openapi.json"}:
-                context = event("api_docs")["requestContext"] | {"path": f"/v1{path}", "resourcePath": path}
-                answer = docs(event("api_docs", path=path, requestContext=context), LambdaContext())
-                headers = {name: values[0] for name, values in answer["multiValueHeaders"].items()}
-                self.reply(answer["statusCode"], headers, answer["body"].encode())
-                return
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            headers = {
-                k: v for k, v in self.headers.items() if k.lower() in {"authorization", "content-type"}
-            }
-            response = requests.request(
-                self.command, f"{stack.url}{path}?{query}", data=body, headers=headers, timeout=30
-            )
-            kind = {"Content-Type": response.headers.get("Content-Type", "text/plain")}
-            self.reply(response.status_code if self.path.startswith("/v1/") else 403, kind, response.content)
-
-        do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815
-
-        def reply(self, status: int, headers: dict[str, str], body: bytes) -> None:
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/v1"
-    server.shutdown()
-    server.server_close()
 
 
 def execute(page: Page, operation: str, body: object = None) -> tuple[int, str]:

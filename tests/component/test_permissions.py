@@ -164,6 +164,7 @@ def rotate_token_key(_called: set[Permission]) -> None:
 SCENARIOS: dict[str, Scenario] = {
     "api_docs": simply("api_docs", 200),
     "authorize": authorize,
+    "board": simply("board", 200),
     "change_password": with_a_user("change_password", 204),
     "create_task": simply("create_task", 201),
     "create_user": simply("create_user", 201),

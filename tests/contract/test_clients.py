@@ -320,11 +320,8 @@ class TestHttp:
             url = response.links.get("next", {}).get("url")
         assert len(tasks) == len({task["id"] for task in tasks}) == 100
 
-    def test_the_root_leads_to_the_documentation(self, anyone: Client) -> None:
-        assert anyone("GET", "/").url == f"{anyone.url}/docs"
-
-    def test_the_documentation_is_not_sent_again(self, anyone: Client) -> None:
-        for path in ("/docs", "/openapi.json"):
+    def test_a_page_is_not_sent_again(self, anyone: Client) -> None:
+        for path in ("/", "/docs", "/openapi.json"):
             tag = anyone("GET", path).headers["ETag"]
             assert anyone("GET", path, headers={"If-None-Match": tag}).status_code == 304
 

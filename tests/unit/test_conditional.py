@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from shared.api.conditional import etag, is_unchanged, matching_versions, weak_etag
+from shared.api.conditional import etag, matching_versions, unless_unchanged, weak_etag
+from shared.api.response import Response
+
+
+def is_unchanged(tag: str, if_none_match: str | None) -> bool:
+    response = Response(body="{}", headers={"ETag": tag, "Link": "x"})
+    sent = unless_unchanged(response, if_none_match)
+    assert sent == response or (sent.status, sent.body, sent.headers) == (304, "", response.headers)
+    return sent.status == 304
 
 
 @pytest.mark.parametrize(

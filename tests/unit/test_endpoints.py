@@ -21,7 +21,7 @@ OPERATIONS = {
 }
 EVENTS = {path.stem for path in (ROOT / "events").glob("*.json")}
 # Functions that serve pages for people: no operations of the contract.
-PAGES = {"api_docs"}
+PAGES = {"api_docs", "board"}
 # Functions whose errors need no alarm, and why.
 UNWATCHED = {
     "invalidate_task_cache": "a page that it leaves expires in a minute, and CacheFailuresAlarm tells",

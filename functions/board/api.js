@@ -1,0 +1,173 @@
+/* The API: signs in, sends the token along, and repeats what may be repeated. */
+
+const TIMEOUT = 20_000; // milliseconds for a response
+const PAUSES = [500, 1_500, 4_000]; // milliseconds before each retry
+const RETRIED = new Set([429, 502, 503, 504]);
+
+/** A problem that the API describes (RFC 9457). */
+class Problem extends Error {
+  constructor(status, problem) {
+    super(problem.detail ?? `The server answered with the status ${status}.`);
+    this.status = status;
+    this.errors = problem.errors ?? [];
+    this.taskId = problem.task_id;
+  }
+
+  /** What to tell the user, by field where fields are wrong. */
+  get text() {
+    const fields = this.errors.map(({ field, message }) => `${field}: ${message}`);
+    return fields.length ? fields.join(". ") : this.message;
+  }
+}
+
+/** There was no response, or none in time. */
+class Unreachable extends Error {
+  text = "The server does not respond. Check your connection; what you typed is still here.";
+}
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** A UUID; crypto.randomUUID is not there on pages without TLS. */
+function randomKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+class Session {
+  static #name = "session";
+
+  /** `{token, username}`, or null. Kept for this tab, across reloads. */
+  static get current() {
+    return JSON.parse(sessionStorage.getItem(Session.#name));
+  }
+
+  static set current(session) {
+    sessionStorage.setItem(Session.#name, JSON.stringify(session));
+  }
+}
+
+class Api {
+  #root;
+  #signIn;
+  #turns = new Map(); // by a task's id: the last request about it that is on its way
+
+  /**
+   * @param root the path of the API, such as /prod, or nothing
+   * @param signIn asks the user to sign in, and settles once that is done
+   */
+  constructor(root, signIn) {
+    this.#root = root;
+    this.#signIn = signIn;
+  }
+
+  async signUp(username, password) {
+    await this.#send("POST", "/auth/create", { json: { username, password } });
+  }
+
+  async logIn(username, password) {
+    const form = new URLSearchParams({ grant_type: "password", username, password });
+    const { body } = await this.#send("POST", "/auth/login", { body: form });
+    Session.current = { token: body.access_token, username };
+  }
+
+  /**
+   * A page of a list.
+   * @param path of the page, from `next` of the page before
+   * @param tag the ETag of the page that is there already
+   * @returns the page, or null when it is the one that is there
+   */
+  async page(path, tag) {
+    const response = await this.#authorized("GET", path, { headers: tag ? { "If-None-Match": tag } : {} });
+    if (response.status === 304) return null;
+    const link = /<([^>]*)>; rel="next"/.exec(response.headers.get("Link"));
+    // Its query alone: the page may be behind another host's name than the API knows.
+    const next = link && `/tasks${new URL(link[1]).search}`;
+    return { path, tag: response.headers.get("ETag"), tasks: response.body, next };
+  }
+
+  async task(id) {
+    return this.#inTurn(id, async () => this.#task(await this.#authorized("GET", `/tasks/${id}`)));
+  }
+
+  /** Create a task, once however often this is tried. */
+  async create(task) {
+    const headers = { "Idempotency-Key": randomKey() };
+    return this.#task(await this.#authorized("POST", "/tasks", { json: task, headers }));
+  }
+
+  /** Change a task; with a tag, only if it is still that version. */
+  async change(id, changes, tag) {
+    const headers = tag ? { "If-Match": tag } : {};
+    const change = () => this.#authorized("PATCH", `/tasks/${id}`, { json: changes, headers });
+    return this.#inTurn(id, async () => this.#task(await change()));
+  }
+
+  /** Delete a task if it is still the version with this tag; `isLast` outlives the page. */
+  async remove(id, tag, isLast = false) {
+    await this.#authorized("DELETE", `/tasks/${id}`, { headers: { "If-Match": tag }, keepalive: isLast });
+  }
+
+  /** Send a request about a task after those that are on their way. */
+  async #inTurn(id, send) {
+    const turn = (this.#turns.get(id) ?? Promise.resolve()).catch(() => {}).then(send);
+    this.#turns.set(id, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(id) === turn) this.#turns.delete(id);
+    }
+  }
+
+  #task({ body, headers }) {
+    return { task: body, tag: headers.get("ETag") };
+  }
+
+  async #authorized(method, path, options = {}) {
+    for (;;) {
+      const token = Session.current?.token;
+      const headers = { ...options.headers, Authorization: `Bearer ${token}` };
+      try {
+        return await this.#send(method, path, { ...options, headers });
+      } catch (error) {
+        if (error.status !== 401) throw error;
+        // Another request may have signed in meanwhile.
+        if (token === Session.current?.token) await this.#signIn();
+      }
+    }
+  }
+
+  async #send(method, path, { json, headers = {}, ...options }) {
+    if (json) {
+      options.body = JSON.stringify(json);
+      headers = { ...headers, "Content-Type": "application/json" };
+    }
+    for (let tries = 0; ; tries += 1) {
+      let response, text;
+      try {
+        const signal = AbortSignal.timeout(TIMEOUT);
+        response = await fetch(this.#root + path, { ...options, method, headers, signal, cache: "no-store" });
+        text = await response.text();
+      } catch {
+        if (tries === PAUSES.length) throw new Unreachable();
+        await pause(PAUSES[tries]);
+        continue;
+      }
+      if (response.ok || response.status === 304) {
+        return { status: response.status, headers: response.headers, body: text && JSON.parse(text) };
+      }
+      if (!RETRIED.has(response.status) || tries === PAUSES.length) {
+        throw new Problem(response.status, parsed(text));
+      }
+      const seconds = Number(response.headers.get("Retry-After"));
+      await pause(Math.max(PAUSES[tries], Math.min(seconds, 10) * 1_000));
+    }
+  }
+}
+
+/** A response's problem; nothing where it has none, as a proxy's may not. */
+function parsed(text) {
+  try {
+    return JSON.parse(text) ?? {};
+  } catch {
+    return {};
+  }
+}

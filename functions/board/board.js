@@ -1,0 +1,233 @@
+/* The board: columns of cards, what the user does with them, and what others do. */
+
+const SOON = 4_000; // milliseconds between two refreshes while things change
+const LATER = 30_000; // and when nothing has for a while
+
+class Board {
+  #tasks;
+  #cards = new Map(); // by id
+  #columns = new Map();
+  #deletions = new Set(); // those that can be undone
+
+  constructor() {
+    this.#tasks = new Tasks(api);
+    for (const [status, name] of STATUSES) {
+      const column = new Column(status, this);
+      this.#columns.set(status, column);
+      document.querySelector("main").append(column.element);
+      const link = document.createElement("a");
+      link.href = `#${column.element.id}`;
+      link.textContent = name;
+      document.querySelector("nav").append(link);
+    }
+    byId("filter").addEventListener("input", () => this.render());
+    addEventListener("keydown", (event) => {
+      const last = [...this.#deletions].at(-1);
+      const hasTyped = Boolean(event.target.value); // which the browser undoes
+      if (event.key !== "z" || !(event.ctrlKey || event.metaKey) || hasTyped || !last) return;
+      event.preventDefault();
+      last.undo();
+    });
+    // What was deleted stays so when the page is left before the time to undo is over.
+    addEventListener("pagehide", () => this.#deletions.forEach((deletion) => deletion.finishAtOnce()));
+  }
+
+  /** Load the tasks again, and a page more of one column; returns whether anything had changed. */
+  async refresh(more) {
+    const hasChanged = await this.#tasks.refresh(more);
+    if (hasChanged || more) this.render();
+    return hasChanged;
+  }
+
+  render() {
+    const words = byId("filter").value.toLowerCase();
+    const isShown = ({ title, description }) => `${title}\n${description ?? ""}`.toLowerCase().includes(words);
+    const shown = new Map();
+    for (const [status, tasks] of this.#tasks.columns()) {
+      const cards = tasks.map((task) => this.#card(task));
+      shown.set(status, cards.filter((card) => card.isBeingEdited || isShown(card.task)));
+    }
+    const all = new Set([...shown.values()].flat());
+    for (const [id, card] of this.#cards) {
+      if (all.has(card) || card.isBeingEdited) continue;
+      card.element.remove();
+      this.#cards.delete(id);
+    }
+    for (const [status, cards] of shown) this.#columns.get(status).show(cards, this.#tasks.hasMore(status));
+  }
+
+  #card(task) {
+    if (this.#cards.has(task.id)) this.#cards.get(task.id).update(task);
+    else this.#cards.set(task.id, new Card(task, this.#actions));
+    return this.#cards.get(task.id);
+  }
+
+  #actions = {
+    api,
+    put: (task) => this.put(task),
+    gone: (id) => this.#gone(id),
+    render: () => this.render(),
+    remove: (task) => this.#remove(task),
+    move: (task, by) => this.#move(task, by),
+    show: (id) => this.#show(id),
+    key: (event, card) => this.#key(event, card),
+  };
+
+  /** Show a task as a write left it. */
+  put(task) {
+    this.#tasks.put(task);
+    this.render();
+    refresher.soon();
+  }
+
+  /** Show a task no longer, because it is deleted. */
+  #gone(id) {
+    this.#tasks.hide(id, Date.now());
+    this.render();
+    refresher.soon();
+  }
+
+  moveTo(id, status) {
+    const task = this.#cards.get(id)?.task;
+    const keys = [...STATUSES.keys()];
+    if (task && task.status !== status) this.#move(task, keys.indexOf(status) - keys.indexOf(task.status));
+  }
+
+  async #move(task, by) {
+    const status = [...STATUSES.keys()][[...STATUSES.keys()].indexOf(task.status) + by];
+    if (!status) return;
+    this.put({ ...task, status });
+    this.#cards.get(task.id)?.focus();
+    announce(`${task.title} is now in ${STATUSES.get(status)}.`);
+    try {
+      // Whatever else somebody changes meanwhile, the move is as good.
+      const moved = (await api.change(task.id, { status })).task;
+      if (this.#cards.get(task.id)?.task.status === status) this.put(moved); // or it has moved on since
+    } catch (error) {
+      this.put(task);
+      if (error.status === 404) this.#gone(task.id);
+      toast(`“${task.title}” was not moved. ${error.status === 404 ? "Somebody deleted it meanwhile." : error.text}`);
+    }
+  }
+
+  #remove(task) {
+    this.#focusBeside(task.id);
+    this.#tasks.hide(task.id);
+    this.render();
+    const bringBack = () => {
+      this.#tasks.unhide(task.id);
+      this.render();
+    };
+    const deletion = new Deletion(task, {
+      end: () => this.#deletions.delete(deletion),
+      undone: () => {
+        bringBack();
+        this.#cards.get(task.id)?.focus();
+        announce(`${task.title} is back.`);
+      },
+      failed: (reason) => {
+        bringBack();
+        toast(`“${task.title}” was not deleted. ${reason}`);
+        refresher.run();
+      },
+      done: () => this.#gone(task.id),
+    });
+    this.#deletions.add(deletion);
+  }
+
+  #focusBeside(id) {
+    const { element } = this.#cards.get(id);
+    const beside = element.nextElementSibling ?? element.previousElementSibling;
+    const article = beside?.querySelector("article");
+    if (article) article.focus();
+    else element.closest("section").querySelector(".add input").focus();
+  }
+
+  /** Show a task that another cannot have the title of. */
+  async #show(id) {
+    if (!this.#cards.has(id)) {
+      try {
+        this.put((await api.task(id)).task);
+      } catch (error) {
+        toast(error.text);
+        return;
+      }
+    }
+    byId("filter").value = "";
+    this.render();
+    this.#cards.get(id)?.focus();
+  }
+
+  #key(event, card) {
+    if (event.target !== event.currentTarget) return;
+    const { key, shiftKey } = event;
+    const sideways = { ArrowLeft: -1, ArrowRight: 1 }[key];
+    if (key === "Enter") card.edit();
+    else if (key === "Delete" || key === "Backspace") this.#remove(card.task);
+    else if (sideways && shiftKey) this.#move(card.task, sideways);
+    else if (sideways) this.#columnBeside(card, sideways)?.focus();
+    else if (key === "ArrowDown") card.element.nextElementSibling?.querySelector("article").focus();
+    else if (key === "ArrowUp") card.element.previousElementSibling?.querySelector("article").focus();
+    else return;
+    event.preventDefault();
+  }
+
+  #columnBeside(card, by) {
+    const statuses = [...STATUSES.keys()];
+    const column = this.#columns.get(statuses[statuses.indexOf(card.task.status) + by]);
+    return column?.element.querySelector("article:not([hidden])") ?? column;
+  }
+}
+
+/** Refreshes the board: often while things change, seldom when they do not, never when nobody looks. */
+class Refresher {
+  #delay = SOON;
+  #timer = null;
+  #isRunning = false;
+
+  constructor(board) {
+    this.board = board;
+    addEventListener("online", () => this.run());
+    document.addEventListener("visibilitychange", () => this.run());
+  }
+
+  /** Look again soon. */
+  soon() {
+    this.#delay = SOON;
+    if (!this.#isRunning) this.#schedule();
+  }
+
+  async run() {
+    clearTimeout(this.#timer);
+    if (document.hidden || this.#isRunning) return;
+    this.#isRunning = true;
+    try {
+      const hasChanged = await this.board.refresh();
+      this.#delay = hasChanged ? SOON : Math.min(this.#delay * 1.5, LATER);
+      byId("status").textContent = "";
+    } catch (error) {
+      this.#delay = Math.min(this.#delay * 1.5, LATER);
+      byId("status").textContent = `Not up to date: ${error.text ?? error.message} Trying again in ${Math.round(this.#delay / 1_000)} s.`;
+    }
+    this.#isRunning = false;
+    byId("username").textContent = Session.current?.username ?? "";
+    this.#schedule();
+  }
+
+  #schedule() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.run(), this.#delay);
+  }
+}
+
+const signIn = new SignIn();
+const api = new Api(document.querySelector("meta[name=api]").content, signIn.ask);
+const board = new Board();
+const refresher = new Refresher(board);
+byId("sign-out").addEventListener("click", () => {
+  Session.current = null;
+  location.reload();
+});
+if (!Session.current) await signIn.ask();
+board.render();
+refresher.run();

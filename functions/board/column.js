@@ -1,0 +1,72 @@
+/* A column: the tasks of one status, and the form that adds one. */
+
+class Column {
+  element = clone("column");
+  #status;
+  #list = this.element.querySelector("ol");
+
+  constructor(status, board) {
+    const name = STATUSES.get(status);
+    this.#status = status;
+    this.element.id = status.toLowerCase();
+    this.element.setAttribute("aria-label", name);
+    this.element.querySelector(".name").textContent = name;
+    const form = this.element.querySelector(".add");
+    form.elements.title.setAttribute("aria-label", `New task in ${name}`);
+    form.elements.title.placeholder = "New task";
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#add(form, board);
+    });
+    const more = this.element.querySelector(".more");
+    more.addEventListener("click", async () => {
+      more.disabled = true;
+      await board.refresh(status).catch((error) => toast(error.text));
+      more.disabled = false;
+    });
+    this.element.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      this.element.classList.add("target");
+    });
+    this.element.addEventListener("dragleave", () => this.element.classList.remove("target"));
+    this.element.addEventListener("drop", (event) => {
+      event.preventDefault();
+      this.element.classList.remove("target");
+      board.moveTo(event.dataTransfer.getData("text/plain"), status);
+    });
+  }
+
+  async #add(form, board) {
+    const { title } = form.elements;
+    const message = form.querySelector(".message");
+    const typed = title.value;
+    await busy(form, async () => {
+      try {
+        board.put((await api.create({ title: typed, status: this.#status })).task);
+        message.textContent = "";
+        if (title.value === typed) title.value = "";
+      } catch (error) {
+        message.textContent = error.text;
+      }
+      title.focus();
+    });
+  }
+
+  /** Show cards, in their order; those that stay where they are keep the focus. */
+  show(cards, hasMore) {
+    const focused = document.activeElement;
+    let next = this.#list.firstElementChild;
+    for (const { element } of cards) {
+      if (element === next) next = next.nextElementSibling;
+      else this.#list.insertBefore(element, next);
+    }
+    if (focused !== document.activeElement && focused.isConnected) focused.focus();
+    this.element.querySelector(".count").textContent = `${cards.length}${hasMore ? "+" : ""}`;
+    this.element.querySelector(".empty").textContent = cards.length ? "" : "Nothing here.";
+    this.element.querySelector(".more").hidden = !hasMore;
+  }
+
+  focus() {
+    this.element.querySelector(".add input").focus();
+  }
+}

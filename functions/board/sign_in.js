@@ -1,0 +1,64 @@
+/* Signing in and up: at first, and when a session ends, over what the user was about. */
+
+class SignIn {
+  #dialog = byId("sign-in");
+  #form = this.#dialog.querySelector("form");
+  #done = null;
+
+  constructor() {
+    this.#dialog.addEventListener("cancel", (event) => event.preventDefault());
+    this.#dialog.addEventListener("close", () => this.#done && this.#dialog.showModal());
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit(event.submitter?.value);
+    });
+  }
+
+  /** Ask the user to sign in; settles once that is done, for all who asked. */
+  ask = () => {
+    this.#asked ??= new Promise((resolve) => {
+      this.#done = resolve;
+      const { username, password } = this.#form.elements;
+      const before = Session.current?.username;
+      if (before) username.value = before;
+      password.value = "";
+      this.#form.querySelector(".reason").textContent = before ? "Your session has ended. Nothing is lost: sign in to go on." : "";
+      this.#form.querySelector(".message").textContent = "";
+      this.#dialog.showModal();
+      (before ? password : username).focus();
+    });
+    return this.#asked;
+  };
+  #asked = null;
+
+  async #submit(action) {
+    const { username, password } = this.#form.elements;
+    const message = this.#form.querySelector(".message");
+    await busy(this.#form, async () => {
+      try {
+        if (action === "sign-up") await this.#signUp(username.value, password.value);
+        else await api.logIn(username.value, password.value);
+      } catch (error) {
+        message.textContent = error.text;
+        password.select();
+        return;
+      }
+      const done = this.#done;
+      this.#done = this.#asked = null;
+      this.#dialog.close();
+      done();
+    });
+  }
+
+  async #signUp(username, password) {
+    try {
+      await api.signUp(username, password);
+    } catch (error) {
+      if (error.status !== 409) throw error;
+      // Perhaps the response to a first try was lost: then the name is this user's.
+      await api.logIn(username, password).catch(() => Promise.reject(error));
+      return;
+    }
+    await api.logIn(username, password);
+  }
+}

@@ -1,0 +1,522 @@
+"""The board in Chromium: what one user does, what another sees, and what happens in trouble."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Route, expect
+
+from tests.local_stack import Client, Stack, await_condition, sign_up, unique
+from tests.optional import needs_chromium
+
+pytestmark = needs_chromium
+PASSWORD = "correct horse"
+WHEN_OTHERS_WRITE = 10_000  # milliseconds: two refreshes
+WHEN_DELETED = 15_000  # milliseconds: the time to undo, and some
+
+
+class Board:
+    """The board as one user sees it."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.context = context
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(20_000)
+        self.errors: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda message: self.errors.append(message.text))
+        self.page.goto(url)
+
+    def sign_up(self) -> Board:
+        self.name = unique("board").replace(" ", "-")
+        self.fill_in(self.name)
+        self.page.get_by_role("button", name="Sign up").click()
+        expect(self.page.get_by_role("dialog")).to_be_hidden()
+        return self
+
+    def fill_in(self, name: str, password: str = PASSWORD) -> None:
+        self.page.get_by_label("Username").fill(name)
+        self.page.get_by_label("Password").fill(password)
+
+    def column(self, name: str) -> Locator:
+        return self.page.get_by_role("region", name=name, exact=True)
+
+    def card(self, title: str) -> Locator:
+        return self.page.get_by_role("article").filter(has=self.page.get_by_text(title, exact=True))
+
+    def add(self, title: str, column: str = "Pending") -> Locator:
+        box = self.page.get_by_label(f"New task in {column}")
+        box.fill(title)
+        box.press("Enter")
+        card = self.card(title)
+        expect(card).to_be_visible()
+        expect(box).to_have_value("")
+        return card
+
+    def edit(self, title: str) -> Locator:
+        self.page.get_by_label(f"Edit: {title}").click()
+        return self.page.get_by_role("form", name=f"Edit {title}")
+
+    def save(self) -> None:
+        self.page.get_by_role("button", name="Save").click()
+
+    @property
+    def notices(self) -> Locator:
+        return self.page.get_by_role("region", name="Notices")
+
+    @property
+    def message(self) -> Locator:
+        return self.page.get_by_role("alert").filter(has_text=re.compile("."))
+
+
+@pytest.fixture
+def open_board(browser: Browser, stack: Stack) -> Iterator[Callable[..., Board]]:
+    """Open the board in a browser of its own; what the page reports as an error fails the test."""
+    boards: list[Board] = []
+
+    def open_board(url: str = stack.url, **options: object) -> Board:
+        boards.append(Board(browser.new_context(**options), url))  # type: ignore[arg-type]
+        return boards[-1]
+
+    yield open_board
+    for board in boards:
+        board.context.close()
+        # Chromium tells of each failed request; what the page makes of it is tested.
+        assert [error for error in board.errors if "Failed to load resource" not in error] == []
+
+
+@pytest.fixture
+def board(open_board: Callable[..., Board]) -> Board:
+    return open_board().sign_up()
+
+
+@pytest.fixture
+def colleague(stack: Stack) -> Client:
+    """Another user, who uses the API."""
+    return sign_up(stack.url)
+
+
+def find(client: Client, title: str) -> dict[str, object] | None:
+    """Find a task in the list."""
+    tasks = client("GET", "/tasks?limit=100").json()
+    return next((task for task in tasks if task["title"] == title), None)
+
+
+class TestWork:
+    def test_a_task_is_added_edited_and_moved(self, board: Board, colleague: Client) -> None:
+        title, other = unique("Add"), unique("Edited")
+        board.add(title)
+        form = board.edit(title)
+        form.get_by_label("Title").fill(other)
+        form.get_by_label("Description").fill("two\nlines")
+        form.get_by_label("Description").press("Control+Enter")
+        expect(board.card(other)).to_contain_text("two")
+        expect(board.card(other)).to_be_focused()
+        board.page.get_by_label(f"Move to In progress: {other}").click()
+        expect(board.column("In progress").get_by_text(other)).to_be_visible()
+        await_condition(lambda: (find(colleague, other) or {}).get("status") == "IN_PROGRESS")
+        assert (find(colleague, other) or {})["description"] == "two\nlines"
+
+    def test_escape_leaves_a_task_as_it_was(self, board: Board) -> None:
+        title = unique("Escape")
+        board.add(title)
+        board.edit(title).get_by_label("Title").fill("nothing of this")
+        board.page.keyboard.press("Escape")
+        expect(board.card(title)).to_be_focused()
+
+    def test_keys_do_it_all(self, board: Board, colleague: Client) -> None:
+        one, two = unique("First"), unique("Second")
+        board.add(one)
+        board.add(two)
+        board.card(two).focus()
+        keyboard = board.page.keyboard
+        keyboard.press("ArrowDown")
+        expect(board.card(one)).to_be_focused()
+        keyboard.press("ArrowUp")
+        expect(board.card(two)).to_be_focused()
+        keyboard.press("Shift+ArrowRight")
+        expect(board.column("In progress").get_by_text(two)).to_be_visible()
+        expect(board.card(two)).to_be_focused()
+        keyboard.press("Enter")
+        keyboard.type("By keys: " + two)
+        keyboard.press("Enter")
+        expect(board.card("By keys: " + two)).to_be_focused()
+        keyboard.press("ArrowLeft")
+        expect(board.column("Pending").locator("article:focus")).to_have_count(1)
+        board.card("By keys: " + two).focus()
+        keyboard.press("Delete")
+        expect(board.card("By keys: " + two)).to_have_count(0)
+        keyboard.press("Control+z")
+        expect(board.card("By keys: " + two)).to_be_focused()
+
+    def test_moves_in_a_row_end_where_the_last_one_went(self, board: Board, colleague: Client) -> None:
+        title = unique("Quick")
+        board.add(title)
+        first: list[Request] = []
+
+        def delay_the_first(route: Route) -> None:
+            first.append(route.request)
+            if len(first) == 1:
+                board.page.wait_for_timeout(300)
+            route.continue_()
+
+        board.page.route("**/tasks/*", delay_the_first)
+        board.card(title).focus()
+        board.page.keyboard.press("Shift+ArrowRight")
+        board.page.keyboard.press("Shift+ArrowRight")
+        expect(board.column("Completed").get_by_text(title)).to_be_visible()
+        await_condition(lambda: board.page.wait_for_timeout(50) is None and len(first) == 2)
+        await_condition(lambda: (find(colleague, title) or {}).get("status") == "COMPLETED")
+
+    def test_a_card_is_dragged_to_another_column(self, board: Board, colleague: Client) -> None:
+        title = unique("Drag")
+        board.add(title)
+        board.card(title).drag_to(board.column("Completed"))
+        expect(board.column("Completed").get_by_text(title)).to_be_visible()
+        await_condition(lambda: (find(colleague, title) or {}).get("status") == "COMPLETED")
+
+    def test_a_deletion_can_be_undone_for_a_while(self, board: Board, colleague: Client) -> None:
+        kept, gone = unique("Kept"), unique("Gone")
+        board.add(kept)
+        board.add(gone)
+        board.page.get_by_label(f"Delete: {kept}").click()
+        expect(board.card(kept)).to_have_count(0)
+        board.page.get_by_role("button", name="Undo").click()
+        expect(board.card(kept)).to_be_focused()
+        board.page.get_by_label(f"Delete: {gone}").click()
+        assert find(colleague, gone)
+        await_condition(lambda: find(colleague, gone) is None)
+        assert find(colleague, kept)
+        expect(board.card(gone)).to_have_count(0)
+        expect(board.page.get_by_role("button", name="Undo")).to_have_count(0)
+
+    def test_leaving_the_page_deletes_what_was_deleted(self, board: Board, colleague: Client) -> None:
+        title = unique("Leave")
+        board.add(title)
+        with board.page.expect_response(re.compile("/tasks/.")):
+            board.page.get_by_label(f"Delete: {title}").click()
+        board.page.goto("about:blank")
+        await_condition(lambda: find(colleague, title) is None, timeout=5)
+
+    def test_more_is_loaded_page_by_page(self, board: Board, colleague: Client) -> None:
+        titles = [unique("Many") for _ in range(45)]
+        for title in titles:
+            colleague.create(title, status="COMPLETED")
+        column = board.column("Completed")
+        expect(column.get_by_text(titles[-1], exact=True)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        expect(column.get_by_text(titles[0], exact=True)).to_have_count(0)
+        expect(column.locator(".count")).to_have_text("20+")
+        column.get_by_role("button", name="Load more").click()
+        expect(column.get_by_role("article")).to_have_count(40)
+        column.get_by_role("button", name="Load more").click()
+        expect(column.get_by_text(titles[0], exact=True)).to_be_visible()
+        shown = column.get_by_role("heading", level=3).all_inner_texts()
+        assert shown[:45] == titles[::-1]
+
+    def test_a_task_that_moves_below_what_is_loaded_stays_in_sight(
+        self, board: Board, colleague: Client
+    ) -> None:
+        title = unique("Old")
+        board.add(title)
+        for _ in range(20):
+            colleague.create(status="COMPLETED")
+        expect(board.column("Completed").locator(".count")).to_have_text("20+", timeout=WHEN_OTHERS_WRITE)
+        form = board.edit(title)
+        form.get_by_label("Status").select_option("Completed")
+        board.save()
+        moved = board.column("Completed").get_by_text(title)
+        expect(moved).to_be_visible()
+        board.page.wait_for_timeout(3_000)  # until the board takes the list's word for it
+        later = unique("Later")
+        colleague.create(later, status="COMPLETED")
+        expect(board.card(later)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        expect(moved).to_be_visible()
+
+    def test_the_filter_hides_what_does_not_match(self, board: Board) -> None:
+        apple, pear = unique("Apple"), unique("Pear")
+        board.add(apple)
+        board.add(pear, "Completed")
+        board.page.get_by_label("Filter").fill(apple.upper())
+        expect(board.card(pear)).to_have_count(0)
+        expect(board.card(apple)).to_be_visible()
+        board.page.get_by_label("Filter").fill("")
+        expect(board.card(pear)).to_be_visible()
+
+    def test_a_title_is_text_whatever_it_says(self, board: Board) -> None:
+        title = unique("<img src=x onerror=alert(1)><b>")
+        board.add(title)
+        assert board.card(title).locator("img, b").count() == 0
+
+
+class TestTogether:
+    def test_what_others_do_is_shown(self, board: Board, colleague: Client) -> None:
+        title, other = unique("Theirs"), unique("Changed")
+        task = colleague.create(title)
+        card, changed = board.card(title), board.card(other)
+        expect(card).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        colleague("PATCH", f"/tasks/{task['id']}", json={"title": other, "status": "COMPLETED"})
+        expect(board.column("Completed").get_by_text(other)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        colleague("DELETE", f"/tasks/{task['id']}")
+        expect(changed).to_have_count(0, timeout=WHEN_OTHERS_WRITE)
+
+    def test_nothing_new_is_not_sent(self, board: Board) -> None:
+        board.add(unique("Idle"))
+        lists: list[int] = []
+        board.page.on(
+            "response", lambda response: "status=" in response.url and lists.append(response.status)
+        )
+        board.page.wait_for_event("response", lambda response: response.status == 304)
+        before = len(lists)
+        board.page.evaluate("dispatchEvent(new Event('online'))")
+        await_condition(lambda: board.page.wait_for_timeout(50) is None and len(lists) >= before + 3)
+        assert lists[-1] == 304
+
+    def test_somebody_was_faster(self, open_board: Callable[..., Board], board: Board) -> None:
+        second = open_board().sign_up()
+        title, mine, theirs = unique("Shared"), unique("Mine"), unique("Theirs")
+        board.add(title)
+        expect(second.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        form = board.edit(title)
+        form.get_by_label("Title").fill(mine)
+        second.edit(title).get_by_label("Title").fill(theirs)
+        second.page.get_by_label("Status").select_option("In progress")
+        second.save()
+        expect(second.card(theirs)).to_be_visible()
+        board.save()
+        expect(board.message).to_contain_text(f"the title “{theirs}”, the status “In progress”")
+        expect(form.get_by_label("Title")).to_have_value(mine)
+        board.page.get_by_role("button", name="Keep mine").click()
+        # What the user did not touch stays as somebody else left it.
+        expect(board.column("In progress").get_by_text(mine)).to_be_visible()
+        expect(second.column("In progress").get_by_text(mine)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+
+    def test_theirs_can_be_taken(self, board: Board, colleague: Client) -> None:
+        title, theirs = unique("Shared"), unique("Theirs")
+        board.add(title)
+        task = find(colleague, title) or {}
+        board.edit(title).get_by_label("Description").fill("mine")
+        colleague("PATCH", f"/tasks/{task['id']}", json={"title": theirs})
+        board.save()
+        board.page.get_by_role("button", name="Take theirs").click()
+        expect(board.card(theirs)).to_be_visible()
+        expect(board.page.get_by_text("mine", exact=True)).to_have_count(0)
+
+    def test_a_task_that_is_gone_can_be_created_again(self, board: Board, colleague: Client) -> None:
+        title = unique("Gone")
+        board.add(title)
+        task = find(colleague, title) or {}
+        board.edit(title).get_by_label("Description").fill("typed for long")
+        colleague("DELETE", f"/tasks/{task['id']}")
+        board.save()
+        expect(board.message).to_contain_text("deleted")
+        board.page.get_by_role("button", name="Create it again").click()
+        expect(board.card(title)).to_contain_text("typed for long")
+
+    def test_what_somebody_has_changed_is_not_deleted(self, board: Board, colleague: Client) -> None:
+        title, theirs = unique("Changed"), unique("Theirs")
+        board.add(title)
+        task = find(colleague, title) or {}
+        with board.page.expect_response(re.compile("/tasks/.")):
+            board.page.get_by_label(f"Delete: {title}").click()
+        colleague("PATCH", f"/tasks/{task['id']}", json={"title": theirs})
+        expect(board.notices).to_contain_text("was not deleted", timeout=WHEN_DELETED)
+        expect(board.card(theirs)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+
+    def test_a_title_that_is_taken_is_explained_and_shown(self, board: Board) -> None:
+        taken, title = unique("Taken"), unique("Free")
+        board.add(taken, "Completed")
+        box = board.page.get_by_label("New task in Pending")
+        box.fill(taken)
+        box.press("Enter")
+        expect(board.message).to_contain_text("already has the title")
+        expect(box).to_have_value(taken)
+        board.add(title)
+        form = board.edit(title)
+        form.get_by_label("Title").fill(taken)
+        board.save()
+        expect(board.message).to_contain_text("already has the title")
+        expect(form.get_by_label("Title")).to_have_value(taken)
+        board.page.get_by_role("button", name="Show that task").click()
+        expect(board.card(taken)).to_be_focused()
+
+
+class TestTrouble:
+    def test_a_wrong_password_is_said(self, open_board: Callable[..., Board]) -> None:
+        board = open_board()
+        board.fill_in("nobody-here", "not the password")
+        board.page.get_by_role("button", name="Sign in").click()
+        expect(board.message).to_contain_text("wrong")
+        expect(board.page.get_by_label("Username")).to_have_value("nobody-here")
+
+    def test_what_cannot_be_a_user_is_said(self, open_board: Callable[..., Board]) -> None:
+        board = open_board()
+        board.fill_in("a b", "short")
+        board.page.get_by_role("button", name="Sign up").click()
+        expect(board.message).to_contain_text("password")
+
+    def test_an_ended_session_asks_for_the_password_and_goes_on(self, board: Board) -> None:
+        title = unique("Expired")
+        board.add(title)
+        form = board.edit(title)
+        form.get_by_label("Description").fill("typed before")
+        board.page.evaluate(
+            "sessionStorage.session = JSON.stringify({...JSON.parse(sessionStorage.session), token: 'a.b.c'})"
+        )
+        board.save()
+        dialog = board.page.get_by_role("dialog")
+        expect(dialog).to_contain_text("Your session has ended")
+        board.page.keyboard.press("Escape")
+        expect(dialog).to_be_visible()
+        expect(board.page.get_by_label("Username")).to_have_value(board.name)
+        board.page.get_by_label("Password").fill(PASSWORD)
+        board.page.get_by_role("button", name="Sign in").click()
+        expect(board.card(title)).to_contain_text("typed before")
+
+    def test_a_reload_keeps_the_session_and_signing_out_ends_it(self, board: Board) -> None:
+        title = unique("Reload")
+        board.add(title)
+        board.page.reload()
+        expect(board.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.page.get_by_role("button", name="Sign out").click()
+        expect(board.page.get_by_role("dialog")).to_be_visible()
+        expect(board.card(title)).to_have_count(0)
+
+    def test_a_slow_network_creates_no_task_twice(self, board: Board, colleague: Client) -> None:
+        def slow(route: Route) -> None:
+            board.page.wait_for_timeout(500)
+            route.continue_()
+
+        title = unique("Slow")
+        board.page.route("**/tasks", slow)
+        box = board.page.get_by_label("New task in Pending")
+        box.fill(title)
+        for _ in range(3):
+            box.press("Enter")
+        expect(board.card(title)).to_have_count(1)
+        expect(box).to_have_value("")
+        assert board.message.count() == 0
+
+    def test_a_lost_response_creates_no_task_twice(self, board: Board) -> None:
+        keys: list[str | None] = []
+
+        def lose_the_first(route: Route) -> None:
+            keys.append(route.request.headers.get("idempotency-key"))
+            response = route.fetch()
+            if len(keys) == 1:
+                route.abort()
+            else:
+                route.fulfill(response=response)
+
+        board.page.route("**/tasks", lose_the_first)
+        board.add(unique("Lost"))
+        assert len(keys) == 2
+        assert keys[0] == keys[1]
+
+    def test_a_lost_response_of_a_change_is_no_conflict(self, board: Board) -> None:
+        title, other = unique("Lost"), unique("Changed")
+        board.add(title)
+        form = board.edit(title)
+        tries: list[Request] = []
+
+        def lose_the_first(route: Route) -> None:
+            if route.request.method != "PATCH":
+                route.continue_()
+                return
+            tries.append(route.request)
+            response = route.fetch()
+            if len(tries) == 1:
+                route.abort()
+            else:
+                route.fulfill(response=response)
+
+        board.page.route("**/tasks/*", lose_the_first)
+        form.get_by_label("Title").fill(other)
+        board.save()
+        expect(board.card(other)).to_be_visible()
+        assert len(tries) == 2
+
+    def test_a_failing_server_loses_nothing_that_was_typed(self, board: Board) -> None:
+        title = unique("Failing")
+        board.add(title)
+
+        def fail(route: Route) -> None:
+            route.fulfill(status=500, body="<h1>no problem document</h1>")
+
+        board.page.route("**/tasks*/**", fail)
+        form = board.edit(title)
+        form.get_by_label("Description").fill("still here")
+        board.save()
+        expect(board.message).to_contain_text("status 500")
+        expect(form.get_by_label("Description")).to_have_value("still here")
+        board.page.unroute("**/tasks*/**")
+        board.save()
+        expect(board.card(title)).to_contain_text("still here")
+
+    def test_a_move_that_fails_is_taken_back(self, board: Board) -> None:
+        title = unique("Stay")
+        board.add(title)
+        board.page.route("**/tasks/*", lambda route: route.fulfill(status=500, body=""))
+        board.page.get_by_label(f"Move to In progress: {title}").click()
+        expect(board.notices).to_contain_text("was not moved")
+        expect(board.column("Pending").get_by_text(title)).to_be_visible()
+
+    def test_a_list_that_cannot_be_read_is_said_and_read_later(self, board: Board, colleague: Client) -> None:
+        title = unique("Later")
+        shown = board.add(unique("Shown"))
+        board.page.route("**/tasks?**", lambda route: route.fulfill(status=500, body=""))
+        colleague.create(title)
+        board.page.evaluate("dispatchEvent(new Event('online'))")
+        status = board.page.get_by_role("status").first
+        expect(status).to_contain_text("Not up to date")
+        expect(shown).to_be_visible()
+        board.page.unroute("**/tasks?**")
+        expect(board.card(title)).to_be_visible(timeout=2 * WHEN_OTHERS_WRITE)
+        expect(status).to_be_empty()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_it(open_board: Callable[..., Board], scheme: str) -> None:
+    board = open_board(color_scheme=scheme)
+    seen: list[str] = []
+
+    def look() -> None:
+        results = Axe().run(board.page)
+        seen.append(results.generate_report() if results.violations_count else "")
+
+    look()
+    board.sign_up()
+    board.add(unique("Look"))
+    title = unique("Look")
+    board.add(title)
+    look()
+    board.page.get_by_text("Keys", exact=True).click()
+    board.page.get_by_label(f"Delete: {title}").click()
+    board.page.get_by_label("New task in Pending").press("Enter")
+    board.page.get_by_label("Edit: ").first.click()
+    look()
+    board.page.set_viewport_size({"width": 360, "height": 740})
+    look()
+    assert seen == [""] * 4
+    # Nothing is wider than a phone.
+    assert board.page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_it_works_under_a_stage(open_board: Callable[..., Board], staged: str) -> None:
+    for url in (staged, f"{staged}/"):
+        board = open_board(url).sign_up()
+        title = unique("Stage")
+        board.add(title)
+        assert board.page.get_by_role("link", name="API").evaluate("link => link.href") == f"{staged}/docs"
+        board.page.get_by_label(f"Move to In progress: {title}").click()
+        expect(board.column("In progress").get_by_text(title)).to_be_visible()
+
+
+def test_a_phone_moves_tasks_without_dragging(open_board: Callable[..., Board]) -> None:
+    board = open_board(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).sign_up()
+    title = unique("Phone")
+    board.add(title)
+    board.page.get_by_label(f"Move to In progress: {title}").tap()
+    expect(board.column("In progress").get_by_text(title)).to_be_visible()
