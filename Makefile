@@ -18,7 +18,7 @@ AT_ONCE := -n auto --maxprocesses 4
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sam-local migrate unit component test test-all bench lint format types validate openapi lock clean build-SharedLayer build-CompiledLayerArm64 \
+.PHONY: help install run sam-local migrate unit component test test-all bench lint format types validate openapi endpoint lock clean build-SharedLayer build-CompiledLayerArm64 \
 	build-CompiledLayerX86
 
 help: ## List these commands
@@ -84,6 +84,9 @@ $(CHECKOV)/.installed: requirements/checkov.txt $(INSTALLED)
 
 openapi: $(INSTALLED) ## Write functions/api_docs/openapi.json anew, after a change of a route
 	@$(BIN)/python -m openapi
+
+endpoint: $(INSTALLED) ## Write a new endpoint: NAME=get_task_title ROUTE="GET /tasks/{task_id}/title"
+	@$(BIN)/python -m scaffold "$(NAME)" "$(ROUTE)"
 
 lock: $(INSTALLED) ## Pin the dependencies of pyproject.toml; UPGRADE=--upgrade takes newer ones
 	@$(LOCK) $(UPGRADE) pyproject.toml --group dev --override requirements/overrides.txt --output-file requirements/dev.txt

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from local.template import load_template
+from local.template import Template, load_template
 from openapi.document import build_document
 
 DOCUMENT = Path("functions/api_docs/openapi.json")
@@ -20,12 +20,20 @@ def main() -> None:
     check = parser.parse_args().check
     template = load_template(Path("template.yaml"), {})
     path = template.root / DOCUMENT
-    document = json.dumps(build_document(template), indent=2, ensure_ascii=False) + "\n"
     if not check:
-        path.write_text(document, encoding="utf-8")
-        print(f"wrote {DOCUMENT}")
-    elif not path.exists() or path.read_text("utf-8") != document:
+        write_document(template)
+    elif not path.exists() or path.read_text("utf-8") != _text(template):
         sys.exit(f"{DOCUMENT} is stale: run 'make openapi' and commit it")
+
+
+def write_document(template: Template) -> None:
+    """Write the document of a template's API beside it."""
+    (template.root / DOCUMENT).write_text(_text(template), encoding="utf-8")
+    print(f"wrote {DOCUMENT}")
+
+
+def _text(template: Template) -> str:
+    return json.dumps(build_document(template), indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from local.backends.environment import ENVIRONMENT
 from local.template import Template
 from openapi.schemas import Schemas
 from shared.api.endpoint import Declaration, Endpoint, Returns
+from shared.api.idempotency import KEY_PATTERN
 from shared.api.models import Body, Form, Query
 from shared.api.problems import (
     HEADERS,
@@ -47,16 +48,24 @@ _HEADERS = {
     "Idempotency-Replayed": "`true` when an earlier request with this key created the task.",
     "Link": 'The next page as `<URL>; rel="next"`, while there is one (RFC 8288).',
     "Location": "The URL of the new task.",
+    "Pragma": "`no-cache`, for caches that know no other word.",
     "Retry-After": "Seconds after which to try again.",
     "WWW-Authenticate": "`Bearer`.",
+    "x-request-id": "The request's id, which the logs have too.",
     "X-Cache": "`hit` when the page came from the cache, `miss` when it is there now, `off` without a cache.",
 }
 _REQUEST_HEADERS = {
-    "Idempotency-Key": "A key of your own, such as a UUID, to repeat this request safely with.",
-    "If-Match": "Act only if the task still has one of these entity tags; `*` is any.",
-    "If-None-Match": "Answer 304 if what would be returned still has one of these entity tags.",
+    "Idempotency-Key": (
+        "A key of your own, such as a UUID, to repeat this request safely with.",
+        {"type": "string", "pattern": KEY_PATTERN},
+    ),
+    "If-Match": ("Act only if the task still has one of these entity tags; `*` is any.", {"type": "string"}),
+    "If-None-Match": (
+        "Answer 304 if what would be returned still has one of these entity tags.",
+        {"type": "string"},
+    ),
 }
-_PATH_PARAMETERS = {"task_id": "The id of the task."}
+_PATH_PARAMETERS = {"task_id": "The id of the task."}  # UUIDs
 
 # What API Gateway can answer any request with: the status, and the template's gateway response with the text.
 _GATEWAY_RESPONSES = {
@@ -64,8 +73,11 @@ _GATEWAY_RESPONSES = {
     HTTPStatus.UNAUTHORIZED: "UNAUTHORIZED",
     HTTPStatus.TOO_MANY_REQUESTS: "THROTTLED",
     HTTPStatus.INTERNAL_SERVER_ERROR: "DEFAULT_5XX",
+    HTTPStatus.GATEWAY_TIMEOUT: "INTEGRATION_TIMEOUT",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "REQUEST_TOO_LARGE",
 }
 _PROBLEM_HEADERS = {
+    HTTPStatus.UNAUTHORIZED: ["WWW-Authenticate"],
     HTTPStatus.TOO_MANY_REQUESTS: ["Retry-After"],
     **{status: list(headers) for status, headers in HEADERS.items()},
 }
@@ -105,6 +117,9 @@ def build_document(template: Template) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas.components,
+            "headers": {
+                name: {"description": text, "schema": {"type": "string"}} for name, text in _HEADERS.items()
+            },
             "responses": {_name(status): response for status, response in sorted(shared.items())},
             "securitySchemes": {
                 "password": {
@@ -185,24 +200,28 @@ def _describe(
         schema = {"schema": schemas.reference(declared.takes)}
         content = dict.fromkeys(declared.takes.media_types, schema)
         described["requestBody"] = {"content": content, "required": True}
-    responses = {
+    responses: dict[HTTPStatus, dict[str, Any]] = {
         status: {"$ref": f"#/components/responses/{_name(status)}"}
         for status in shared
         if not (operation.is_public and status == HTTPStatus.UNAUTHORIZED)
+        and ("requestBody" in described or status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     }
     responses |= {returned.status: _success(returned, schemas) for returned in declared.returns}
     responses |= _problems(declared, schemas)
+    if operation.is_public and HTTPStatus.UNAUTHORIZED in responses:
+        # API Gateway lets no function answer with it.
+        del responses[HTTPStatus.UNAUTHORIZED]["headers"]["WWW-Authenticate"]
     described["responses"] = {str(int(status)): responses[status] for status in sorted(responses)}
     return described
 
 
 def _parameters(operation: Operation, schemas: Schemas) -> Iterator[dict[str, Any]]:
     for name in re.findall(r"{(\w+)}", operation.path):
-        schema = {"type": "string", "format": "uuid"}
+        schema = {"type": "string"} | ({"format": "uuid"} if name in _PATH_PARAMETERS else {})
         yield {
             "name": name,
             "in": "path",
-            "description": _PATH_PARAMETERS[name],
+            "description": _PATH_PARAMETERS.get(name, f"The {name.replace('_', ' ')}."),
             "required": True,
             "schema": schema,
         }
@@ -211,14 +230,12 @@ def _parameters(operation: Operation, schemas: Schemas) -> Iterator[dict[str, An
         for name, schema in schemas.take_properties(takes).items():
             yield {"name": name, "in": "query", "description": schema.pop("description"), "schema": schema}
     for name in operation.declared.headers:
-        description = _REQUEST_HEADERS[name]
-        yield {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+        description, header_schema = _REQUEST_HEADERS[name]
+        yield {"name": name, "in": "header", "description": description, "schema": header_schema}
 
 
 def _success(returned: Returns, schemas: Schemas) -> dict[str, Any]:
-    response: dict[str, Any] = {"description": returned.description}
-    if returned.headers:
-        response["headers"] = _headers(returned.headers)
+    response = {"description": returned.description, "headers": _headers(returned.headers)}
     if returned.document:
         response["content"] = {JSON: {"schema": schemas.reference(returned.document)}}
     return response
@@ -254,18 +271,16 @@ def _example(takes: Any) -> dict[str, Any]:
 
 
 def _problem(schemas: Schemas, status: HTTPStatus, examples: dict[str, Any]) -> dict[str, Any]:
-    response: dict[str, Any] = {"description": phrase(status)}
-    if headers := _PROBLEM_HEADERS.get(status):
-        response["headers"] = _headers(headers)
     content = {
         "schema": schemas.reference(Problem),
         "examples": {name: {"value": problem} for name, problem in examples.items()},
     }
-    return {**response, "content": {MEDIA_TYPE: content}}
+    headers = _headers(_PROBLEM_HEADERS.get(status, []))
+    return {"description": phrase(status), "headers": headers, "content": {MEDIA_TYPE: content}}
 
 
 def _headers(names: Iterable[str]) -> dict[str, Any]:
-    return {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in names}
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in [*names, "x-request-id"]}
 
 
 def _name(status: HTTPStatus) -> str:

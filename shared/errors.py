@@ -81,8 +81,8 @@ class InvalidToken(DomainError):
     """The token is forged, expired or not a token at all."""
 
 
-class UnknownKey(InvalidToken):
-    """The token is signed with a key that is not known, or not yet."""
+class UncertainToken(InvalidToken):
+    """The token may be good in a moment: its key is not known yet, or the clock that it is from is ahead."""
 
 
 class Contention(DomainError):

@@ -59,11 +59,6 @@ class Function:
         """Whether Lambda calls it with what it reads from a stream or a queue."""
         return any(event["Type"] in {"DynamoDB", "SQS"} for event in self._events)
 
-    def authorizes(self, template: Mapping[str, Any]) -> bool:
-        """Whether an API asks it for each token."""
-        apis = [each for each in template["Resources"].values() if each["Type"] == "AWS::Serverless::Api"]
-        return any(f"{self.logical_id}.Arn" in str(api["Properties"].get("Auth")) for api in apis)
-
     @property
     def _events(self) -> list[Any]:
         return list(self.properties.get("Events", {}).values())

@@ -13,7 +13,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.errors import InvalidToken, SessionEnded, UnknownKey
+from shared.errors import InvalidToken, SessionEnded, UncertainToken
 from shared.users.sessions import Sessions
 from shared.users.tokens import TokenSigner
 
@@ -31,8 +31,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
             raise InvalidToken("not a bearer token")
         claims = tokens.verify(token.strip())
         sessions.check(claims)
-    except UnknownKey as error:
-        # No policy, which API Gateway would keep for minutes: the key may be new. This text is a 401 to it.
+    except UncertainToken as error:
+        # No policy, which API Gateway would keep for minutes. This text is a 401 to it.
         logger.info("token refused", reason=str(error))
         raise Exception("Unauthorized") from None
     except (InvalidToken, SessionEnded) as error:
@@ -44,7 +44,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
         "policyDocument": _policy(
             "Allow", event["methodArn"], Condition={"DateLessThan": {"aws:CurrentTime": expiry}}
         ),
-        "context": {"user_id": claims.user_id, "username": claims.username},
+        "context": {"user_id": claims.user_id, "username": claims.username, "session": claims.session},
     }
 
 

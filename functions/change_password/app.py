@@ -22,6 +22,7 @@ users = UserStore()
 )
 def handler(request: Request, change: PasswordChange) -> Response:
     """Change your password. Tokens from before are refused, within five minutes at the latest."""
-    users.change_password(request.claims["username"], change.current_password, change.new_password)
+    username = request.claims["username"]
+    users.change_password(username, request.session, change.current_password, change.new_password)
     count("PasswordChanged")
     return Response(HTTPStatus.NO_CONTENT)

@@ -20,4 +20,4 @@ users = UserStore()
 )
 def handler(request: Request) -> Response:
     """Read the account of the signed-in user."""
-    return json_response(user_document(users.get(request.claims["username"])))
+    return json_response(user_document(users.get(request.claims["username"], request.session)))

@@ -21,7 +21,9 @@ pages = TaskPages()
     headers=["If-None-Match"],
     returns=[
         Returns(HTTPStatus.OK, "A page of tasks.", list[TaskDocument], headers=["ETag", "Link", "X-Cache"]),
-        Returns(HTTPStatus.NOT_MODIFIED, "The page is the one that you have.", headers=["ETag", "Link"]),
+        Returns(
+            HTTPStatus.NOT_MODIFIED, "The page is the one that you have.", headers=["ETag", "Link", "X-Cache"]
+        ),
     ],
 )
 def handler(request: Request, query: TaskListQuery) -> Response:

@@ -14,6 +14,9 @@ from shared.users.document import TokenDocument, token_document
 from shared.users.store import UserStore
 from shared.users.tokens import TokenSigner
 
+UNCACHED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+"""RFC 6749, section 5.1."""
+
 users = UserStore()
 tokens = TokenSigner()
 
@@ -22,14 +25,12 @@ tokens = TokenSigner()
     "Sign in",
     tag="Users",
     takes=LoginForm,
-    returns=[Returns(HTTPStatus.OK, "An access token.", TokenDocument, headers=["Cache-Control"])],
+    returns=[Returns(HTTPStatus.OK, "An access token.", TokenDocument, headers=list(UNCACHED))],
     errors=[BadCredentials(), UnsupportedGrant()],
     extend_problem=with_oauth_error,
 )
 def handler(request: Request, form: LoginForm) -> Response:  # noqa: ARG001 (every endpoint takes a request)
     """Exchange a username and a password for a token to send as `Authorization: Bearer <token>`."""
-    if form.grant_type != "password":
-        raise UnsupportedGrant
     try:
         user = users.sign_in(form.username, form.password)
     except BadCredentials:
@@ -38,4 +39,4 @@ def handler(request: Request, form: LoginForm) -> Response:  # noqa: ARG001 (eve
     count("SignedIn")
     lifetime = int(os.environ["TOKEN_LIFETIME"])
     token = tokens.issue(user, lifetime=lifetime)
-    return json_response(token_document(token, expires_in=lifetime), headers={"Cache-Control": "no-store"})
+    return json_response(token_document(token, expires_in=lifetime), headers=UNCACHED)

@@ -11,6 +11,7 @@ from shared.api.problems import InvalidRequest
 from shared.api.request import Request
 
 HEADER = "Idempotency-Key"
+KEY_PATTERN = "^[!-~]{1,255}$"
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -20,7 +21,7 @@ def idempotency_key(request: Request) -> str | None:
         InvalidRequest: it is too long, or has other characters than visible ones of ASCII.
     """
     key = request.header(HEADER)
-    if key is not None and not re.fullmatch(r"[!-~]{1,255}", key):
+    if key is not None and not re.fullmatch(KEY_PATTERN, key):
         message = "Use 1 to 255 visible ASCII characters, such as a UUID"
         raise InvalidRequest([{"field": HEADER, "message": message}])
     return key

@@ -40,7 +40,6 @@ UNAVAILABLE = (
     "If you were writing, check whether the change was applied before you retry."
 )
 HEADERS = {
-    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
 }
 """Headers that responses of a status have."""
@@ -87,7 +86,7 @@ class UnsupportedMediaType(Exception):
     """The body is sent as something that the endpoint does not take."""
 
     def __init__(self, media_types: Sequence[str]) -> None:
-        super().__init__(f"Send the body as {' or '.join(media_types)}.")
+        super().__init__(f"Send the body as {' or '.join(media_types)}, in UTF-8.")
 
 
 def status_of(error: Exception) -> HTTPStatus:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
@@ -37,7 +38,7 @@ class Request:
 
     @property
     def claims(self) -> Mapping[str, str]:
-        """What the authorizer passed on: `user_id` and `username`; empty on a public route."""
+        """What the authorizer passed on: `user_id`, `username` and `session`; empty on a public route."""
         return self._context.get("authorizer") or {}
 
     @property
@@ -48,6 +49,15 @@ class Request:
             KeyError: the route is public.
         """
         return self.claims["user_id"]
+
+    @property
+    def session(self) -> str:
+        """The session of the signed-in user: see `shared.users.sessions`.
+
+        Raises:
+            KeyError: the route is public.
+        """
+        return self.claims["session"]
 
     @property
     def method(self) -> str:
@@ -102,7 +112,11 @@ class Request:
             InvalidRequest: it is no form.
             UnsupportedMediaType: it is sent as something else.
         """
-        return _values(parse_qs(self._text([FORM]), keep_blank_values=True))
+        text = self._text([FORM])
+        try:
+            return _values(parse_qs(text, errors="strict"))  # without blank values (RFC 6749, section 3.2)
+        except ValueError as error:
+            raise InvalidRequest.of_body("send it in UTF-8") from error
 
     def json(self, media_types: Sequence[str] = (JSON,)) -> Any:
         """Read the body as JSON.
@@ -123,12 +137,13 @@ class Request:
             raise InvalidRequest.of_body("not valid JSON: too large a number, or too deep") from error
 
     def _text(self, media_types: Sequence[str]) -> str:
+        given, _, parameters = self._headers.get("content-type", media_types[0]).lower().partition(";")
+        charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters)
+        if given.strip() not in media_types or (charset and charset[1] not in {"utf-8", "utf8"}):
+            raise UnsupportedMediaType(media_types)
         body = self._event.get("body") or ""
         if not body:
             raise InvalidRequest.of_body("Field required")
-        given = self._headers.get("content-type", media_types[0]).partition(";")[0].strip().lower()
-        if given not in media_types:
-            raise UnsupportedMediaType(media_types)
         if not self._event.get("isBase64Encoded"):
             return str(body)
         try:

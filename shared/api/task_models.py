@@ -26,7 +26,7 @@ def _checked(cursor: str) -> str:
 
 
 def _as_list(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
+    return list(dict.fromkeys(value)) if isinstance(value, list) else [value]
 
 
 Title = Annotated[

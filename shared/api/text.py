@@ -10,7 +10,7 @@ import unicodedata
 _LINE_BREAKS_AND_TABS = "\t\n\r"
 # Letters and symbols that show nothing, besides the categories of separators, controls and marks.
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
-_INVISIBLE = {"Cc", "Cf", "Cn", "Co", "Cs", "Me", "Mn", "Zl", "Zp", "Zs"}
+_INVISIBLE = {"Cc", "Cf", "Cs", "Me", "Mn", "Zl", "Zp", "Zs"}
 
 
 def composed(text: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from shared.api.models import Body, Composed, Form
 from shared.api.text import one_line
+from shared.errors import UnsupportedGrant
 
 Password = Annotated[str, StringConstraints(min_length=1, max_length=1024), Composed]
 NewPassword = Annotated[
@@ -39,6 +40,14 @@ class LoginForm(Form):
     grant_type: str = Field(
         "password", description="The only grant there is.", json_schema_extra={"enum": ["password"]}
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_known_grant(cls, form: Any) -> Any:
+        # First of all, because forms of other grants have other fields.
+        if form.get("grant_type", "password") != "password":
+            raise UnsupportedGrant
+        return form
 
 
 class PasswordChange(Body):

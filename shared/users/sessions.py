@@ -1,9 +1,10 @@
-"""Whether a token is still its user's: until the password changes, and while the user is there."""
+"""Sessions: a token is its user's until the password changes, and while the user is there."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from shared.aws import dynamodb_client
 from shared.errors import SessionEnded
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from shared.users.tokens import Claims
+
+
+def session_of(item: Mapping[str, Any]) -> str:
+    """Find the id of a user's sessions: at first the user's own, and a new one with each new password."""
+    return str(item.get("session", item["id"])["S"])
 
 
 class Sessions:
@@ -28,8 +34,6 @@ class Sessions:
             SessionEnded: the user is gone, or has changed the password since the token was issued.
         """
         key = {"username": {"S": claims.username.lower()}}
-        item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})
-        # Another user may have taken the name since.
-        is_same = item.get("id", {}).get("S") == claims.user_id
-        if not is_same or claims.issued_at < float(item.get("sessions_begin", {}).get("N", 0)):
+        item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        if item is None or session_of(item) != claims.session:
             raise SessionEnded

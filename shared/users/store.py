@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shared.aws import dynamodb_client
 from shared.errors import BadCredentials, Contention, SessionEnded, UsernameTaken, WrongPassword
 from shared.users import passwords
+from shared.users.sessions import session_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,6 +31,8 @@ class User:
     username: str
     """As its owner wrote it; names that differ only in case are one name."""
     created_at: int
+    session: str
+    """The id of the sessions that begin now: see `shared.users.sessions`."""
 
 
 class UserStore:
@@ -45,7 +48,8 @@ class UserStore:
         Raises:
             UsernameTaken: the name exists, in whatever case.
         """
-        user = User(id=str(uuid.uuid4()), username=username, created_at=int(time.time()))
+        id_ = str(uuid.uuid4())
+        user = User(id=id_, username=username, created_at=int(time.time()), session=id_)
         try:
             self._client.put_item(
                 TableName=self._table,
@@ -64,23 +68,23 @@ class UserStore:
             raise UsernameTaken(username) from error
         return user
 
-    def get(self, username: str) -> User:
-        """Read a user.
+    def get(self, username: str, session: str) -> User:
+        """Read the user of a session.
 
         Raises:
-            SessionEnded: there is none, any more.
+            SessionEnded: the user is gone, or has changed the password.
         """
-        return _user(self._item(username))
+        return _user(self._item(username, session))
 
-    def change_password(self, username: str, current: str, new: str) -> None:
-        """Replace a password; tokens that were issued before are refused from now on.
+    def change_password(self, username: str, session: str, current: str, new: str) -> None:
+        """Replace the password of a session's user, and end all sessions.
 
         Raises:
             WrongPassword: `current` is not the password.
-            SessionEnded: there is no such user, any more.
+            SessionEnded: the user is gone, or has changed the password.
             Contention: the password was changed at the same time.
         """
-        old_hash = self._item(username)["password_hash"]["S"]
+        old_hash = self._item(username, session)["password_hash"]["S"]
         is_right, _ = passwords.verify(current, old_hash)
         if not is_right:
             raise WrongPassword
@@ -88,13 +92,14 @@ class UserStore:
             self._client.update_item(
                 TableName=self._table,
                 Key=_key(username),
-                UpdateExpression="SET password_hash = :new, sessions_begin = :now",
+                UpdateExpression="SET password_hash = :new, #session = :session",
                 # The second half lets botocore repeat the call after a lost response.
                 ConditionExpression="password_hash = :old OR password_hash = :new",
+                ExpressionAttributeNames={"#session": "session"},  # a reserved word
                 ExpressionAttributeValues={
                     ":old": {"S": old_hash},
                     ":new": {"S": passwords.hash_password(new)},
-                    ":now": {"N": f"{time.time():.6f}"},
+                    ":session": {"S": str(uuid.uuid4())},
                 },
             )
         except self._client.exceptions.ConditionalCheckFailedException as error:
@@ -122,9 +127,9 @@ class UserStore:
         found = self._client.get_item(TableName=self._table, Key=_key(username), ConsistentRead=True)
         return found.get("Item")
 
-    def _item(self, username: str) -> Item:
+    def _item(self, username: str, session: str) -> Item:
         item = self._find(username)
-        if item is None:
+        if item is None or session_of(item) != session:
             raise SessionEnded
         return item
 
@@ -143,7 +148,8 @@ class UserStore:
 
 
 def _key(username: str) -> dict[str, AttributeValueTypeDef]:
-    return {"username": {"S": username.lower()}}
+    # Lower case of ASCII alone: of other characters some become letters of a name that is not this one.
+    return {"username": {"S": username.lower() if username.isascii() else username}}
 
 
 def _user(item: Item) -> User:
@@ -151,4 +157,5 @@ def _user(item: Item) -> User:
         id=item["id"]["S"],
         username=item["display_name"]["S"],
         created_at=int(item["created_at"]["N"]),
+        session=session_of(item),
     )

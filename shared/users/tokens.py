@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import jwt
 
-from shared.errors import InvalidToken, UnknownKey
+from shared.errors import InvalidToken, UncertainToken
 from shared.users.store import User
 from shared.users.token_keys import TokenKeys
 
@@ -24,8 +24,8 @@ class Claims:
 
     user_id: str
     username: str
-    issued_at: float
-    """Unix time in seconds, with a fraction."""
+    session: str
+    """Which of the user's sessions it is of: see `shared.users.sessions`."""
     expires_at: int
     """Unix time in seconds."""
 
@@ -41,6 +41,7 @@ class TokenSigner:
         now = time.time()
         claims = {
             "sub": user.id,
+            "sid": user.session,
             "username": user.username,
             "iat": now,
             "exp": int(now) + lifetime,
@@ -54,7 +55,7 @@ class TokenSigner:
         """Check a token's signature, time, issuer and audience.
 
         Raises:
-            UnknownKey: it is signed with a key that is not known, or not yet.
+            UncertainToken: it may be good in a moment: its key is not known yet, or its clock is ahead.
             InvalidToken: any of them is wrong, or the text is no token.
         """
         try:
@@ -63,7 +64,7 @@ class TokenSigner:
                 raise InvalidToken("names no key")
             key = self._keys.find(key_id)
             if key is None:
-                raise UnknownKey("signed with an unknown key")
+                raise UncertainToken("signed with an unknown key")
             claims = jwt.decode(
                 token,
                 key.secret,
@@ -73,11 +74,13 @@ class TokenSigner:
                 leeway=_LEEWAY,
                 options={"require": ["sub", "username", "iat", "exp", "iss", "aud"]},
             )
+        except jwt.ImmatureSignatureError as error:
+            raise UncertainToken(str(error)) from error
         except jwt.InvalidTokenError as error:
             raise InvalidToken(str(error)) from error
         return Claims(
             user_id=claims["sub"],
             username=claims["username"],
-            issued_at=float(claims["iat"]),
+            session=claims.get("sid", claims["sub"]),
             expires_at=claims["exp"],
         )

@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError
 
 from shared.users.store import User, UserStore
+from shared.users.token_keys import TokenKeys
 from shared.users.tokens import TokenSigner
 from tests.handlers import LambdaContext, event, load_function
 
@@ -38,7 +39,7 @@ def test_a_valid_token_opens_the_whole_stage_until_it_expires(invoke: Invoke, ad
     token = TokenSigner().issue(ada, lifetime=60)
     answer = invoke("authorize", authorizationToken=f"Bearer {token}")
     assert answer["principalId"] == ada.id
-    assert answer["context"] == {"user_id": ada.id, "username": "ada"}
+    assert answer["context"] == {"user_id": ada.id, "username": "ada", "session": ada.session}
     assert statement(answer)["Effect"] == "Allow"
     assert statement(answer)["Resource"] == "arn:aws:execute-api:us-east-1:123456789012:1234567890/v1/*"
     expiry = datetime.fromisoformat(statement(answer)["Condition"]["DateLessThan"]["aws:CurrentTime"])
@@ -80,9 +81,26 @@ def test_tokens_from_before_the_password_changed_are_denied(
 ) -> None:
     before = TokenSigner().issue(ada, lifetime=60)
     assert effect(invoke, before) == "Allow"
-    users.change_password("ada", "correct horse", "another horse")
+    users.change_password("ada", ada.session, "correct horse", "another horse")
     assert effect(invoke, before) == "Deny"
-    assert effect(invoke, TokenSigner().issue(ada, lifetime=60)) == "Allow"
+    now = users.sign_in("ada", "another horse")
+    assert effect(invoke, TokenSigner().issue(now, lifetime=60)) == "Allow"
+
+
+def test_a_sign_in_that_the_change_of_the_password_overtook_is_denied(
+    invoke: Invoke, users: UserStore, ada: User
+) -> None:
+    before = users.sign_in("ada", "correct horse")
+    users.change_password("ada", ada.session, "correct horse", "another horse")
+    assert effect(invoke, TokenSigner().issue(before, lifetime=60)) == "Deny"
+
+
+def test_a_token_from_before_there_were_sessions_is_one_of_the_first(invoke: Invoke, ada: User) -> None:
+    claims = jwt.decode(TokenSigner().issue(ada, lifetime=60), options={"verify_signature": False})
+    del claims["sid"]
+    key = TokenKeys().current()
+    token = jwt.encode(claims, key.secret, algorithm="HS256", headers={"kid": key.id})
+    assert effect(invoke, token) == "Allow"
 
 
 def test_a_user_who_is_gone_is_denied(invoke: Invoke, ada: User) -> None:
@@ -97,6 +115,18 @@ def test_clocks_may_differ_by_seconds(invoke: Invoke, monkeypatch: pytest.Monkey
         patch.setattr("shared.users.tokens.time.time", lambda: ahead)
         token = TokenSigner().issue(ada, lifetime=60)
     assert effect(invoke, token) == "Allow"
+
+
+def test_a_token_of_a_clock_that_is_ahead_is_no_denial(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, ada: User
+) -> None:
+    """In a moment it is good, and a denial would be kept for minutes."""
+    ahead = time.time() + 8
+    with monkeypatch.context() as patch:
+        patch.setattr("shared.users.tokens.time.time", lambda: ahead)
+        token = TokenSigner().issue(ada, lifetime=60)
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        effect(invoke, token)
 
 
 def test_an_unknown_key_is_no_denial_because_it_may_be_new(invoke: Invoke) -> None:

@@ -123,9 +123,11 @@ def with_a_task(function: str, status: int, *bodies: dict[str, Any]) -> Scenario
 
 def with_a_user(function: str, status: int) -> Scenario:
     def scenario(called: set[Permission]) -> None:
-        invoke("create_user")
+        user_id = json.loads(invoke("create_user")["body"])["id"]
         called.clear()
-        assert invoke(function)["statusCode"] == status
+        context = event(function)["requestContext"]
+        context["authorizer"]["session"] = user_id  # the first session's id
+        assert invoke(function, requestContext=context)["statusCode"] == status
 
     return scenario
 

@@ -16,7 +16,12 @@ from shared.users.token_keys import TokenKeys
 from shared.users.tokens import TokenSigner
 
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
-ADA = User(id="0b8c6d52-21c3-4f0e-8a55-6f1d2e7b9c34", username="ada", created_at=0)
+ADA = User(
+    id="0b8c6d52-21c3-4f0e-8a55-6f1d2e7b9c34",
+    username="ada",
+    created_at=0,
+    session="0b8c6d52-21c3-4f0e-8a55-6f1d2e7b9c34",
+)
 
 
 class Clock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -112,16 +112,43 @@ def test_a_repeated_call_after_a_lost_response_is_no_conflict(store: UserStore, 
 def test_a_password_can_be_changed(store: UserStore, dynamodb: Any) -> None:
     created = store.create("Ada", "correct horse")
     with pytest.raises(WrongPassword):
-        store.change_password("ada", "wrong horse", "another horse")
-    store.change_password("ada", "correct horse", "another horse")
-    assert store.sign_in("ada", "another horse") == created
+        store.change_password("ada", created.session, "wrong horse", "another horse")
+    store.change_password("ada", created.session, "correct horse", "another horse")
+    signed_in = store.sign_in("ada", "another horse")
+    assert replace(signed_in, session=created.session) == created
     with pytest.raises(BadCredentials):
         store.sign_in("ada", "correct horse")
-    assert float(item(dynamodb, "ada")["sessions_begin"]["N"]) == pytest.approx(time.time(), abs=60)
+
+
+def test_a_new_password_ends_the_sessions_before(store: UserStore) -> None:
+    before = store.create("ada", "correct horse").session
+    store.change_password("ada", before, "correct horse", "another horse")
+    now = store.sign_in("ada", "another horse").session
+    assert store.get("ada", now).username == "ada"
+    with pytest.raises(SessionEnded):
+        store.get("ada", before)
+    with pytest.raises(SessionEnded):
+        store.change_password("ada", before, "another horse", "third horse")
+
+
+def test_a_session_is_not_inherited_with_the_name(store: UserStore, dynamodb: Any) -> None:
+    before = store.create("ada", "correct horse").session
+    dynamodb.delete_item(TableName="UsersTable", Key={"username": {"S": "ada"}})
+    store.create("ada", "correct horse")
+    with pytest.raises(SessionEnded):
+        store.get("ada", before)
+    with pytest.raises(SessionEnded):
+        store.change_password("ada", before, "correct horse", "another horse")
+
+
+def test_a_letter_that_only_looks_like_one_of_a_name_is_another(store: UserStore) -> None:
+    store.create("kate", "correct horse")
+    with pytest.raises(BadCredentials):
+        store.sign_in("\u212aate", "correct horse")  # the sign of Kelvin
 
 
 def test_a_change_that_botocore_repeats_is_no_conflict(store: UserStore, dynamodb: Any) -> None:
-    store.create("ada", "correct horse")
+    session = store.create("ada", "correct horse").session
     update = dynamodb.update_item
 
     def update_twice(**arguments: Any) -> Any:
@@ -129,27 +156,27 @@ def test_a_change_that_botocore_repeats_is_no_conflict(store: UserStore, dynamod
         return update(**arguments)
 
     dynamodb.update_item = update_twice
-    store.change_password("ada", "correct horse", "another horse")
+    store.change_password("ada", session, "correct horse", "another horse")
 
 
 def test_of_two_changes_at_once_one_is_refused(
     store: UserStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.create("ada", "correct horse")
+    session = store.create("ada", "correct horse").session
     verify = passwords.verify
 
     def verify_slowly(password: str, hashed: str) -> Any:
         monkeypatch.setattr(passwords, "verify", verify)
-        UserStore(dynamodb).change_password("ada", "correct horse", "their horse")
+        UserStore(dynamodb).change_password("ada", session, "correct horse", "their horse")
         return verify(password, hashed)
 
     monkeypatch.setattr(passwords, "verify", verify_slowly)
     with pytest.raises(Contention):
-        store.change_password("ada", "correct horse", "my horse")
+        store.change_password("ada", session, "correct horse", "my horse")
     store.sign_in("ada", "their horse")
 
 
 def test_a_user_who_is_gone_has_no_session(store: UserStore) -> None:
-    for ask in (store.get, lambda name: store.change_password(name, "x", "y")):
+    for ask in (store.get, lambda name, session: store.change_password(name, session, "x", "y")):
         with pytest.raises(SessionEnded):
-            ask("nobody")
+            ask("nobody", "any")

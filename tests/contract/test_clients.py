@@ -163,14 +163,22 @@ class TestOAuth:
             ({"username": "nobody", "password": "x"}, 401, "invalid_grant"),
             ({"username": "nobody"}, 422, "invalid_request"),
             ({"grant_type": "implicit", "username": "a", "password": "b"}, 400, "unsupported_grant_type"),
+            ({"grant_type": "client_credentials"}, 400, "unsupported_grant_type"),
+            ({"grant_type": "", "username": "nobody", "password": "x"}, 401, "invalid_grant"),
+            (b"username=nobody&password=%ff", 422, "invalid_request"),
         ],
     )
     def test_errors_have_names(self, anyone: Client, form: Any, status: int, error: str) -> None:
-        response = anyone("POST", "/auth/login", data=form)
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        response = anyone("POST", "/auth/login", data=form, headers=headers)
         assert response.status_code == status
         problem = response.json()
         assert problem["error"] == error
         assert problem["error_description"] == problem["detail"]
+
+    def test_a_token_is_not_kept_in_a_cache(self, anyone: Client, name: str) -> None:
+        response = anyone("POST", "/auth/login", data={"username": name, "password": PASSWORD})
+        assert (response.headers["Cache-Control"], response.headers["Pragma"]) == ("no-store", "no-cache")
 
     def test_another_media_type_is_an_invalid_request(self, anyone: Client) -> None:
         assert anyone("POST", "/auth/login", json={}).json()["error"] == "invalid_request"
@@ -208,6 +216,12 @@ class TestText:
         assert_problem(user("POST", "/tasks", json={"title": title}), 422, "title")
         path = f"/tasks/{user.create()['id']}"
         assert_problem(user("PATCH", path, json={"title": title}), 422, "title")
+
+    @pytest.mark.parametrize("character", ["\U0001fae8", "\U0001fae9", "\uf8ff"])
+    def test_a_sign_that_python_does_not_know_yet_is_visible(self, user: Client, character: str) -> None:
+        path = f"/tasks/{user.create()['id']}"
+        response = user("PATCH", path, json={"title": character})
+        assert response.status_code in {200, 409}  # of another run
 
     def test_a_title_is_one_however_it_is_composed(self, user: Client) -> None:
         title = unique("Caf\u00e9")
@@ -278,6 +292,18 @@ class TestHttp:
         response = user("PATCH", path, data='{"description": null}', headers=headers)
         assert response.json()["description"] is None
         assert_problem(user("POST", "/tasks", data='{"title": "x"}', headers=headers), 415)
+
+    @pytest.mark.parametrize(
+        ("content_type", "body"),
+        [
+            ("text/plain", b""),
+            ("application/json; charset=utf-16", '{"title": "x"}'.encode("utf-16")),
+            ('application/json; charset="ISO-8859-1"', b'{"title": "\xe9"}'),
+        ],
+    )
+    def test_what_is_no_json_in_utf_8_is_refused(self, user: Client, content_type: str, body: bytes) -> None:
+        response = user("POST", "/tasks", data=body, headers={"Content-Type": content_type})
+        assert response.status_code in {400, 415}  # API Gateway refuses what is not in UTF-8 at all
 
     def test_a_patch_that_changes_nothing_keeps_the_tag(self, user: Client) -> None:
         task = user.create()

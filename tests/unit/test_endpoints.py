@@ -50,7 +50,10 @@ def watched(template: Mapping[str, Any]) -> set[tuple[str, str]]:
 def lacks(function: Function, alarms: set[tuple[str, str]]) -> Iterator[str]:
     """Say what a function lacks, and what to do about it."""
     name = function.name
-    if not (ROOT / "functions" / name / "app.py").exists():
+    code = ROOT / "functions" / name / "app.py"
+    if code.exists() and "TODO" in code.read_text():
+        yield f"Write what functions/{name}/app.py is for: it has TODO where your words go."
+    if not code.exists():
         yield f"Write functions/{name}/app.py, the code of {function.logical_id}."
     if name not in EVENTS:
         yield f"Add events/{name}.json: an event as AWS will send it to {function.logical_id}."
@@ -79,11 +82,6 @@ def lacks(function: Function, alarms: set[tuple[str, str]]) -> Iterator[str]:
                 f"Anybody may call {route}. Take `Auth: {{Authorizer: NONE}}` away from it in template.yaml; "
                 f"if it is meant to be public, add {key} to PUBLIC in tests/expected.py."
             )
-    if (function.routes or function.authorizes(TEMPLATE)) and (
-        function.logical_id,
-        "Throttles",
-    ) not in alarms:
-        yield f"Add the metric Throttles of {function.logical_id} to ThrottlesAlarm in template.yaml."
     if function.is_polled_for and (function.logical_id, "Errors") not in alarms and name not in UNWATCHED:
         yield f"Add the metric Errors of {function.logical_id} to EventErrorsAlarm in template.yaml."
 
@@ -141,7 +139,6 @@ def test_what_a_new_endpoint_lacks_is_named() -> None:
         "Add ('POST', '/tasks/{task_id}/archive') to CONTRACT in tests/expected.py",
         "Add ('POST', '/tasks/{task_id}/archive') to SMOKE in tests/smoke.py",
         "Anybody may call POST /tasks/{task_id}/archive",
-        "Add the metric Throttles of ArchiveTaskFunction to ThrottlesAlarm in template.yaml",
     ]
     assert len(missing) == len(beginnings)
     for sentence, beginning in zip(missing, beginnings, strict=True):

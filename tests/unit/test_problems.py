@@ -8,8 +8,9 @@ from http import HTTPStatus
 import pytest
 
 from shared import errors
+from shared.api.oauth import with_oauth_error
 from shared.api.problems import InvalidRequest, problem_of, problem_response, status_of
-from shared.errors import DomainError, InvalidToken, UnknownKey
+from shared.errors import DomainError, InvalidToken, UncertainToken
 from tests.template import RESOURCES, of_type
 
 
@@ -21,7 +22,7 @@ def test_every_error_of_the_domain_has_a_status() -> None:
     without = {each for each in there if status_of(each.__new__(each)) == 500} - {
         DomainError,
         InvalidToken,
-        UnknownKey,
+        UncertainToken,
     }
     assert not without, f"give them statuses in shared/api/problems.py: {without}"
 
@@ -51,7 +52,7 @@ def test_the_gateway_says_the_same_of_what_nobody_foresaw() -> None:
     (api,) = of_type("AWS::Serverless::Api")
     response = RESOURCES[api]["Properties"]["GatewayResponses"]["DEFAULT_5XX"]
     text = response["ResponseTemplates"]["application/json"]
-    assert json.loads(text) == problem_of(KeyError())
+    assert json.loads(text) == with_oauth_error(problem_of(KeyError()), KeyError())
 
 
 def test_a_503_says_when_to_try_again() -> None:

@@ -1,0 +1,1 @@
+"""A new endpoint, written by `make endpoint` from what the project itself looks like."""
