@@ -18,8 +18,8 @@ AT_ONCE := -n auto --maxprocesses 4
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sam-local migrate unit component test test-all bench lint format types validate openapi endpoint lock clean build-SharedLayer build-CompiledLayerArm64 \
-	build-CompiledLayerX86
+.PHONY: help install run sam-local migrate unit component test test-all bench lint format types validate openapi endpoint pictures lock \
+	clean build-SharedLayer build-CompiledLayerArm64 build-CompiledLayerX86
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -87,6 +87,9 @@ openapi: $(INSTALLED) ## Write functions/api_docs/openapi.json anew, after a cha
 
 endpoint: $(INSTALLED) ## Write a new endpoint: NAME=get_task_title ROUTE="GET /tasks/{task_id}/title"
 	@$(BIN)/python -m scaffold "$(NAME)" "$(ROUTE)"
+
+pictures: $(INSTALLED) ## Draw the pictures of the README anew, after a change of the board or the terminal
+	@$(BIN)/python -m tests.pictures
 
 lock: $(INSTALLED) ## Pin the dependencies of pyproject.toml; UPGRADE=--upgrade takes newer ones
 	@$(LOCK) $(UPGRADE) pyproject.toml --group dev --override requirements/overrides.txt --output-file requirements/dev.txt

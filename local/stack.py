@@ -23,6 +23,14 @@ from local.errors import LocalStackError
 if TYPE_CHECKING:
     from local.log_entries import RequestLogEntry
 
+_WELCOME = """\
+  ready in {seconds:.1f} s. Ctrl-C stops it.
+
+  board      {url}/
+  docs       {url}/docs
+  to try     curl {url}/auth/create -H 'Content-Type: application/json' \\
+               -d '{{"username": "mary", "password": "correct horse battery"}}'
+"""
 _WATCH_INTERVAL = 0.5
 """Seconds between two looks at whether all is well."""
 
@@ -80,7 +88,7 @@ def serve(options: Options) -> None:
         from local.console import say
 
         ready.set()
-        say(f"  ready in {time.perf_counter() - started:.1f} s. Ctrl-C stops it.\n\n  {url}/docs\n")
+        say(_WELCOME.format(seconds=time.perf_counter() - started, url=url))
         _watch(stopped, parent, backends, options.template, modified)
         say("\nstopping; what is on its way is kept" if options.state else "\nstopping")
     if ready.is_set() and backends.has_failed:

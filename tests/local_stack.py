@@ -38,7 +38,7 @@ class Stack:
         self.lines: list[str] = []
         self._changed = threading.Condition()
         threading.Thread(target=self._collect, daemon=True).start()
-        self.url = self.wait_for(r"^\s+(http://\S+)/docs$")[1]
+        self.url = self.wait_for(r"^\s+docs\s+(http://\S+)/docs$")[1]
 
     def _collect(self) -> None:
         assert self.process.stdout is not None

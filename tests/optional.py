@@ -63,12 +63,14 @@ LAMBDA_PYTHON = Tool(
     "python3.13, which Lambda runs: see https://www.python.org/downloads", _find_lambda_python
 )
 NPX = Tool("npx: see https://nodejs.org", _first_of("npx"))
+CURL = Tool("curl: see https://curl.se", _first_of("curl"))
 
 needs_docker = pytest.mark.needs(DOCKER)
 needs_redis = pytest.mark.needs(REDIS)
 needs_chromium = pytest.mark.needs(CHROMIUM)
 needs_lambda_python = pytest.mark.needs(LAMBDA_PYTHON)
 needs_npx = pytest.mark.needs(NPX)
+needs_curl = pytest.mark.needs(CURL)
 
 
 def skip_without_its_tools(item: pytest.Item) -> None:

@@ -1,0 +1,48 @@
+"""What `make run` prints: a first request to paste, and the picture of it all in the README."""
+
+from __future__ import annotations
+
+import html
+import re
+import subprocess
+from collections.abc import Callable
+
+from tests.local_stack import Stack
+from tests.optional import needs_curl
+from tests.pictures import PICTURES, use
+
+VARYING = [
+    (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>"),
+    (r"^\d\d:\d\d:\d\d", "<time>"),
+    (r" +\d+ ms", " <ms>"),
+    (r"in \d+\.\d s", "in <s>"),
+    (r"(127\.0\.0\.1:)(?!3000)\d+", r"\1<port>"),
+    (r"\((redis-server|valkey-server|fakeredis)[^)]*\)", "(<redis>)"),
+]
+"""What differs from one run to the next, and from one machine to another."""
+
+
+def gist(lines: list[str]) -> list[str]:
+    """Lines without what varies; sorted, because deliveries overtake each other."""
+    for pattern, name in VARYING:
+        lines = [re.sub(pattern, name, line) for line in lines]
+    return sorted(line.strip() for line in lines if line.strip())
+
+
+def test_the_picture_of_the_terminal_is_true(start_stack: Callable[..., Stack]) -> None:
+    svg = (PICTURES / "terminal.svg").read_text("utf-8")
+    rows: dict[str, str] = {}
+    for y, text in re.findall(r'<text[^>]* y="([^"]*)"[^>]*clip-path[^>]*>([^<]*)</text>', svg):
+        rows[y] = rows.get(y, "") + html.unescape(text).replace("\N{NO-BREAK SPACE}", " ")
+    _, *drawn = rows.values()  # the first is the command
+    assert gist(drawn) == gist(use(start_stack("--no-state", "--no-metrics"))), "run `make pictures`"
+
+
+@needs_curl
+def test_the_first_request_can_be_pasted(start_stack: Callable[..., Stack]) -> None:
+    stack = start_stack("--no-state")
+    first = next(index for index, line in enumerate(stack.lines) if "to try" in line)
+    stack.wait_for(r"^\s+-d ")
+    command = "\n".join(stack.lines[first : first + 2]).replace("to try", "")
+    done = subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True, timeout=30)
+    assert '"username":"mary"' in done.stdout.replace(" ", "")

@@ -1,0 +1,95 @@
+"""The pictures of the README: `make pictures` draws them, and tests compare them with what is there now."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
+
+from tests.local_stack import ROOT, Client, Stack
+from tests.optional import CHROMIUM
+
+PICTURES = ROOT / "docs/pictures"
+TASKS = (
+    ("COMPLETED", "Book the venue", "Room for 40, with a projector."),
+    ("COMPLETED", "Ask the speakers", None),
+    ("IN_PROGRESS", "Order the catering", "Ask about allergies first."),
+    ("IN_PROGRESS", "Design the badges", None),
+    ("PENDING", "Send the invitations", "Everyone on the list, and the press."),
+    ("PENDING", "Test the microphones", None),
+    ("PENDING", "Print the programs", None),
+)
+_WIDTH = 124  # columns
+_FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+
+
+def use(stack: Stack) -> list[str]:
+    """Use a fresh stack as a newcomer would; returns what it printed, at the address of `make run`."""
+    anyone, who = Client(stack.url), {"username": "ada", "password": "correct horse battery"}
+    anyone("POST", "/auth/create", json=who).raise_for_status()
+    user = Client(stack.url, anyone("POST", "/auth/login", data=who).json()["access_token"])
+    user.create("Book the venue")
+    for function in ("InvalidateTaskCache", "SendNotification"):
+        stack.wait_for(rf"1 from .*{function}Function")
+    for result in ("miss", "hit"):
+        user("GET", "/tasks").raise_for_status()
+        stack.wait_for(rf"cache {result}")
+    return [line.replace(stack.url, "http://127.0.0.1:3000") for line in stack.lines]
+
+
+def draw_terminal(lines: list[str], path: Path) -> None:
+    """Draw what `make run` printed."""
+    with open(os.devnull, "w") as nowhere:
+        console = Console(record=True, width=_WIDTH, file=nowhere, force_terminal=True)
+        console.print('$ make run ARGS="--no-state --no-metrics"')
+        for line in lines:
+            console.print(Text.from_ansi(line), no_wrap=True)
+    svg = console.export_svg(title="Task API", theme=MONOKAI, unique_id="terminal")
+    path.write_text(_FONTS.sub("", svg), "utf-8")
+
+
+def draw_board(browser: Browser, stack: Stack, path: Path) -> None:
+    """Draw the board of a fresh stack, with some tasks on it."""
+    page = browser.new_page(viewport={"width": 1120, "height": 640}, reduced_motion="reduce")
+    page.goto(stack.url)
+    page.get_by_label("Username").fill("ada")
+    page.get_by_label("Password").fill("correct horse battery")
+    with page.expect_response("**/auth/login") as login:
+        page.get_by_role("button", name="Sign up").click()
+    user = Client(stack.url, login.value.json()["access_token"])
+    for status, title, description in TASKS:
+        user.create(title, status=status, description=description)
+    for _, title, _ in TASKS:
+        page.get_by_text(title, exact=True).wait_for()
+    page.screenshot(path=path)
+    page.close()
+
+
+def main() -> None:
+    """Draw all pictures anew."""
+    os.environ["FORCE_COLOR"] = "1"
+    PICTURES.mkdir(exist_ok=True)
+    stack = Stack("--no-state", "--no-metrics")
+    try:
+        draw_terminal(use(stack), PICTURES / "terminal.svg")
+    finally:
+        stack.stop()
+    if CHROMIUM.find() is None:
+        sys.exit(f"error: {CHROMIUM.reason}. Only terminal.svg was drawn.")
+    stack = Stack("--no-state")
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM.path, args=["--no-sandbox"])
+            draw_board(browser, stack, PICTURES / "board.png")
+    finally:
+        stack.stop()
+
+
+if __name__ == "__main__":
+    main()
