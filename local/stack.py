@@ -29,7 +29,7 @@ _WELCOME = """\
   board      {url}/
   docs       {url}/docs
   to try     curl {url}/auth/create -H 'Content-Type: application/json' \\
-               -d '{{"username": "mary", "password": "correct horse battery"}}'
+               -d '{{"username": "mary", "password": "a lamb, white as snow"}}'
 """
 _WATCH_INTERVAL = 0.5
 """Seconds between two looks at whether all is well."""

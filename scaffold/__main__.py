@@ -9,7 +9,8 @@ from pathlib import Path
 from local.errors import LocalStackError
 from local.template import load_template
 from openapi.__main__ import write_document
-from scaffold.endpoint import METHODS, InvalidEndpoint, NewEndpoint, check, edits
+from scaffold.edits import edits
+from scaffold.endpoint import EXAMPLE, METHODS, InvalidEndpoint, NewEndpoint, check
 
 _EPILOG = (
     "Afterwards `make unit` says what is left to do: the new code has TODO where it wants your words. "
@@ -20,7 +21,7 @@ _EPILOG = (
 def main() -> int:
     """Write the files of an endpoint; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog='make endpoint NAME=get_task_title ROUTE="GET /tasks/{task_id}/title"',
+        prog=f"make endpoint {EXAMPLE}",
         usage="%(prog)s",
         description="Write a new endpoint: its function, its role and its route in the template, "
         "a sample event, and tests.",
@@ -32,7 +33,7 @@ def main() -> int:
     try:
         endpoint = NewEndpoint.parse(given.name, given.route)
         template = load_template(Path("template.yaml"), {})
-        check(endpoint, [(method, route.path) for route in template.api.routes for method in route.methods])
+        check(endpoint, template)
         written = edits(endpoint, template.root)
     except (InvalidEndpoint, LocalStackError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -42,7 +43,8 @@ def main() -> int:
         path.write_text(text, "utf-8")
         print(f"wrote {path.relative_to(template.root)}")
     write_document(load_template(template.path, {}))
-    print(f"\nNow write functions/{endpoint.name}/app.py. `make unit` says what is left to do.")
+    print(f"\nNow write functions/{endpoint.name}/app.py; then run `make openapi` and `make pictures`.")
+    print("`make unit` says what is left to do.")
     return 0
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, ViewportSize, sync_playwright
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
@@ -45,18 +46,18 @@ def use(stack: Stack) -> list[str]:
 
 def draw_terminal(lines: list[str], path: Path) -> None:
     """Draw what `make run` printed."""
-    with open(os.devnull, "w") as nowhere:
-        console = Console(record=True, width=_WIDTH, file=nowhere, force_terminal=True)
-        console.print('$ make run ARGS="--no-state --no-metrics"')
-        for line in lines:
-            console.print(Text.from_ansi(line), no_wrap=True)
+    console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True)
+    console.print('$ make run ARGS="--no-state --no-metrics"')
+    for line in lines:
+        console.print(Text.from_ansi(line), no_wrap=True)
     svg = console.export_svg(title="Task API", theme=MONOKAI, unique_id="terminal")
     path.write_text(_FONTS.sub("", svg), "utf-8")
 
 
 def draw_board(browser: Browser, stack: Stack, path: Path) -> None:
     """Draw the board of a fresh stack, with some tasks on it."""
-    page = browser.new_page(viewport={"width": 1120, "height": 640}, reduced_motion="reduce")
+    viewport: ViewportSize = {"width": 1120, "height": 560}
+    page = browser.new_page(viewport=viewport, locale="en-US", color_scheme="light", reduced_motion="reduce")
     page.goto(stack.url)
     page.get_by_label("Username").fill("ada")
     page.get_by_label("Password").fill("correct horse battery")

@@ -1,6 +1,7 @@
 /* A task's card, and its editor. */
 
-const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
 const FIELDS = ["title", "description", "status"];
 
 const isSame = (one, other) => FIELDS.every((name) => one[name] === other[name]);
@@ -44,7 +45,8 @@ class Card {
     find("h3").textContent = task.title;
     find(".description").textContent = task.description ?? "";
     find(".description").hidden = !task.description;
-    find("time").textContent = TIME.format(task.created_at * 1_000);
+    find("time").textContent = DAY.format(task.created_at * 1_000);
+    find("time").title = TIME.format(task.created_at * 1_000);
     find("time").dateTime = new Date(task.created_at * 1_000).toISOString();
     const names = [...STATUSES.values()];
     const place = [...STATUSES.keys()].indexOf(task.status);

@@ -296,14 +296,14 @@ class TestHttp:
     @pytest.mark.parametrize(
         ("content_type", "body"),
         [
-            ("text/plain", b""),
-            ("application/json; charset=utf-16", '{"title": "x"}'.encode("utf-16")),
-            ('application/json; charset="ISO-8859-1"', b'{"title": "\xe9"}'),
+            ("text/plain", ""),
+            ("application/json; charset=utf-16", '{"title": "x"}'),
+            ('application/json; charset="ISO-8859-1"', '{"title": "x"}'),
         ],
     )
-    def test_what_is_no_json_in_utf_8_is_refused(self, user: Client, content_type: str, body: bytes) -> None:
+    def test_what_is_no_json_in_utf_8_is_refused(self, user: Client, content_type: str, body: str) -> None:
         response = user("POST", "/tasks", data=body, headers={"Content-Type": content_type})
-        assert response.status_code in {400, 415}  # API Gateway refuses what is not in UTF-8 at all
+        assert_problem(response, 415)
 
     def test_a_patch_that_changes_nothing_keeps_the_tag(self, user: Client) -> None:
         task = user.create()

@@ -1,0 +1,123 @@
+"""What a new endpoint needs: files of its own, and lines in those that name every endpoint."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from scaffold.endpoint import PARAMETER, InvalidEndpoint, NewEndpoint, new_files
+
+_PATTERN = "board"  # the smallest function: its role may do nothing but log
+# Before which its resources go: at the end of the section "signing in", and at that of "tasks".
+_AFTER_USERS = "  # -------------------------------------------------------------------- tasks\n"
+_AFTER_TASKS = "  # ------------------------- the network of the cache"
+
+
+def edits(endpoint: NewEndpoint, root: Path) -> dict[Path, str]:
+    """Work out what to write: the new text of each file.
+
+    Raises:
+        InvalidEndpoint: a file has not the form that is known.
+    """
+    code, event, test = (root / path for path in new_files(endpoint.name))
+    key = f'    ("{endpoint.method}", "{endpoint.path}"): '
+    return {
+        code: _fill("app.py.txt", endpoint),
+        event: _event(endpoint, root),
+        test: _fill("test.py.txt", endpoint),
+        root / "template.yaml": _before(
+            root / "template.yaml",
+            _AFTER_USERS if _is_of_users(endpoint) else _AFTER_TASKS,
+            _resources(endpoint, root),
+        ),
+        root / "tests/expected.py": _before(
+            root / "tests/expected.py",
+            "}\n\n# The routes that are answered without a token.",
+            f'{key}{{"200", "401", "422"}},\n',
+        ),
+        root / "tests/smoke.py": _before(
+            root / "tests/smoke.py", '    ("DELETE", "/tasks/{task_id}"): ', f"{key}Request(200),\n"
+        ),
+        root / "tests/component/test_permissions.py": _before(
+            root / "tests/component/test_permissions.py",
+            '    "invalidate_task_cache": ',
+            f'    "{endpoint.name}": simply("{endpoint.name}", 200),\n',
+        ),
+    }
+
+
+def _is_of_users(endpoint: NewEndpoint) -> bool:
+    return endpoint.path.startswith("/auth/")
+
+
+def _before(path: Path, marker: str, text: str) -> str:
+    """Put text before a place in a file that is there once."""
+    before, found, after = path.read_text("utf-8").partition(marker)
+    if not found:
+        raise InvalidEndpoint(f"{path} has no {marker.strip()!r}, before which the new lines would go.")
+    return f"{before}{text}{found}{after}"
+
+
+def _resources(endpoint: NewEndpoint, root: Path) -> str:
+    """Write its function and its role like those of the pattern, but for those who are signed in."""
+    name = _PATTERN.capitalize()
+    found = re.search(
+        rf"^  {name}Function:\n.*?^  {name}Role:\n.*?\n(?=\n  \S)",
+        (root / "template.yaml").read_text("utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+    if not found:
+        raise InvalidEndpoint(f"template.yaml has no {name}Function followed by {name}Role to copy.")
+    text = found[0].replace(f"functions/{_PATTERN}", f"functions/{endpoint.name}")
+    text = text.replace(name, endpoint.logical_name).replace("            Auth: {Authorizer: NONE}\n", "")
+    text = text.replace("Method: GET", f"Method: {endpoint.method}")
+    return text.replace("Path: /", f"Path: {endpoint.path}") + "\n"
+
+
+def _event(endpoint: NewEndpoint, root: Path) -> str:
+    """Write a sample event: that of reading a task, with another route."""
+    event: dict[str, Any] = json.loads((root / "events/get_task.json").read_text("utf-8"))
+    known = event["pathParameters"]
+    values = {name: known.get(name, _value(name)) for name in endpoint.parameters}
+    path = PARAMETER.sub(lambda match: values[match[1]], endpoint.path)
+    event.update(resource=endpoint.path, path=path, httpMethod=endpoint.method, pathParameters=values or None)
+    event["requestContext"].update(path=path, resourcePath=endpoint.path, httpMethod=endpoint.method)
+    return json.dumps(event, indent=2) + "\n"
+
+
+def _value(parameter: str) -> str:
+    return f"a-{parameter.replace('_', '-')}"
+
+
+def _fill(name: str, endpoint: NewEndpoint) -> str:
+    """Fill in a template of this folder."""
+    names = endpoint.parameters
+    has_task = "task_id" in names
+    url = PARAMETER.sub(lambda found: found[0] if found[1] == "task_id" else _value(found[1]), endpoint.path)
+    expected = {each: each if each == "task_id" else f'"{_value(each)}"' for each in names}
+    message = {"message": '"TODO"'}
+    return Template(Path(__file__).with_name(name).read_text("utf-8")).substitute(
+        route=f"{endpoint.method} {endpoint.path}",
+        method=endpoint.method,
+        name=endpoint.name,
+        logical_name=endpoint.logical_name,
+        summary=endpoint.name.replace("_", " ").capitalize(),
+        tag="Users" if _is_of_users(endpoint) else "Tasks",
+        fields="\n".join(f"    {field}: str" for field in names or message),
+        returned=_dict({each: f'request.path_parameters["{each}"]' for each in names} or message),
+        unused="" if names else "  # noqa: ARG001 (every endpoint takes a request)",
+        given='    task_id = user.create()["id"]\n' if has_task else "",
+        url=f'{"f" if has_task else ""}"{url}"',
+        expected=_dict(expected or message),
+    )
+
+
+def _dict(items: dict[str, str]) -> str:
+    """Write a dict as the formatter does: a single item in the line, and each of several in its own."""
+    lines = [f'"{key}": {value}' for key, value in items.items()]
+    if len(lines) == 1:
+        return f"{{{lines[0]}}}"
+    return "{\n" + "".join(f"        {line},\n" for line in lines) + "    }"

@@ -1,0 +1,79 @@
+"""`make endpoint`: what it writes is served at once, as every endpoint is, and says what is left to do."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import copy_project
+from tests.local_stack import ROOT, Client, Stack, sign_up
+
+FOLDERS = ("functions", "shared", "local", "openapi", "scaffold", "events", "tests")
+EXTENDED = ("tests/component/test_permissions.py", "tests/expected.py", "tests/smoke.py")
+"""The Python files to which an endpoint adds lines."""
+UNIT_TESTS = ("tests/unit/test_endpoints.py", "tests/unit/test_openapi.py")
+"""Those that are about every endpoint."""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of all that an endpoint has to do with."""
+    copy_project(tmp_path, *FOLDERS)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a module of Python in the copy."""
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120)
+
+
+def make_endpoint(project: Path, name: str, route: str) -> None:
+    done = run(project, "scaffold", name, route)
+    assert done.returncode == 0, done.stderr
+    assert f"wrote functions/{name}/app.py\n" in done.stdout
+
+
+def test_a_new_endpoint_is_served_and_documented(project: Path, start_stack: Callable[..., Stack]) -> None:
+    make_endpoint(project, "get_task_title", "GET /tasks/{task_id}/title")
+    stack = start_stack("--no-state", root=project)
+    user, anyone = sign_up(stack.url), Client(stack.url)
+    task_id = user.create()["id"]
+    response = user("GET", f"/tasks/{task_id}/title")
+    assert (response.status_code, response.json()) == (200, {"task_id": task_id})
+    assert anyone("GET", f"/tasks/{task_id}/title").status_code == 401
+    described = anyone("GET", "/openapi.json").json()["paths"]["/tasks/{task_id}/title"]["get"]
+    assert described["operationId"] == "get_task_title"
+    assert described["security"]
+
+
+def test_only_its_words_are_left_to_write(project: Path) -> None:
+    """Of several, one after the other, because each finds its places in files that others have changed."""
+    routes = {
+        "a_name_as_long_as_they_may_be_it": "POST /users/{user}/of/{a_very_long_name_of_it}",
+        "get_stats": "GET /stats",
+        "sign_out": "DELETE /auth/session",
+    }
+    for name, route in routes.items():
+        make_endpoint(project, name, route)
+    written = [
+        each.format(name) for name in routes for each in ("functions/{}/app.py", "tests/contract/test_{}.py")
+    ]
+    for command in (["check"], ["format", "--check"]):
+        done = run(project, "ruff", *command, "--no-cache", *written, *EXTENDED)
+        assert done.returncode == 0, done.stdout
+    allowed = [f"{EXTENDED[0]}::test_a_function_may_do_what_it_does_and_no_more[{name}]" for name in routes]
+    output = run(project, "pytest", "--tb=short", "-p", "no:cacheprovider", *UNIT_TESTS, *allowed).stdout
+    failed = re.findall(r"^FAILED (\S+)", output, re.MULTILINE)
+    assert failed == [f"{UNIT_TESTS[0]}::test_every_function_is_there_with_all_that_it_needs"], output
+    advice = re.findall(r"^E     (\w.*)", output, re.MULTILINE)
+    assert sorted(advice) == [
+        f"Write what functions/{name}/app.py is for: it has TODO where your words go." for name in routes
+    ]

@@ -1,0 +1,107 @@
+"""What `make endpoint` refuses: each with one line that says why, and before anything is written."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from scaffold.__main__ import main
+from tests.conftest import copy_project
+
+ROUTE = "GET /stats"
+Contents = dict[Path, bytes]
+
+
+def contents(folder: Path) -> Contents:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Contents]:
+    """A copy of the project, and what is in it."""
+    folder: Path = tmp_path_factory.mktemp("project")
+    copy_project(folder, "functions", "events", "tests")
+    return folder, contents(folder)
+
+
+def refusal(project: Path, name: str, route: str, patch: pytest.MonkeyPatch) -> int:
+    patch.chdir(project)
+    patch.setattr(sys, "argv", ["scaffold", name, route])
+    return main()
+
+
+@pytest.mark.parametrize(
+    ("name", "route", "reason"),
+    [
+        ("", "", 'make endpoint NAME=get_task_title ROUTE="GET /tasks/{task_id}/title"'),
+        ("get_stats", "", 'make endpoint NAME=get_task_title ROUTE="GET /tasks/{task_id}/title"'),
+        ("GetStats", ROUTE, "write it in lower case, such as get_task_title"),
+        ("get-stats", ROUTE, "write it in lower case, such as get_task_title"),
+        ("../stats", ROUTE, "write it in lower case, such as get_task_title"),
+        ("a" * 33, ROUTE, "NAME has 33 characters; 32 are the most"),
+        ("import", ROUTE, "'import' is a word of Python itself"),
+        ("get_task", ROUTE, "the resource GetTaskFunction in template.yaml is there already"),
+        ("get__stats", ROUTE, "write it in lower case, such as get_task_title"),
+        ("contract", ROUTE, "tests/contract/test_contract.py is there already"),
+        ("task", ROUTE, "the schema Task in functions/api_docs/openapi.json is there already"),
+        ("get_stats", "/stats", "write one of GET, POST, PATCH, DELETE, and a path"),
+        ("get_stats", "get /stats", "write one of GET, POST, PATCH, DELETE, and a path"),
+        ("get_stats", "PUT /stats", "write one of GET, POST, PATCH, DELETE, and a path"),
+        ("get_stats", "GET stats", "write one of GET, POST, PATCH, DELETE, and a path"),
+        ("get_stats", "GET /", "without a slash at its end"),
+        ("get_stats", "GET /stats/", "without a slash at its end"),
+        ("get_stats", "GET /stats/{proxy+}", "without a slash at its end"),
+        ("get_stats", f"GET /{'a' * 60}", "The path has 61 characters; 60 are the most"),
+        ("get_stats", "GET /stats/{class}", "'class' is a word of Python itself"),
+        ("get_stats", "GET /stats/{id}/of/{id}", "has {id} twice"),
+        ("get_stats", "GET /ping", "API Gateway keeps /ping for itself"),
+        ("get_stats", "GET /docs", "GET /docs is there already"),
+        ("get_stats", "PATCH /tasks/{task_id}", "PATCH /tasks/{task_id} is there already"),
+        ("get_stats", "GET /tasks/{id}/title", "names the parameter {task_id}: use that instead of {id}"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_is_written(
+    copied: tuple[Path, Contents],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    route: str,
+    reason: str,
+) -> None:
+    project, before = copied
+    assert refusal(project, name, route, monkeypatch) == 1
+    output = capsys.readouterr()
+    assert reason in output.err
+    assert output.err.startswith("error: ")
+    assert (output.err.count("\n"), output.out) == (1, "")
+    assert contents(project) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "gone"),
+    [
+        ("template.yaml", "  BoardRole:"),
+        ("template.yaml", "the network of the cache"),
+        ("tests/expected.py", "# The routes that are answered without a token."),
+        ("tests/smoke.py", '("DELETE", "/tasks/{task_id}")'),
+        ("tests/component/test_permissions.py", '"invalidate_task_cache": '),
+    ],
+)
+def test_a_file_that_has_become_another_is_named_and_nothing_is_written(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    path: str,
+    gone: str,
+) -> None:
+    copy_project(tmp_path, "functions", "events", "tests")
+    file = tmp_path / path
+    text = file.read_text()
+    assert gone in text
+    file.write_text(text.replace(gone, gone.replace("a", "A")))
+    before = contents(tmp_path)
+    assert refusal(tmp_path, "get_stats", ROUTE, monkeypatch) == 1
+    assert path in capsys.readouterr().err
+    assert contents(tmp_path) == before
