@@ -54,6 +54,36 @@ def test_a_new_endpoint_is_served_and_documented(project: Path, start_stack: Cal
     assert described["security"]
 
 
+def follow(document: str, project: Path) -> None:
+    """Do what a document says, in the copy: a block after "In `path`:" is that file, or a diff of it."""
+    text = (ROOT / document).read_text("utf-8")
+    for path, kind, block in re.findall(r"In `([^`]+)`:\n\n```(\w+)\n(.*?)```", text, re.DOTALL):
+        if kind == "diff":
+            lines = block.splitlines(keepends=True)
+            old = "".join(line[1:] for line in lines if line[0] != "+")
+            new = "".join(line[1:] for line in lines if line[0] != "-")
+            present = (project / path).read_text("utf-8")
+            assert present.count(old) == 1, f"{path} has no such place:\n{old}"
+            block = present.replace(old, new)
+        (project / path).write_text(block, "utf-8")
+
+
+def test_the_worked_example_works(project: Path) -> None:
+    make_endpoint(project, "get_task_title", "GET /tasks/{task_id}/title")
+    follow("docs/adding-an-endpoint.md", project)
+    assert run(project, "openapi").returncode == 0
+    permissions = f"{EXTENDED[0]}::test_a_function_may_do_what_it_does_and_no_more[get_task_title]"
+    tests = (*UNIT_TESTS, permissions, "tests/contract/test_get_task_title.py")
+    files = ("functions/get_task_title", *EXTENDED, tests[-1])
+    for command in (
+        ["ruff", "check", "--no-cache", *files],
+        ["ruff", "format", "--no-cache", "--check", *files],
+        ["pytest", "-p", "no:cacheprovider", *tests],
+    ):
+        done = run(project, *command)
+        assert done.returncode == 0, done.stdout
+
+
 def test_only_its_words_are_left_to_write(project: Path) -> None:
     """Of several, one after the other, because each finds its places in files that others have changed."""
     routes = {

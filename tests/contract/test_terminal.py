@@ -1,4 +1,4 @@
-"""What `make run` prints: a first request to paste, and the picture of it all in the README."""
+"""What newcomers see and paste: what `make run` prints, its picture, and the walk-through of the README."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import subprocess
 from collections.abc import Callable
 
-from tests.local_stack import Stack
+from tests.local_stack import ROOT, Stack
 from tests.optional import needs_curl
 from tests.pictures import PICTURES, use
 
@@ -46,3 +46,13 @@ def test_the_first_request_can_be_pasted(start_stack: Callable[..., Stack]) -> N
     command = "\n".join(stack.lines[first : first + 2]).replace("to try", "")
     done = subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True, timeout=30)
     assert '"username":"mary"' in done.stdout.replace(" ", "")
+
+
+@needs_curl
+def test_the_walk_through_can_be_pasted(start_stack: Callable[..., Stack]) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (script,) = re.findall(r"^```sh\n(API=.*?)```", readme, re.MULTILINE | re.DOTALL)
+    script = script.replace("http://127.0.0.1:3000", start_stack("--no-state").url)
+    done = subprocess.run(["sh", "-ec", script], capture_output=True, text=True, timeout=60)
+    statuses = re.findall(r"^HTTP/1.1 (\d+)", done.stdout, re.MULTILINE)
+    assert statuses == ["200", "200", "200", "204"], done.stdout + done.stderr
