@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.tasks.events import EventQueue, task_created
-from shared.tasks.store import task_from_item
+from shared.tasks.items import task_from_item
 
 logger = Logger()
 queue = EventQueue()

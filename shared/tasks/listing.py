@@ -12,8 +12,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from shared.aws import dynamodb_client
+from shared.tasks.items import Item, task_from_item
 from shared.tasks.status_index import STATUS_INDEX, StatusShards
-from shared.tasks.store import Item, task_from_item
 from shared.tasks.task import Task, TaskPage, TaskQuery, TaskStatus
 
 if TYPE_CHECKING:

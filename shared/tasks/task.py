@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, Self
@@ -32,6 +34,11 @@ class TaskDraft(Protocol):
         """How far it has come."""
 
 
+def now() -> int:
+    """Tell the Unix time in microseconds."""
+    return time.time_ns() // 1_000
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A task as it is stored. Times are Unix times in microseconds."""
@@ -45,6 +52,21 @@ class Task:
     created_by: str
     version: int
     """Raised by every write, so that two editors cannot overwrite each other."""
+
+    @classmethod
+    def new(cls, draft: TaskDraft, *, created_by: str) -> Self:
+        """Make a task of a draft, with an id of its own."""
+        created_at = now()
+        return cls(
+            id=str(uuid.uuid4()),
+            title=draft.title,
+            description=draft.description,
+            status=draft.status,
+            created_at=created_at,
+            updated_at=created_at,
+            created_by=created_by,
+            version=1,
+        )
 
     @property
     def position(self) -> Position:

@@ -221,7 +221,7 @@ def test_a_task_lists_with_its_status(invoke: Invoke) -> None:
 def test_created_before_is_exact_to_the_microsecond(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch, created_at: str, listed: int
 ) -> None:
-    monkeypatch.setattr("shared.tasks.store._now", lambda: 1_700_000_000_500_000)
+    monkeypatch.setattr("shared.tasks.task.now", lambda: 1_700_000_000_500_000)
     invoke("create_task")
     query = {"created_at": created_at}
     multi = {name: [value] for name, value in query.items()}

@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from shared.api.paging import from_cursor, to_cursor
+from shared.tasks.items import item_from_task
 from shared.tasks.listing import TaskListing
 from shared.tasks.status_index import StatusShards
-from shared.tasks.store import TaskStore, item_from_task
+from shared.tasks.store import TaskStore
 from shared.tasks.task import Position, Task, TaskQuery, TaskStatus
 from tests.drafts import changing
 

@@ -118,9 +118,9 @@ class TestIdempotencyKeys:
         first = self.create(store).task
         store.delete(first.id)
         later = time.time() + 24 * 60 * 60
-        monkeypatch.setattr("shared.tasks.store.time.time", lambda: later - 2)
+        monkeypatch.setattr("shared.tasks.writes.time.time", lambda: later - 2)
         assert self.create(store).is_replay
-        monkeypatch.setattr("shared.tasks.store.time.time", lambda: later + 1)
+        monkeypatch.setattr("shared.tasks.writes.time.time", lambda: later + 1)
         again, is_replay = self.create(store)
         assert not is_replay
         assert again.id != first.id

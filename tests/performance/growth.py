@@ -16,10 +16,11 @@ import boto3
 import redis
 
 from shared.cache.pages import PageCache
+from shared.tasks.items import item_from_task
 from shared.tasks.listing import TaskListing
 from shared.tasks.pages import CacheUse, TaskPages
 from shared.tasks.status_index import StatusShards
-from shared.tasks.store import TaskStore, item_from_task
+from shared.tasks.store import TaskStore
 from shared.tasks.task import Position, Task, TaskQuery, TaskStatus
 from tests.aws import aws_with_resources
 from tests.drafts import Draft
