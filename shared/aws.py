@@ -1,33 +1,52 @@
-"""AWS clients with timeouts, and DynamoDB transactions that are retried on conflict."""
+"""AWS clients whose waits end before the request's time does, and DynamoDB transactions."""
 
 from __future__ import annotations
 
 import os
 import random
 import time
+import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
 
-from shared.errors import Contention
+from shared.deadline import remaining
+from shared.errors import Contention, DomainError, Unavailable
 
 if TYPE_CHECKING:
+    from botocore.model import OperationModel
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-# Every wait is bounded: two tries of at most (1 + 2) s fit in the functions' timeout of 10 s.
-CLIENT_CONFIG = Config(
+_CONFIG = Config(
     connect_timeout=1,
     read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 2},
     tcp_keepalive=True,
 )
+_TRY = 4
+"""Seconds that a try takes at most: both timeouts, and botocore's wait for the next one."""
 
-_CONFLICT_ATTEMPTS = 8
-_CONFLICT_BACKOFF = 0.02
-"""Seconds before the second attempt; doubles with every further one, with full jitter."""
+_ATTEMPTS = 8
+"""How often a transaction is tried, while there is time."""
+_FIRST_BACKOFF = 0.02
+"""Seconds that are waited at most before the second attempt; before each further one, twice as long."""
+
+_PASSING = {
+    # of a canceled transaction
+    "TransactionConflict",
+    "ThrottlingError",
+    "ProvisionedThroughputExceeded",
+    # of a call
+    "ThrottlingException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+}
+"""Reasons to fail that are gone a moment later. See
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html"""
 
 
 # The system's, because a snapshot would give all environments that start from it the same sequence.
@@ -51,26 +70,38 @@ class ConditionFailed(Exception):
         that is there if the write asked for it (`ReturnValuesOnConditionCheckFailure`)."""
 
 
-def dynamodb_client() -> DynamoDBClient:
-    """Create a DynamoDB client; once per execution environment, because it costs tens of milliseconds."""
-    return boto3.client("dynamodb", config=CLIENT_CONFIG)
+def client(service: Literal["dynamodb", "secretsmanager", "sqs"]) -> Any:
+    """Create a client; once per execution environment, because it costs tens of milliseconds.
+
+    Its calls raise `Unavailable` instead of beginning what could end after the request's deadline.
+    """
+    created = boto3.client(service, config=_CONFIG)
+    created.meta.events.register_first("before-send", _begin_in_time)
+    name = created.meta.service_model.service_id.hyphenize()  # as botocore's own handler, to come before it
+    created.meta.events.register_first(f"needs-retry.{name}", _retry_in_time)  # type: ignore[arg-type]
+    return created
 
 
 def transact_write(client: DynamoDBClient, *writes: TransactWriteItemTypeDef) -> None:
     """Apply all writes or none.
 
-    botocore sends a client request token of its own making with each call, so a retry after a lost
-    response is recognized by DynamoDB and does not fail on the condition that its first try made false.
+    A call whose response was lost is repeated with the same token, by which DynamoDB tells that it was done
+    already. See https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 
     Raises:
         ConditionFailed: a condition of one of the writes did not hold.
         Contention: other transactions on the same items won every time.
-
-    See https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+        Unavailable: DynamoDB was too busy, or could not be reached.
+        BotoCoreError, ClientError: it is not known whether they were applied, or the call was wrong. After
+            the errors above, nothing was written.
     """
-    for attempt in range(_CONFLICT_ATTEMPTS):
+    token, lost = str(uuid.uuid4()), None
+    failure: DomainError = Unavailable()
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(_jitter.uniform(0, _FIRST_BACKOFF * 2**attempt))
         try:
-            client.transact_write_items(TransactItems=writes)
+            client.transact_write_items(TransactItems=writes, ClientRequestToken=token)
         except client.exceptions.TransactionCanceledException as error:
             reasons = _cancellation_reasons(error.response)
             failed = {
@@ -80,12 +111,43 @@ def transact_write(client: DynamoDBClient, *writes: TransactWriteItemTypeDef) ->
             }
             if failed:
                 raise ConditionFailed(failed) from error
-            if not any(reason["Code"] == "TransactionConflict" for reason in reasons):
+            codes = {reason["Code"] for reason in reasons}
+            if not codes & _PASSING:
                 raise
-            time.sleep(_jitter.uniform(0, _CONFLICT_BACKOFF * 2**attempt))
+            failure = Contention() if "TransactionConflict" in codes else Unavailable()
+            if lost is None:  # else it may be that one which conflicts
+                token = str(uuid.uuid4())
+        except (BotoCoreError, ClientError) as error:
+            if _may_have_happened(error):
+                lost = error
+            elif not isinstance(error, BotoCoreError) and error.response["Error"]["Code"] not in _PASSING:
+                raise
+            failure = Unavailable()
+        except Unavailable as error:  # there is no time for another try
+            failure = error
+            break
         else:
             return
-    raise Contention
+    raise failure if lost is None else lost
+
+
+def _begin_in_time(**_event: object) -> None:
+    if remaining() < _TRY:
+        raise Unavailable
+
+
+def _retry_in_time(operation: OperationModel, **_event: object) -> Literal[False] | None:
+    """Keep botocore from another try; what it raises is then the error of the last one."""
+    is_transaction = operation.name == "TransactWriteItems"  # which must know what became of each try
+    return False if is_transaction or remaining() < _TRY else None
+
+
+def _may_have_happened(error: BotoCoreError | ClientError) -> bool:
+    """Whether a transaction that failed may have been done all the same."""
+    if isinstance(error, ClientError):
+        is_in_progress = error.response["Error"]["Code"] == "TransactionInProgressException"
+        return is_in_progress or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
+    return not isinstance(error, ConnectTimeoutError | EndpointConnectionError)
 
 
 def _cancellation_reasons(response: Any) -> list[dict[str, Any]]:

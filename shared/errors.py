@@ -86,7 +86,30 @@ class UncertainToken(InvalidToken):
 
 
 class Contention(DomainError):
-    """Other writers won every race for the same item."""
+    """Other writers won every race for the same item; nothing was written."""
 
     def __init__(self) -> None:
-        super().__init__("Too many requests are changing the same thing right now. Try again in a second.")
+        super().__init__(
+            "Too many requests are changing the same thing right now, and nothing was changed. "
+            "Try again in a second."
+        )
+
+
+class Unavailable(DomainError):
+    """What the request needs did not respond, or left no time for the next step; nothing was written."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A service that this API depends on did not respond in time, and nothing was changed. "
+            "Try again in a second."
+        )
+
+
+class SkipTooDeep(DomainError):
+    """To skip as many tasks as a query asks for would read too much."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "To skip this far would read too much, because some of the tasks are large. "
+            "Follow the Link header from page to page instead: its cursor skips nothing."
+        )

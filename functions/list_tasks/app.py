@@ -8,6 +8,7 @@ from shared.api.paging import next_link
 from shared.api.request import Request
 from shared.api.response import JSON, Response
 from shared.api.task_models import TaskListQuery
+from shared.errors import SkipTooDeep
 from shared.tasks.document import TaskDocument
 from shared.tasks.pages import TaskPages
 
@@ -25,6 +26,7 @@ pages = TaskPages()
             HTTPStatus.NOT_MODIFIED, "The page is the one that you have.", headers=["ETag", "Link", "X-Cache"]
         ),
     ],
+    errors=[SkipTooDeep()],
 )
 def handler(request: Request, query: TaskListQuery) -> Response:
     """List tasks, newest first. Follow the `next` link to see every task exactly once."""

@@ -5,6 +5,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.deadline import deadline_of
 from shared.users.token_key_rotation import TokenKeyRotation
 
 logger = Logger()
@@ -12,8 +13,9 @@ rotation = TokenKeyRotation()
 
 
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 (Lambda passes both)
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Run the step that Secrets Manager asks for. Secrets Manager retries a step that fails."""
     step, version = event["Step"], event["ClientRequestToken"]
-    rotation.run(step, event["SecretId"], version)
+    with deadline_of(context):
+        rotation.run(step, event["SecretId"], version)
     logger.info("rotation step done", step=step, version=version)

@@ -14,7 +14,8 @@ from aws_lambda_powertools.utilities.idempotency import (
 )
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.aws import dynamodb_client
+from shared import aws
+from shared.deadline import deadline_of
 from shared.metrics import count
 from shared.notifications import LogNotifier, Notifier
 
@@ -28,7 +29,7 @@ processor = BatchProcessor(
     logger=logger,  # type: ignore[arg-type]
     raise_on_entire_batch_failure=False,
 )
-notified = DynamoDBPersistenceLayer(os.environ["NOTIFIED_TABLE"], boto3_client=dynamodb_client())
+notified = DynamoDBPersistenceLayer(os.environ["NOTIFIED_TABLE"], boto3_client=aws.client("dynamodb"))
 once = IdempotencyConfig(
     event_key_jmespath="id",
     raise_on_no_idempotency_key=True,
@@ -59,4 +60,5 @@ def handle(record: SQSRecord) -> None:
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Handle a batch; returns the messages that failed."""
     once.register_lambda_context(context)
-    return process_partial_response(event, handle, processor, context)
+    with deadline_of(context):
+        return process_partial_response(event, handle, processor, context)

@@ -30,7 +30,9 @@ _STATUSES: dict[type[errors.DomainError], HTTPStatus] = {
     errors.UsernameTaken: HTTPStatus.CONFLICT,
     errors.VersionMismatch: HTTPStatus.PRECONDITION_FAILED,
     errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.SkipTooDeep: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.Contention: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 UNEXPECTED = (
     "Something went wrong on our side. If it happens again, report the x-request-id of this response."
@@ -112,8 +114,9 @@ def problem_of(error: Exception) -> Problem:
         case errors.TitleTaken():
             return {**_problem(status, str(error)), "task_id": error.task_id}
         case errors.IdempotencyKeyReused():
-            field_error: FieldError = {"field": "Idempotency-Key", "message": str(error)}
-            return problem_of(InvalidRequest([field_error]))
+            return problem_of(InvalidRequest([{"field": "Idempotency-Key", "message": str(error)}]))
+        case errors.SkipTooDeep():
+            return problem_of(InvalidRequest([{"field": "skip", "message": str(error)}]))
         case UnsupportedMediaType():
             return _problem(status, str(error))
         case errors.DomainError() if status != HTTPStatus.INTERNAL_SERVER_ERROR:

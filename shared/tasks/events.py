@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import boto3
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.aws import CLIENT_CONFIG
+from shared import aws
+from shared.errors import Unavailable
 from shared.tasks.document import TaskDocument, task_document
 from shared.tasks.task import Task
 
@@ -46,7 +46,7 @@ class EventQueue:
     """The queue of events."""
 
     def __init__(self, client: SQSClient | None = None, url: str | None = None) -> None:
-        self._client = client or boto3.client("sqs", config=CLIENT_CONFIG)
+        self._client = client or aws.client("sqs")
         self._url = url or os.environ["NOTIFICATIONS_QUEUE"]
 
     def publish(self, events: Sequence[TaskEvent]) -> int:
@@ -60,7 +60,7 @@ class EventQueue:
             entries = [{"Id": str(position), "MessageBody": body} for position, body in enumerate(batch)]
             try:
                 reply = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
-            except (BotoCoreError, ClientError):
+            except (Unavailable, BotoCoreError, ClientError):
                 logger.exception("the queue cannot be reached")
                 return sent
             if failed := reply.get("Failed"):

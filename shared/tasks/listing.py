@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from shared.aws import dynamodb_client
+from shared import aws
+from shared.errors import SkipTooDeep
 from shared.tasks.items import Item, task_from_item
 from shared.tasks.status_index import STATUS_INDEX, StatusShards
 from shared.tasks.task import Task, TaskPage, TaskQuery, TaskStatus
@@ -24,6 +25,8 @@ _READERS = 10
 _MAX_ITEMS = 1_000
 """More items than a query reads: it ends at 1 MB. See
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html"""
+_MORE_QUERIES = 20
+"""Queries that a page may take, beside the first of each partition, to skip tasks: each reads up to 1 MB."""
 _END_OF_TIME = 10**18
 """Later than any task, in microseconds."""
 
@@ -37,7 +40,7 @@ class TaskListing:
         table: str | None = None,
         shards: StatusShards | None = None,
     ) -> None:
-        self._client = client or dynamodb_client()
+        self._client = client or aws.client("dynamodb")
         self._table = table or os.environ["TASKS_TABLE"]
         self._shards = shards or StatusShards.from_environment()
         self._readers = ThreadPoolExecutor(_READERS) if self._shards.read > 1 else None
@@ -47,6 +50,9 @@ class TaskListing:
 
         The index follows the table with a delay, usually of milliseconds. While a change of status is on
         its way, a task can be in two partitions: the newer version is the one listed.
+
+        Raises:
+            SkipTooDeep: to skip as many tasks as the query asks for would read too much.
         """
         bound = query.created_before if query.created_before is not None else _END_OF_TIME
         if query.after is not None:
@@ -57,8 +63,9 @@ class TaskListing:
         # Beside the page: the cursor's own task, one that tells whether a next page exists, and one that
         # closes a run of equal times.
         expected = math.ceil((query.skip + query.limit) * share) + 3
+        more = iter(range(_MORE_QUERIES)) if query.skip else itertools.count()
         partitions = [
-            self._read_partition(partition_key, bound, expected)
+            self._read_partition(partition_key, bound, expected, more)
             for status in query.statuses or TaskStatus
             for partition_key in self._shards.partition_keys(status)
         ]
@@ -74,18 +81,20 @@ class TaskListing:
         page = tasks[: query.limit]
         return TaskPage(page, next=page[-1].position if len(tasks) > query.limit else None)
 
-    def _read_partition(self, partition_key: str, before: int, expected: int) -> Iterator[Task]:
+    def _read_partition(
+        self, partition_key: str, before: int, expected: int, more: Iterator[int]
+    ) -> Iterator[Task]:
         """Yield a partition's tasks by descending position, querying as far as they are asked for."""
-        tasks = (task_from_item(item) for item in self._query(partition_key, before, expected))
+        tasks = (task_from_item(item) for item in self._query(partition_key, before, expected, more))
         # DynamoDB leaves the order of equal sort keys open.
         for _, simultaneous in itertools.groupby(tasks, key=attrgetter("created_at")):
             yield from sorted(simultaneous, key=attrgetter("id"), reverse=True)
 
-    def _query(self, partition_key: str, before: int, limit: int) -> Iterator[Item]:
+    def _query(self, partition_key: str, before: int, limit: int, more: Iterator[int]) -> Iterator[Item]:
         """Yield a partition's items, the newest first.
 
         The first query reads up to `limit` items, and each further one four times as many, within reason:
-        while a migration moves tasks, most can be in one shard.
+        while a migration moves tasks, most can be in one shard. Each takes one of `more`.
         """
         start: dict[str, Any] = {}
         while True:
@@ -102,6 +111,8 @@ class TaskListing:
             yield from page["Items"]
             if "LastEvaluatedKey" not in page:
                 return
+            if next(more, None) is None:
+                raise SkipTooDeep
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
             limit = max(limit, min(4 * limit, _MAX_ITEMS))
 

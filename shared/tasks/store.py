@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aws_lambda_powertools import Logger
 
-from shared.aws import ConditionFailed, dynamodb_client, transact_write
+from shared import aws
+from shared.aws import ConditionFailed, transact_write
 from shared.errors import Contention, IdempotencyKeyReused, TaskNotFound, TitleTaken, VersionMismatch
 from shared.tasks.items import Item, digest_of, task_from_item, task_key
 from shared.tasks.status_index import StatusShards
@@ -63,7 +64,7 @@ class TaskStore:
                 updating need it.
         """
         self._on_commit = on_commit
-        self._client = client or dynamodb_client()
+        self._client = client or aws.client("dynamodb")
         self._table = table or os.environ["TASKS_TABLE"]
         self._given_shards = shards
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from shared.aws import dynamodb_client
+from shared import aws
 from shared.errors import SessionEnded
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Sessions:
     """All sessions, by the users table. Apart from the store, which imports what hashing needs."""
 
     def __init__(self, client: DynamoDBClient | None = None, table: str | None = None) -> None:
-        self._client = client or dynamodb_client()
+        self._client = client or aws.client("dynamodb")
         self._table = table or os.environ["USERS_TABLE"]
 
     def check(self, claims: Claims) -> None:

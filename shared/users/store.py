@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.aws import dynamodb_client
+from shared import aws
 from shared.errors import BadCredentials, Contention, SessionEnded, UsernameTaken, WrongPassword
 from shared.users import passwords
 from shared.users.sessions import session_of
@@ -39,7 +39,7 @@ class UserStore:
     """The users table."""
 
     def __init__(self, client: DynamoDBClient | None = None, table: str | None = None) -> None:
-        self._client = client or dynamodb_client()
+        self._client = client or aws.client("dynamodb")
         self._table = table or os.environ["USERS_TABLE"]
 
     def create(self, username: str, password: str) -> User:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from shared.users.token_keys import read_key, secrets_manager_client
+from shared import aws
+from shared.users.token_keys import read_key
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -20,7 +21,7 @@ class TokenKeyRotation:
     """
 
     def __init__(self, client: SecretsManagerClient | None = None) -> None:
-        self._client = client or secrets_manager_client()
+        self._client = client or aws.client("secretsmanager")
 
     def run(self, step: str, secret_id: str, version: str) -> None:
         """Do one step.

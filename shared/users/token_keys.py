@@ -8,11 +8,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import boto3
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.aws import CLIENT_CONFIG
+from shared import aws
+from shared.errors import Unavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -41,7 +41,7 @@ class TokenKeys:
     """The key that signs, and the one before it, whose tokens are accepted until they expire."""
 
     def __init__(self, client: SecretsManagerClient | None = None, secret_id: str | None = None) -> None:
-        self._client = client or secrets_manager_client()
+        self._client = client or aws.client("secretsmanager")
         self._secret_id = secret_id or os.environ["TOKEN_SECRET"]
         self._known: dict[Stage, tuple[TokenKey | None, float]] = {}
         """The keys, and when they were read, in seconds of the monotonic clock."""
@@ -88,7 +88,7 @@ class TokenKeys:
             return known[0]
         try:
             key = read_key(self._client, self._secret_id, stage)
-        except (BotoCoreError, ClientError):
+        except (Unavailable, BotoCoreError, ClientError):
             if known is None:
                 raise
             # An outage of Secrets Manager: what was read before stays good.
@@ -96,11 +96,6 @@ class TokenKeys:
             key = known[0]
         self._known[stage] = key, time.monotonic()
         return key
-
-
-def secrets_manager_client() -> SecretsManagerClient:
-    """Create a Secrets Manager client."""
-    return boto3.client("secretsmanager", config=CLIENT_CONFIG)
 
 
 def read_key(

@@ -62,7 +62,7 @@ def reads(aws: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         exceptions = client.exceptions
         get_secret_value = staticmethod(read)
 
-    monkeypatch.setattr("shared.users.token_keys.secrets_manager_client", Recording)
+    monkeypatch.setattr("shared.aws.client", lambda _service: Recording)
     return stages
 
 

@@ -16,6 +16,9 @@ from samtranslator.translator.translator import Translator
 
 from tests.template import RESOURCES, TEMPLATE, of_type
 
+PUBLISHED = sorted(set(of_type("AWS::Serverless::Function")) - {"RotateTokenKeyFunction"})
+"""The functions that have versions."""
+
 
 def deployed(build: str = "built", **parameters: str) -> dict[str, Any]:
     """What CloudFormation is given once SAM has replaced its own resources; each build has other layers."""
@@ -37,10 +40,10 @@ def test_whatever_calls_a_function_calls_the_version_that_is_live() -> None:
         for resource in resources
         if resource["Type"] in {"AWS::Lambda::Permission", "AWS::Lambda::EventSourceMapping"}
     ]
-    # Secrets Manager wants the function itself.
+    # Secrets Manager wants the function itself, so that has no versions.
     callers.remove({"Fn::GetAtt": ["RotateTokenKeyFunction", "Arn"]})
-    names = set(of_type("AWS::Serverless::Function")) - {"RotateTokenKeyFunction"}
-    aliases = {f"{name}Aliaslive" for name in names}
+    assert not [each for each in deployed() if re.match("RotateTokenKeyFunction.", each)]
+    aliases = {f"{name}Aliaslive" for name in PUBLISHED}
     assert {caller["Ref"] for caller in callers} == aliases
     (api,) = (resource for resource in resources if resource["Type"] == "AWS::ApiGateway::RestApi")
     arns = re.findall(r"functions/\$\{([^}]*)\}", json.dumps(api["Properties"]["Body"]["paths"]))
@@ -67,7 +70,7 @@ def parameters_of(value: Any) -> Iterator[str]:
                 yield from parameters_of(each)
 
 
-@pytest.mark.parametrize("function", of_type("AWS::Serverless::Function"))
+@pytest.mark.parametrize("function", PUBLISHED)
 def test_a_changed_parameter_is_a_new_version(function: str) -> None:
     resources = deployed()
     (version,) = (
@@ -77,7 +80,7 @@ def test_a_changed_parameter_is_a_new_version(function: str) -> None:
         and resource["Properties"]["FunctionName"] == {"Ref": function}
     )
     used = set(parameters_of(resources[function]["Properties"]))
-    assert {"Architecture", "SnapStart"} <= used
+    assert "Architecture" in used
     # No more either: Lambda refuses to publish a version that is like the one before.
     assert set(parameters_of(version["Description"])) == used
 
@@ -97,8 +100,9 @@ def test_another_layer_is_a_new_version_of_every_function() -> None:
         {},
         {"Canary": "true", "SnapStart": "PublishedVersions", "DeletionProtection": "true"},
         {"Canary": "true", "Cache": "disabled", "Architecture": "x86_64"},
+        {"Firewall": "enabled", "AccessLogs": "enabled", "Zones": "us-east-1a,us-east-1b"},
     ],
-    ids=["default", "prod", "no cache"],
+    ids=["default", "prod", "no cache", "everything"],
 )
 def test_cloudformation_gets_no_cycle_and_no_wrong_value(parameters: dict[str, str]) -> None:
     chosen = {name: {"Default": value} for name, value in parameters.items()}
@@ -122,10 +126,11 @@ def test_a_canary_is_taken_back_by_alarms() -> None:
         for name, resource in resources.items()
         if resource["Type"] == "AWS::CodeDeploy::DeploymentGroup"
     }
-    assert len(groups) == len(of_type("AWS::Serverless::Function"))
-    for group in groups.values():
+    assert groups.keys() == {f"{function}DeploymentGroup" for function in PUBLISHED}
+    for name, group in groups.items():
         alarms = [alarm["Name"]["Ref"] for alarm in group["AlarmConfiguration"]["Alarms"]]
-        assert alarms == ["ApiErrorsAlarm", "ApiLatencyAlarm", "EventErrorsAlarm"]
+        own = name.replace("FunctionDeploymentGroup", "ErrorsAlarm")
+        assert alarms == ["ApiErrorsAlarm", "ApiLatencyAlarm", "UnexpectedErrorsAlarm", own]
         assert set(alarms) <= RESOURCES.keys()
         assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
     conditional = {name for name in groups if "Condition" in resources[name]}
@@ -136,3 +141,114 @@ def test_a_canary_is_taken_back_by_alarms() -> None:
         for alias in aliases
     }
     assert updated_by == groups.keys()
+
+
+@pytest.mark.parametrize("function", PUBLISHED)
+def test_the_errors_of_each_alias_raise_an_alarm(function: str) -> None:
+    resource = RESOURCES[function.replace("Function", "ErrorsAlarm")]
+    alarm = resource["Properties"]
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Threshold"]) == ("AWS/Lambda", "Errors", 0)
+    assert {each["Name"]: each["Value"] for each in alarm["Dimensions"]} == {
+        "FunctionName": {"Ref": function},
+        "Resource": {"Fn::Sub": f"${{{function}}}:live"},
+    }
+    assert resource.get("Condition") == RESOURCES[function].get("Condition")
+
+
+OF_A_VERSION = {
+    "Architectures",
+    "Code",
+    "Environment",
+    "Handler",
+    "Layers",
+    "LoggingConfig",
+    "MemorySize",
+    "Role",
+    "Runtime",
+    "SnapStart",
+    "Timeout",
+    "TracingConfig",
+    "VpcConfig",
+}
+"""What a version holds, so that a change of it makes another. See
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-versions.html"""
+
+
+@pytest.mark.parametrize("function", PUBLISHED)
+def test_no_function_has_what_is_not_in_a_version(function: str) -> None:
+    """Its change would have SAM publish a version that Lambda refuses, because it is like the one before.
+
+    See https://github.com/aws/serverless-application-model/issues/3281
+    """
+    properties = deployed()[function]["Properties"]
+    assert properties.pop("Tags") == [{"Key": "lambda:createdBy", "Value": "SAM"}]
+    assert properties.keys() <= OF_A_VERSION
+
+
+def test_snapshots_are_kept_warm() -> None:
+    """Lambda refuses the first call of one that nobody called for 14 days."""
+    resources = deployed()
+    snapshots = {name for name in PUBLISHED if "SnapStart" in resources[name]["Properties"]}
+    schedules = {
+        name: resource["Properties"]
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::Events::Rule"
+    }
+    called = {target["Arn"]["Ref"] for each in schedules.values() for target in each["Targets"]}
+    assert called == {f"{name}Aliaslive" for name in snapshots}
+    for schedule in schedules.values():
+        assert schedule["ScheduleExpression"] == "rate(7 days)"
+        assert schedule["State"] == {"Fn::If": ["HasSnapStart", "ENABLED", "DISABLED"]}
+
+
+def references(value: Any) -> Iterator[str]:
+    """The resources that a value refers to."""
+    if isinstance(value, list):
+        for each in value:
+            yield from references(each)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            if key == "Ref":
+                yield each
+            elif key == "Fn::GetAtt":
+                yield each[0]
+            elif key == "Fn::Sub":
+                yield from re.findall(r"\$\{(\w+)", str(each))
+            else:
+                yield from references(each)
+
+
+def dependencies(resources: dict[str, Any], name: str) -> set[str]:
+    """What must be there as long as a resource is."""
+    direct = {*references(resources[name].get("Properties", {})), *resources[name].get("DependsOn", [])}
+    direct &= resources.keys()
+    return direct.union(*(dependencies(resources, each) for each in direct))
+
+
+def test_a_network_is_left_before_the_roles_that_lambda_needs_to_leave_it() -> None:
+    resources = deployed()
+    in_network = [name for name in PUBLISHED if "VpcConfig" in resources[name]["Properties"]]
+    assert len(in_network) == 5
+    for name in ("SubnetA", "SubnetB", "FunctionsSecurityGroup"):
+        outlived = dependencies(resources, name)
+        for function in in_network:
+            assert resources[function]["Properties"]["Role"]["Fn::GetAtt"][0] in outlived
+        assert "NetworkPolicy" in outlived
+    # Functions leave it also when the cache is switched off: what they need stays.
+    assert "Condition" not in resources["NetworkPolicy"]
+    for function in in_network:
+        role = resources[resources[function]["Properties"]["Role"]["Fn::GetAtt"][0]]["Properties"]
+        assert {"Ref": "NetworkPolicy"} in role["ManagedPolicyArns"]
+
+
+def test_a_changed_origin_is_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage serves what was there when it was deployed last."""
+    deployments = set()
+    for day, origin in enumerate(("*", "https://app.example.com")):
+        monkeypatch.setattr("time.time", lambda day=day: day * 86_400.0)
+        deployments |= {
+            name
+            for name, resource in deployed(CorsOrigin=origin).items()
+            if resource["Type"] == "AWS::ApiGateway::Deployment"
+        }
+    assert len(deployments) == 2

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from http import HTTPStatus
 
 import pytest
 
+from shared.api.problems import phrase
 from tests.local_stack import ROOT
 from tests.template import RESOURCES, of_type
 
@@ -19,7 +21,7 @@ def test_without_a_cache_there_is_no_network(prefix: str) -> None:
 def test_what_users_wrote_outlives_the_stack() -> None:
     for name in ("TasksTable", "UsersTable"):
         table = RESOURCES[name]
-        assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+        assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
         assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
@@ -61,3 +63,69 @@ def test_every_alarm_is_published() -> None:
     for name in of_type("AWS::CloudWatch::Alarm"):
         alarm = RESOURCES[name]["Properties"]
         assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmTopic"}]
+
+
+# See https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+GATEWAY_RESPONSES = {
+    "ACCESS_DENIED": 401,  # of the authorizer, which turns tokens away
+    "API_CONFIGURATION_ERROR": 500,
+    "AUTHORIZER_CONFIGURATION_ERROR": 503,
+    "AUTHORIZER_FAILURE": 503,
+    "BAD_REQUEST_BODY": 400,
+    "BAD_REQUEST_PARAMETERS": 400,
+    "DEFAULT_4XX": 400,
+    "DEFAULT_5XX": 500,
+    "EXPIRED_TOKEN": 404,  # these three are of a route that does not exist, with what looks like a signature
+    "INVALID_SIGNATURE": 404,
+    "MISSING_AUTHENTICATION_TOKEN": 404,
+    "INTEGRATION_FAILURE": 502,
+    "INTEGRATION_TIMEOUT": 504,
+    "INVALID_API_KEY": 403,
+    "QUOTA_EXCEEDED": 429,
+    "REQUEST_TOO_LARGE": 413,
+    "RESOURCE_NOT_FOUND": 404,
+    "THROTTLED": 429,
+    "UNAUTHORIZED": 401,
+    "UNSUPPORTED_MEDIA_TYPE": 415,
+    "WAF_FILTERED": 403,
+}
+
+PHRASES = {413: "Content Too Large"}
+"""Of RFC 9110, where Python 3.11 has older ones."""
+
+
+def test_every_response_of_the_gateway_has_a_status_of_its_own() -> None:
+    responses = RESOURCES["Api"]["Properties"]["GatewayResponses"]
+    assert {kind: int(response["StatusCode"]) for kind, response in responses.items()} == GATEWAY_RESPONSES
+
+
+@pytest.mark.parametrize("kind", GATEWAY_RESPONSES)
+def test_a_response_of_the_gateway_is_a_problem(kind: str) -> None:
+    response = RESOURCES["Api"]["Properties"]["GatewayResponses"][kind]
+    problem = json.loads(response["ResponseTemplates"]["application/json"])
+    status = GATEWAY_RESPONSES[kind]
+    assert (problem["status"], problem["title"]) == (status, PHRASES.get(status, phrase(HTTPStatus(status))))
+    assert problem.get("error_description", problem["detail"]) == problem["detail"]
+    headers = response["ResponseParameters"]["Headers"]
+    assert headers["Content-Type"] == "'application/problem+json'"
+    assert headers["x-request-id"] == "context.requestId"
+    assert headers["Access-Control-Allow-Origin"] == {"Fn::Sub": "'${CorsOrigin}'"}
+    assert ("WWW-Authenticate" in headers) == (status == 401)
+    assert ("Retry-After" in headers) == (status in {503, 504} or kind == "THROTTLED")
+
+
+def test_the_firewall_says_that_it_is_too_much_as_the_gateway_does() -> None:
+    acl = RESOURCES["WebAcl"]["Properties"]
+    problem = json.loads(acl["CustomResponseBodies"]["TooManyRequests"]["Content"])
+    assert (problem["status"], problem["title"]) == (429, "Too Many Requests")
+    blocks = [rule["Action"]["Block"]["CustomResponse"] for rule in acl["Rules"] if "Action" in rule]
+    assert {block["ResponseCode"] for block in blocks} == {429}
+    assert all(block["ResponseHeaders"][0]["Name"] == "Retry-After" for block in blocks)
+    assert len({rule["Priority"] for rule in acl["Rules"]}) == len(acl["Rules"])
+
+
+def test_the_access_log_is_json_without_secrets() -> None:
+    setting = RESOURCES["Api"]["Properties"]["AccessLogSetting"]["Fn::If"][1]
+    entry = json.loads(setting["Format"])
+    assert entry["correlation_id"] == "$context.requestId"
+    assert not re.search("authorizationToken|header|querystring|body", setting["Format"], re.IGNORECASE)

@@ -1,0 +1,256 @@
+"""Calls that fail on their way are tried again while there is time, and say truly what became of them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+
+from shared import aws
+from shared.deadline import deadline_of, remaining
+from shared.errors import Contention, Unavailable
+from shared.tasks.store import TaskStore
+from shared.users.store import UserStore
+from tests.aws import empty_tables
+from tests.drafts import Draft
+from tests.handlers import LambdaContext
+
+Send = Callable[[Any], Any]
+
+
+class Response(io.BytesIO):
+    """The body of a response, as botocore reads it."""
+
+    def stream(self) -> Iterator[bytes]:
+        yield self.read()
+
+
+def refusal(status: int, code: str, *reasons: str) -> AWSResponse:
+    body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no"}
+    if reasons:
+        body["CancellationReasons"] = [{"Code": reason} for reason in reasons]  # type: ignore[assignment]
+    headers = {"Content-Type": "application/x-amz-json-1.0"}
+    return AWSResponse("http://dynamodb", status, headers, Response(json.dumps(body).encode()))  # type: ignore[no-untyped-call]
+
+
+def lost(send: Send, request: Any) -> Any:
+    """The response does not arrive, but the call did."""
+    send(request)
+    raise ReadTimeoutError(endpoint_url=request.url)
+
+
+def slow(send: Send, request: Any) -> Any:
+    """Nothing arrives in time."""
+    raise ReadTimeoutError(endpoint_url=request.url)
+
+
+def unreachable(send: Send, request: Any) -> Any:
+    raise ConnectTimeoutError(endpoint_url=request.url)
+
+
+def throttled(send: Send, request: Any) -> Any:
+    return refusal(400, "ThrottlingException")
+
+
+def broken(send: Send, request: Any) -> Any:
+    return refusal(500, "InternalServerError")
+
+
+def in_progress(send: Send, request: Any) -> Any:
+    return refusal(400, "TransactionInProgressException")
+
+
+def conflict(send: Send, request: Any) -> Any:
+    return refusal(400, "TransactionCanceledException", "TransactionConflict", "None")
+
+
+def canceled_for_throttling(send: Send, request: Any) -> Any:
+    return refusal(400, "TransactionCanceledException", "None", "ThrottlingError")
+
+
+def canceled_for_capacity(send: Send, request: Any) -> Any:
+    return refusal(400, "TransactionCanceledException", "None", "ProvisionedThroughputExceeded")
+
+
+def denied(send: Send, request: Any) -> Any:
+    return refusal(400, "AccessDeniedException")
+
+
+class Faults:
+    """What becomes of the next calls, each in its turn; the last one stays."""
+
+    def __init__(self, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sent = 0
+        self._next: list[Any] = []
+        session = client._endpoint.http_session
+        self._send: Send = session.send
+        monkeypatch.setattr(session, "send", self._fail)
+        monkeypatch.setattr("time.sleep", lambda _seconds: None)
+
+    def then(self, *faults: Any) -> None:
+        self._next = list(faults)
+
+    def _fail(self, request: Any) -> Any:
+        self.sent += 1
+        if not self._next:
+            return self._send(request)
+        fault = self._next.pop(0) if len(self._next) > 1 else self._next[0]
+        return fault(self._send, request) if fault else self._send(request)
+
+
+@pytest.fixture
+def client(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws)
+    created = aws.client("dynamodb")
+    empty_tables(created)
+    return created
+
+
+@pytest.fixture
+def faults(client: Any, monkeypatch: pytest.MonkeyPatch) -> Faults:
+    return Faults(client, monkeypatch)
+
+
+@pytest.fixture
+def store(client: Any) -> TaskStore:
+    return TaskStore(lambda: None, client=client)
+
+
+def create(store: TaskStore) -> Any:
+    return store.create(Draft("Buy milk"), created_by="ada").task
+
+
+def items(client: Any) -> int:
+    return len(client.scan(TableName="TasksTable")["Items"])
+
+
+FAULTS = (
+    lost,
+    slow,
+    unreachable,
+    throttled,
+    broken,
+    in_progress,
+    conflict,
+    canceled_for_throttling,
+    canceled_for_capacity,
+)
+
+
+@pytest.mark.parametrize("first", FAULTS)
+@pytest.mark.parametrize("second", [*FAULTS, None])
+def test_a_write_is_done_once_whatever_became_of_its_first_tries(
+    client: Any, store: TaskStore, faults: Faults, first: Any, second: Any
+) -> None:
+    faults.then(first, second, None)
+    task = create(store)
+    faults.then()
+    assert store.get(task.id) == task
+    assert items(client) == 2  # the task and its title
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (unreachable, Unavailable),
+        (throttled, Unavailable),
+        (canceled_for_throttling, Unavailable),
+        (canceled_for_capacity, Unavailable),
+        (conflict, Contention),
+    ],
+)
+def test_a_write_that_was_surely_not_done_says_so(
+    client: Any, store: TaskStore, faults: Faults, fault: Any, error: type[Exception]
+) -> None:
+    faults.then(fault)
+    with pytest.raises(error):
+        create(store)
+    faults.then()
+    assert items(client) == 0
+
+
+@pytest.mark.parametrize("rest", [fault for fault in FAULTS if fault is not lost])
+@pytest.mark.parametrize("first", [lost, broken])
+def test_a_write_that_may_have_been_done_does_not_claim_the_contrary(
+    store: TaskStore, faults: Faults, first: Any, rest: Any
+) -> None:
+    faults.then(first, rest)
+    with pytest.raises((ReadTimeoutError, ClientError)):
+        create(store)
+
+
+def test_what_is_wrong_for_good_is_not_tried_again(store: TaskStore, faults: Faults) -> None:
+    faults.then(denied)
+    with pytest.raises(ClientError):
+        create(store)
+    assert faults.sent == 1
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr("time.monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def taking(clock: Clock, seconds: float, fault: Any) -> Any:
+    def take(send: Send, request: Any) -> Any:
+        clock.now += seconds
+        return fault(send, request)
+
+    return take
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_write_ends_before_its_time_does(
+    store: TaskStore, faults: Faults, clock: Clock, fault: Any
+) -> None:
+    faults.then(taking(clock, 3, slow), taking(clock, 3, fault))
+    with deadline_of(LambdaContext()), pytest.raises((ReadTimeoutError, ClientError)):
+        create(store)
+    assert clock.now - 1000 < 10
+    assert faults.sent == 2
+
+
+def test_no_call_begins_that_could_end_too_late(client: Any, faults: Faults, clock: Clock) -> None:
+    with deadline_of(LambdaContext()):
+        clock.now += 6
+        for act in (
+            lambda: create(TaskStore(lambda: None, client=client)),
+            lambda: UserStore(client).create("ada", "correct horse"),
+            lambda: TaskStore(client=client).get("7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"),
+        ):
+            with pytest.raises(Unavailable):
+                act()
+    assert faults.sent == 0
+
+
+def test_a_read_is_tried_again_while_there_is_time(client: Any, faults: Faults, clock: Clock) -> None:
+    users = UserStore(client)
+    ada = users.create("ada", "correct horse")
+    faults.then(taking(clock, 3, slow), None)
+    with deadline_of(LambdaContext()):
+        assert users.get("ada", ada.session) == ada
+    faults.sent = 0
+    faults.then(taking(clock, 6, slow), None)
+    with deadline_of(LambdaContext()), pytest.raises(ReadTimeoutError):
+        users.get("ada", ada.session)
+    assert faults.sent == 1
+
+
+def test_a_deadline_is_over_with_its_request(clock: Clock) -> None:
+    with deadline_of(LambdaContext()):
+        assert 9 < remaining() < 10
+    clock.now += 100
+    assert remaining() > 1000
