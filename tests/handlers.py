@@ -18,6 +18,11 @@ def event(name: str, **changes: Any) -> dict[str, Any]:
     return {**json.loads((ROOT / "events" / f"{name}.json").read_text()), **changes}
 
 
+def authorization(header: str) -> dict[str, Any]:
+    """What changes in an event with another header `Authorization`."""
+    return {"headers": {"Authorization": header}, "multiValueHeaders": {"Authorization": [header]}}
+
+
 class LambdaContext:
     function_name = "Function"
     memory_limit_in_mb = 512

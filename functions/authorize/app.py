@@ -13,6 +13,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.api.request import Request
 from shared.deadline import deadline_of
 from shared.errors import InvalidToken, SessionEnded, UncertainToken
 from shared.users.sessions import Sessions
@@ -28,7 +29,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Allow the bearer of a valid token the whole stage until the token expires."""
     if event.get("source") == "aws.events":
         return {}  # the weekly call that keeps the version's snapshot
-    scheme, _, token = event["authorizationToken"].partition(" ")
+    request = Request(event)
+    logger.set_correlation_id(request.id)
+    scheme, _, token = (request.header("Authorization") or "").partition(" ")
     try:
         if scheme.lower() != "bearer":
             raise InvalidToken("not a bearer token")

@@ -37,7 +37,9 @@ def handler(request: Request, new: NewTask) -> Response:
 
     With an `Idempotency-Key`, a request can be repeated safely for 24 hours: it gets the first answer again.
     """
-    task, is_replay = tasks.create(new, created_by=request.user_id, key=idempotency_key(request))
+    task, is_replay = tasks.create(
+        new, created_by=request.user_id, key=idempotency_key(request), request_id=request.id
+    )
     headers = {"ETag": etag(task.version), "Location": f"{request.url}/{task.id}"}
     if is_replay:
         headers["Idempotency-Replayed"] = "true"

@@ -23,5 +23,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     events = [task_created(task_from_item(record["NewImage"])) for record in records]
     with deadline_of(context):
         published = queue.publish(events)
+    for each in events[:published]:
+        logger.info("event published", event_id=each.id, correlation_id=each.request_id)
     failed = records[published : published + 1]
     return {"batchItemFailures": [{"itemIdentifier": record["SequenceNumber"]} for record in failed]}

@@ -53,7 +53,10 @@ def notify(event: dict[str, Any]) -> None:
 
 def handle(record: SQSRecord) -> None:
     """Handle one message."""
-    notify(event=record.json_body)
+    logger.set_correlation_id(None)  # should this be no event at all
+    event = record.json_body
+    logger.set_correlation_id(event.get("request_id"))
+    notify(event=event)
 
 
 @logger.inject_lambda_context(clear_state=True)

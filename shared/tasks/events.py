@@ -35,11 +35,13 @@ class TaskEvent:
     id: str
     """Stable across redeliveries; used to deduplicate."""
     task: TaskDocument
+    request_id: str | None = None
+    """The request that caused it."""
 
 
 def task_created(task: Task) -> TaskEvent:
     """Make the event of a task that was stored."""
-    return TaskEvent("task.created", f"task.created:{task.id}", task_document(task))
+    return TaskEvent("task.created", f"task.created:{task.id}", task_document(task), task.request_id)
 
 
 class EventQueue:

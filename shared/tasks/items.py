@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Item = Mapping[str, Any]
 """An item as DynamoDB's client has it."""
 
-FIXED = {"pk", "id", "created_at", "created_by"}
+FIXED = {"pk", "id", "created_at", "created_by", "request_id"}
 """Attributes of a task that no update changes."""
 _OF_THE_STORE = {*FIXED, "updated_at", "version"}
 """Attributes of a task that no user chooses."""
@@ -44,6 +44,7 @@ def item_from_task(task: Task, shards: StatusShards) -> dict[str, AttributeValue
         "updated_at": {"N": str(task.updated_at)},
         "created_by": {"S": task.created_by},
         "version": {"N": str(task.version)},
+        **({"request_id": {"S": task.request_id}} if task.request_id else {}),
     }
 
 
@@ -61,6 +62,7 @@ def task_from_item(item: Item) -> Task:
         updated_at=int(item["updated_at"]["N"]),
         created_by=item["created_by"]["S"],
         version=int(item["version"]["N"]),
+        request_id=item.get("request_id", {}).get("S"),
     )
 
 

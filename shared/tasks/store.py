@@ -68,20 +68,23 @@ class TaskStore:
         self._table = table or os.environ["TASKS_TABLE"]
         self._given_shards = shards
 
-    def create(self, draft: TaskDraft, *, created_by: str, key: str | None = None) -> NewTask:
+    def create(
+        self, draft: TaskDraft, *, created_by: str, key: str | None = None, request_id: str | None = None
+    ) -> NewTask:
         """Store a new task.
 
         Args:
             draft: Its title, description and status.
             created_by: The user's id.
             key: An idempotency key of the user: for a day, the same draft with it makes one task.
+            request_id: The request, by which what follows from it is found in the logs.
 
         Raises:
             TitleTaken: another task has this title.
             IdempotencyKeyReused: the user has used the key with another draft.
             Contention: other writers won every race.
         """
-        task = Task.new(draft, created_by=created_by)
+        task = Task.new(draft, created_by=created_by, request_id=request_id)
         writes = [create_task(self._table, task, self._shards), hold_title(self._table, task)]
         if key is not None:
             writes.append(remember_key(self._table, key, task))

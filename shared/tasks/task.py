@@ -52,9 +52,11 @@ class Task:
     created_by: str
     version: int
     """Raised by every write, so that two editors cannot overwrite each other."""
+    request_id: str | None = None
+    """The request that created it, to be followed in the logs; unknown of older tasks."""
 
     @classmethod
-    def new(cls, draft: TaskDraft, *, created_by: str) -> Self:
+    def new(cls, draft: TaskDraft, *, created_by: str, request_id: str | None = None) -> Self:
         """Make a task of a draft, with an id of its own."""
         created_at = now()
         return cls(
@@ -66,6 +68,7 @@ class Task:
             updated_at=created_at,
             created_by=created_by,
             version=1,
+            request_id=request_id,
         )
 
     @property

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +13,7 @@ import pytest
 
 from local.backends.environment import LOOPBACK
 from local.backends.process import Backends, BackendsConfig
+from shared.api import endpoint
 from tests import handlers
 from tests.aws import aws_with_resources, empty_tables, template_resources
 from tests.redis_servers import server, shared_server
@@ -55,6 +59,17 @@ def any_dynamodb(any_aws: str | None) -> Any:
     client = boto3.client("dynamodb", endpoint_url=any_aws)
     empty_tables(client)
     return client
+
+
+@pytest.fixture
+def log() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What is logged, from here on."""
+    handler = endpoint.logger.registered_handler
+    assert isinstance(handler, logging.StreamHandler)
+    stream = io.StringIO()
+    old = handler.setStream(stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    handler.setStream(old)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from botocore.exceptions import ConnectTimeoutError
 from shared.users.store import User, UserStore
 from shared.users.token_keys import TokenKeys
 from shared.users.tokens import TokenSigner
-from tests.handlers import LambdaContext, event, load_function
+from tests.handlers import LambdaContext, authorization, event, load_function
 
 Invoke = Callable[..., dict[str, Any]]
 
@@ -37,7 +37,7 @@ def statement(answer: dict[str, Any]) -> Any:
 
 def test_a_valid_token_opens_the_whole_stage_until_it_expires(invoke: Invoke, ada: User) -> None:
     token = TokenSigner().issue(ada, lifetime=60)
-    answer = invoke("authorize", authorizationToken=f"Bearer {token}")
+    answer = invoke("authorize", **authorization(f"Bearer {token}"))
     assert answer["principalId"] == ada.id
     assert answer["context"] == {"user_id": ada.id, "username": "ada", "session": ada.session}
     assert statement(answer)["Effect"] == "Allow"
@@ -48,7 +48,7 @@ def test_a_valid_token_opens_the_whole_stage_until_it_expires(invoke: Invoke, ad
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer x.y.z", "Basic YTpi", "garbage"])
 def test_anything_else_is_denied(invoke: Invoke, header: str) -> None:
-    answer = invoke("authorize", authorizationToken=header)
+    answer = invoke("authorize", **authorization(header))
     assert statement(answer)["Effect"] == "Deny"
     assert "Condition" not in statement(answer)
     assert "context" not in answer
@@ -56,12 +56,12 @@ def test_anything_else_is_denied(invoke: Invoke, header: str) -> None:
 
 def test_an_expired_token_is_denied(invoke: Invoke, ada: User) -> None:
     token = TokenSigner().issue(ada, lifetime=-10)
-    assert statement(invoke("authorize", authorizationToken=f"Bearer {token}"))["Effect"] == "Deny"
+    assert statement(invoke("authorize", **authorization(f"Bearer {token}")))["Effect"] == "Deny"
 
 
 def test_a_token_without_its_scheme_is_denied(invoke: Invoke, ada: User) -> None:
     token = TokenSigner().issue(ada, lifetime=60)
-    assert statement(invoke("authorize", authorizationToken=token))["Effect"] == "Deny"
+    assert statement(invoke("authorize", **authorization(token)))["Effect"] == "Deny"
 
 
 def test_an_unreachable_key_is_an_error_and_no_denial(invoke: Invoke) -> None:
@@ -69,11 +69,11 @@ def test_an_unreachable_key_is_an_error_and_no_denial(invoke: Invoke) -> None:
     boto3.client("secretsmanager").delete_secret(SecretId="TokenSecret", ForceDeleteWithoutRecovery=True)
     token = jwt.encode({"sub": "x"}, "k" * 40, headers={"kid": "any"})
     with pytest.raises(Exception, match=r"TokenSecret|Secrets Manager"):
-        invoke("authorize", authorizationToken=f"Bearer {token}")
+        invoke("authorize", **authorization(f"Bearer {token}"))
 
 
 def effect(invoke: Invoke, token: str) -> str:
-    return str(statement(invoke("authorize", authorizationToken=f"Bearer {token}"))["Effect"])
+    return str(statement(invoke("authorize", **authorization(f"Bearer {token}")))["Effect"])
 
 
 def test_tokens_from_before_the_password_changed_are_denied(
@@ -133,7 +133,7 @@ def test_an_unknown_key_is_no_denial_because_it_may_be_new(invoke: Invoke) -> No
     """A denial would be kept for minutes; API Gateway takes this very message for a 401."""
     token = jwt.encode({"sub": "x"}, "k" * 40, headers={"kid": "unknown"})
     with pytest.raises(Exception, match=r"^Unauthorized$"):
-        invoke("authorize", authorizationToken=f"Bearer {token}")
+        invoke("authorize", **authorization(f"Bearer {token}"))
 
 
 def test_known_keys_outlive_an_outage_of_secrets_manager(aws: None, ada: User) -> None:
@@ -142,9 +142,7 @@ def test_known_keys_outlive_an_outage_of_secrets_manager(aws: None, ada: User) -
     unknown = jwt.encode({"sub": "x"}, "k" * 40, headers={"kid": "unknown"})
 
     def authorize(token: str) -> str:
-        answer = function.handler(
-            event("authorize") | {"authorizationToken": f"Bearer {token}"}, LambdaContext()
-        )
+        answer = function.handler(event("authorize", **authorization(f"Bearer {token}")), LambdaContext())
         return str(statement(answer)["Effect"])
 
     assert authorize(token) == "Allow"

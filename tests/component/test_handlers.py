@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
-from shared.api import endpoint
 from shared.tasks.store import TaskStore
 from shared.tasks.task import TaskStatus
 from tests.drafts import changing
-from tests.handlers import LambdaContext, counted_metrics, event, load_function
+from tests.handlers import LambdaContext, authorization, counted_metrics, event, load_function
 from tests.template import TEMPLATE, functions_of
 
 Invoke = Callable[..., dict[str, Any]]
@@ -33,17 +30,6 @@ def staged(name: str, stage: str, **changes: Any) -> dict[str, Any]:
     }
     headers = sample["multiValueHeaders"] | {"X-Forwarded-Proto": ["https"]}
     return {"requestContext": context, "multiValueHeaders": headers, **changes}
-
-
-@pytest.fixture
-def log() -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """What is logged, from here on."""
-    handler = endpoint.logger.registered_handler
-    assert isinstance(handler, logging.StreamHandler)
-    stream = io.StringIO()
-    old = handler.setStream(stream)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    handler.setStream(old)
 
 
 @pytest.mark.parametrize("name", functions_of(TEMPLATE))
@@ -144,7 +130,7 @@ def test_no_password_and_no_token_is_logged(invoke: Invoke, log: Log) -> None:
     invoke("create_user")
     token = json.loads(invoke("login")["body"])["access_token"]
     for header in (f"Bearer {token}", f"Bearer {token[:-3]}", "Bearer garbage", token):
-        invoke("authorize", authorizationToken=header)
+        invoke("authorize", **authorization(header))
     invoke("login", body="username=ada&password=wrong+horse+battery")
     invoke("login", body="password=correct+horse+battery")
     boto3.client("dynamodb").delete_table(TableName="UsersTable")

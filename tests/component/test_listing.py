@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from shared.api.paging import from_cursor, to_cursor
+from shared.errors import SkipTooDeep
 from shared.tasks.items import item_from_task
 from shared.tasks.listing import TaskListing
 from shared.tasks.status_index import StatusShards
@@ -230,11 +231,9 @@ def test_a_page_whose_tasks_are_all_in_one_shard_takes_few_queries_more(
     assert len(counts) == 8 + 1
 
 
-def test_what_is_asked_for_at_once_is_bounded(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often DynamoDB ends a query at 1 MB."""
-    shards = StatusShards()
-    listing = TaskListing(client, shards=shards)
-    Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 31)])
+@pytest.fixture
+def asked_for(client: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many items each query asks for; DynamoDB ends it after one, as where tasks are large."""
     query, limits = client.query, []
 
     def ended_early(**arguments: Any) -> Any:
@@ -242,6 +241,28 @@ def test_what_is_asked_for_at_once_is_bounded(client: Any, monkeypatch: pytest.M
         return query(**{**arguments, "Limit": 1})
 
     monkeypatch.setattr(client, "query", ended_early)
+    return limits
+
+
+def test_what_is_asked_for_at_once_is_bounded(client: Any, asked_for: list[int]) -> None:
+    """However often DynamoDB ends a query at 1 MB."""
+    shards = StatusShards()
+    listing = TaskListing(client, shards=shards)
+    Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 31)])
     assert len(listing.page(TaskQuery(limit=30, statuses=(TaskStatus.PENDING,))).tasks) == 30
-    assert len(limits) >= 30
-    assert max(limits) <= 1_000
+    assert len(asked_for) >= 30
+    assert max(asked_for) <= 1_000
+
+
+def test_what_is_read_to_skip_is_bounded(client: Any, asked_for: list[int]) -> None:
+    shards = StatusShards()
+    listing = TaskListing(client, shards=shards)
+    Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 41)])
+    page = listing.page(TaskQuery(limit=1, skip=15, statuses=(TaskStatus.PENDING,)))
+    assert [task.created_at for task in page.tasks] == [25]
+    asked_for.clear()
+    with pytest.raises(SkipTooDeep):
+        listing.page(TaskQuery(limit=1, skip=35, statuses=(TaskStatus.PENDING,)))
+    assert len(asked_for) <= 25
+    # The same tasks are there for one who follows the links.
+    assert len(list(walk(listing, TaskQuery(limit=10)))) == 4

@@ -11,7 +11,7 @@ import pytest
 from botocore.client import BaseClient
 from passlib.hash import argon2
 
-from tests.handlers import event, invoke
+from tests.handlers import authorization, event, invoke
 from tests.template import RESOURCES, TEMPLATE, functions_of
 
 FUNCTIONS = {name: function.properties for name, function in functions_of(TEMPLATE).items()}
@@ -136,7 +136,7 @@ def authorize(called: set[Permission]) -> None:
     invoke("create_user")
     token = json.loads(invoke("login")["body"])["access_token"]
     called.clear()
-    policy = invoke("authorize", authorizationToken=f"Bearer {token}")["policyDocument"]
+    policy = invoke("authorize", **authorization(f"Bearer {token}"))["policyDocument"]
     assert policy["Statement"][0]["Effect"] == "Allow"
 
 

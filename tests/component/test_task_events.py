@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError
 
 from shared.tasks.events import EventQueue
-from tests.handlers import LambdaContext, event, load_function
+from tests.handlers import LambdaContext, event, invoke, load_function
 from tests.task_events import Queue, new_task
 
 
@@ -22,6 +22,26 @@ def test_any_title_arrives_as_it_is(aws: None, title: str) -> None:
     (message,) = boto3.client("sqs").receive_message(QueueUrl="NotificationsQueue")["Messages"]
     document = json.loads(message["Body"])
     assert (document["type"], document["task"]["title"]) == ("task.created", title)
+
+
+def test_one_id_leads_from_the_request_to_its_notification(
+    dynamodb: Any, log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    request_id = event("create_task")["requestContext"]["requestId"]
+    invoke("authorize")
+    invoke("create_task")
+    (item,) = (each for each in dynamodb.scan(TableName="TasksTable")["Items"] if "version" in each)
+    record = {**event("publish_task_events")["Records"][0], "dynamodb": {"NewImage": item}}
+    invoke("publish_task_events", Records=[record])
+    (message,) = boto3.client("sqs").receive_message(QueueUrl="NotificationsQueue")["Messages"]
+    record = {**event("send_notification")["Records"][0], "body": message["Body"]}
+    invoke("send_notification", Records=[record])
+    assert [(entry["message"], entry["correlation_id"]) for entry in log()] == [
+        ("token refused", request_id),
+        ("answered", request_id),
+        ("event published", request_id),
+        ("notification sent", request_id),
+    ]
 
 
 class TestPublishing:
