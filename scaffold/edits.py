@@ -14,6 +14,7 @@ _PATTERN = "board"  # the smallest function: its role may do nothing but log
 # Before which its resources go: at the end of the section "signing in", and at that of "tasks".
 _AFTER_USERS = "  # -------------------------------------------------------------------- tasks\n"
 _AFTER_TASKS = "  # ------------------------- the network of the cache"
+_AFTER_ALARMS = "  RotationErrorsAlarm:\n"
 
 
 def edits(endpoint: NewEndpoint, root: Path) -> dict[Path, str]:
@@ -28,11 +29,7 @@ def edits(endpoint: NewEndpoint, root: Path) -> dict[Path, str]:
         code: _fill("app.py.txt", endpoint),
         event: _event(endpoint, root),
         test: _fill("test.py.txt", endpoint),
-        root / "template.yaml": _before(
-            root / "template.yaml",
-            _AFTER_USERS if _is_of_users(endpoint) else _AFTER_TASKS,
-            _resources(endpoint, root),
-        ),
+        root / "template.yaml": _template(endpoint, root),
         root / "tests/expected.py": _before(
             root / "tests/expected.py",
             "}\n\n# The routes that are answered without a token.",
@@ -55,26 +52,36 @@ def _is_of_users(endpoint: NewEndpoint) -> bool:
 
 def _before(path: Path, marker: str, text: str) -> str:
     """Put text before a place in a file that is there once."""
-    before, found, after = path.read_text("utf-8").partition(marker)
+    return _insert(path.read_text("utf-8"), marker, text, path)
+
+
+def _insert(whole: str, marker: str, text: str, path: Path) -> str:
+    before, found, after = whole.partition(marker)
     if not found:
         raise InvalidEndpoint(f"{path} has no {marker.strip()!r}, before which the new lines would go.")
     return f"{before}{text}{found}{after}"
 
 
-def _resources(endpoint: NewEndpoint, root: Path) -> str:
-    """Write its function and its role like those of the pattern, but for those who are signed in."""
-    name = _PATTERN.capitalize()
-    found = re.search(
-        rf"^  {name}Function:\n.*?^  {name}Role:\n.*?\n(?=\n  \S)",
-        (root / "template.yaml").read_text("utf-8"),
-        re.MULTILINE | re.DOTALL,
-    )
+def _template(endpoint: NewEndpoint, root: Path) -> str:
+    """Add its function, role and alarm, like those of the pattern, but for those who are signed in."""
+    path, name = root / "template.yaml", _PATTERN.capitalize()
+    whole = path.read_text("utf-8")
+    function = _copy(whole, rf"{name}Function:\n.*?^  {name}Role", endpoint)
+    function = function.replace(f"functions/{_PATTERN}", f"functions/{endpoint.name}")
+    function = function.replace("            Auth: {Authorizer: NONE}\n", "")
+    function = function.replace("Method: GET", f"Method: {endpoint.method}")
+    function = function.replace("Path: /", f"Path: {endpoint.path}")
+    place = _AFTER_USERS if _is_of_users(endpoint) else _AFTER_TASKS
+    whole = _insert(whole, place, function, path)
+    return _insert(whole, _AFTER_ALARMS, _copy(whole, f"{name}ErrorsAlarm", endpoint), path)
+
+
+def _copy(whole: str, resource: str, endpoint: NewEndpoint) -> str:
+    """Copy a resource of the pattern, or several that follow one another, under the endpoint's name."""
+    found = re.search(rf"^  {resource}:\n.*?\n(?=\n  \S)", whole, re.MULTILINE | re.DOTALL)
     if not found:
-        raise InvalidEndpoint(f"template.yaml has no {name}Function followed by {name}Role to copy.")
-    text = found[0].replace(f"functions/{_PATTERN}", f"functions/{endpoint.name}")
-    text = text.replace(name, endpoint.logical_name).replace("            Auth: {Authorizer: NONE}\n", "")
-    text = text.replace("Method: GET", f"Method: {endpoint.method}")
-    return text.replace("Path: /", f"Path: {endpoint.path}") + "\n"
+        raise InvalidEndpoint(f"template.yaml has no {resource} to copy.")
+    return found[0].replace(_PATTERN.capitalize(), endpoint.logical_name) + "\n"
 
 
 def _event(endpoint: NewEndpoint, root: Path) -> str:

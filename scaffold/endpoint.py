@@ -96,7 +96,7 @@ def check(endpoint: NewEndpoint, template: Template) -> None:
             raise InvalidEndpoint(f"{endpoint.method} {endpoint.path} is there already.")
         _check_parameters(endpoint.path, route.path)
     name = endpoint.logical_name
-    ids = [f"{name}Function", f"{name}Role"]
+    ids = [f"{name}Function", f"{name}Role", f"{name}ErrorsAlarm"]
     taken = [f"the resource {each} in {template.path.name}" for each in ids if each in template.resources]
     taken += [str(path) for path in new_files(endpoint.name) if (template.root / path).exists()]
     schemas = json.loads((template.root / DOCUMENT).read_text("utf-8"))["components"]["schemas"]

@@ -20,6 +20,7 @@ os.environ.update(
     AWS_SECRET_ACCESS_KEY="testing",
     AWS_DEFAULT_REGION="us-east-1",
     AWS_REGION="us-east-1",
+    POWERTOOLS_LOG_LEVEL="INFO",
     POWERTOOLS_SERVICE_NAME="task-api",
     TASKS_TABLE="TasksTable",
     STATUS_SHARDS="1",

@@ -1,0 +1,1 @@
+"""`make smoke`: whether a deployed API does what only a real account can show."""

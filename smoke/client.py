@@ -1,0 +1,80 @@
+"""The API over HTTP, and what a check says when it is not as it should be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+TIMEOUT = 30
+"""Seconds for a response: API Gateway itself ends at 29."""
+
+
+class Failed(Exception):
+    """Something is not as it should be."""
+
+    def __init__(self, what: str, look_at: str) -> None:
+        """Take what is wrong, and where to look."""
+        super().__init__(what)
+        self.look_at = look_at
+
+
+class NotChecked(Exception):
+    """Whether it is as it should be cannot be told from here; the message says why."""
+
+
+class Client:
+    """One who uses the API, signed in or not."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        self.url = url
+        self._session = requests.Session()
+        if token:
+            self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Send a request; the path can be a URL, as headers have it."""
+        url = path if path.startswith("http") else self.url + path
+        return self._session.request(method, url, timeout=TIMEOUT, allow_redirects=False, **options)
+
+
+def expect(is_so: object, what: str, look_at: str) -> None:
+    """Go on if it is so.
+
+    Raises:
+        Failed: it is not.
+    """
+    if not is_so:
+        raise Failed(what, look_at)
+
+
+def expect_status(response: requests.Response, status: int, look_at: str) -> None:
+    """Go on if a response has a status.
+
+    Raises:
+        Failed: it has another.
+    """
+    request = f"{response.request.method} {response.request.url}"
+    body = response.text[:200]
+    expect(response.status_code == status, f"{request} is {response.status_code}: {body}", look_at)
+
+
+def expect_problem(response: requests.Response, status: int, kind: str) -> None:
+    """Go on if a response is a problem document with the headers that each has.
+
+    Args:
+        response: The response.
+        status: Its status.
+        kind: The gateway's name of the response.
+
+    Raises:
+        Failed: it is not.
+    """
+    look_at = f"GatewayResponses.{kind} in template.yaml, and the stage's last deployment"
+    expect_status(response, status, look_at)
+    media_type = response.headers.get("Content-Type")
+    expect(media_type == "application/problem+json", f"the {status} is sent as {media_type}", look_at)
+    if response.request.method != "HEAD":
+        expect(response.json().get("status") == status, f"the {status} says {response.text[:200]}", look_at)
+    for header in ("x-request-id", "Access-Control-Allow-Origin"):
+        expect(header in response.headers, f"the {status} has no {header}", look_at)

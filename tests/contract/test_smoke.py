@@ -1,0 +1,141 @@
+"""`make smoke`: all is well on the local stack, and what is not is found."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import requests
+
+from tests.local_stack import ROOT, Client, Stack
+
+
+def smoke(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "smoke", url, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def test_all_is_well_on_the_local_stack_and_nothing_is_left(stack: Stack, user: Client) -> None:
+    done = smoke(stack.url, "--sign-up")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("all is well\n")
+    # What a laptop cannot show: a limit, and the end of a token that lives for an hour.
+    unchecked = [line for line in done.stdout.splitlines() if line.startswith("not checked")]
+    assert len(unchecked) == 2, done.stdout
+    titles = [task["title"] for task in user("GET", "/tasks?limit=100").json()]
+    assert not [title for title in titles if title.startswith("Smoke")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ftp://example.com"], "is no URL"),
+        (["http://127.0.0.1:9"], "does not respond"),
+        (["http://127.0.0.1:9", "--nonsense"], "unrecognized arguments"),
+    ],
+)
+def test_what_cannot_be_checked_is_one_line(arguments: list[str], message: str) -> None:
+    done = smoke(*arguments)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+Change = Callable[[requests.Response], None]
+
+
+@contextmanager
+def changed(url: str, change: Change) -> Iterator[str]:
+    """The URL of a gateway that serves the same, but for a mistake."""
+
+    class Gateway(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            response = requests.request(
+                self.command, url + self.path, headers=dict(self.headers), data=body, timeout=30
+            )
+            change(response)
+            self.send_response(response.status_code)
+            for name, value in response.headers.items():
+                if name.lower() not in {
+                    "transfer-encoding",
+                    "content-length",
+                    "content-encoding",
+                    "connection",
+                }:
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(response.content)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(response.content)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = do_OPTIONS = do_HEAD = answer  # noqa: N815
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def without(header: str, status: int) -> Change:
+    def change(response: requests.Response) -> None:
+        if response.status_code == status:
+            response.headers.pop(header, None)
+
+    return change
+
+
+def as_status(new: int, old: int) -> Change:
+    def change(response: requests.Response) -> None:
+        if response.status_code == old:
+            response.status_code = new
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "mistakes",
+    [
+        [
+            (without("WWW-Authenticate", 401), "no WWW-Authenticate", "GatewayResponses"),
+            (without("x-request-id", 404), "has no x-request-id", "MISSING_AUTHENTICATION_TOKEN"),
+            (without("Access-Control-Allow-Origin", 413), "has no Access-Control", "REQUEST_TOO_LARGE"),
+            (without("Access-Control-Allow-Methods", 200), "allows no method", "Cors in template.yaml"),
+            (without("Idempotency-Replayed", 201), "Idempotency-Replayed is None", "store.py"),
+            (without("X-Cache", 200), "X-Cache is None", "CacheFailure"),
+            (lambda _response: None, "it is not compressed", "MinimumCompressionSize"),  # by this gateway
+        ],
+        [
+            (as_status(403, 404), "is 403", "MISSING_AUTHENTICATION_TOKEN"),
+            (as_status(200, 304), "is 200", "the ETag"),
+        ],
+    ],
+    ids=["headers", "statuses"],
+)
+def test_what_is_wrong_is_found_with_where_to_look(
+    stack: Stack, mistakes: list[tuple[Change, str, str]]
+) -> None:
+    def make_all(response: requests.Response) -> None:
+        for make, _, _ in mistakes:
+            make(response)
+
+    with changed(stack.url, make_all) as url:
+        done = smoke(url, "--sign-up")
+    assert done.returncode == 1, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    for _, found, look_at in mistakes:
+        place = next((number for number, line in enumerate(lines) if found in line), None)
+        assert place is not None, f"{found!r} is not in:\n{done.stdout}"
+        assert lines[place].startswith("failed")
+        assert look_at in lines[place + 1]
