@@ -1,0 +1,246 @@
+"""ministack's server with what the template needs beyond it: run as `python -m tests.emulator.bridge`.
+
+ministack deploys templates, runs functions and serves REST APIs. Each part below makes up for one thing that
+it lacks or does otherwise than AWS, and can go when ministack has it. The environment says what is where:
+
+- `BRIDGE_PYTHON`: the interpreter of the functions' runtime
+- `BRIDGE_REDIS`: host and port of the Redis with TLS that stands in for ElastiCache
+- `BRIDGE_CA`: the file of the certificate that functions must trust for it
+"""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import hashlib
+import io
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from ministack import app as server
+from ministack.core import lambda_runtime as runtime
+from ministack.services import apigateway_v1 as gateway
+from ministack.services.cloudformation import provisioners as cloudformation
+from ministack.services.lambda_svc import _resolve_layer_zip
+
+MAX_BODY = 10 * 1024 * 1024
+_HEADERS = 6
+"""The place of the headers among the arguments that an event is built of."""
+
+
+def in_the_interpreter_of_their_runtime() -> None:
+    """Functions run in ministack's own interpreter otherwise."""
+    detect = runtime._detect_runtime_binary
+
+    def detect_binary(name: str) -> tuple[str, str]:
+        binary, script = detect(name)
+        return (os.environ["BRIDGE_PYTHON"] if name.startswith("python") else binary), script
+
+    runtime._detect_runtime_binary = detect_binary
+
+
+def layers_over_each_other() -> None:
+    """Lambda lays a function's layers over each other in /opt; ministack gives each a folder of its own."""
+    spawn = runtime.Worker._spawn
+
+    def spawn_with_opt(worker: Any) -> None:
+        whole = worker.config
+        if whole.get("Layers"):
+            opt = _opt(filter(None, map(_resolve_layer_zip, whole["Layers"])))
+            worker.config = {**copy.deepcopy(whole), "Layers": []}
+            variables = worker.config.setdefault("Environment", {}).setdefault("Variables", {})
+            for name, value in variables.items():
+                variables[name] = value.replace("=/opt/", f"={opt}/")
+            variables["_LAMBDA_LAYERS_DIRS"] = str(opt)
+        try:
+            spawn(worker)
+        finally:
+            worker.config = whole
+
+    runtime.Worker._spawn = spawn_with_opt
+
+
+def _opt(zips: Iterable[bytes]) -> Path:
+    layers = list(zips)
+    digest = hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in layers)).hexdigest()
+    opt = Path(tempfile.gettempdir(), f"opt-{digest[:16]}")
+    if not opt.is_dir():
+        made = Path(tempfile.mkdtemp(prefix="opt-"))
+        for layer in layers:
+            zipfile.ZipFile(io.BytesIO(layer)).extractall(made)
+        with (made / "python/botocore/cacert.pem").open("a") as bundle:
+            bundle.write("\n" + Path(os.environ["BRIDGE_CA"]).read_text())
+        try:
+            made.rename(opt)
+        except OSError:  # another function was faster
+            shutil.rmtree(made)
+    return opt
+
+
+def what_openapi_says_of_the_gateway() -> None:
+    """The import drops gateway responses, and what a MOCK integration (CORS) answers."""
+    import_api, import_operation = gateway._import_rest_api, gateway._import_operation
+
+    def import_with_responses(spec: dict[str, Any], base: Any = None) -> str:
+        api_id: str = import_api(spec, base)
+        for kind, response in spec.get("x-amazon-apigateway-gateway-responses", {}).items():
+            gateway._put_gateway_response(api_id, kind, response)
+        return api_id
+
+    def import_with_mock(api_id: str, resource: str, method: str, operation: Any, *more: Any) -> None:
+        import_operation(api_id, resource, method, operation, *more)
+        integration = (operation or {}).get("x-amazon-apigateway-integration", {})
+        if str(integration.get("type", "")).upper() == "MOCK":
+            imported = gateway._resources[api_id][resource]["resourceMethods"][method]
+            imported["methodIntegration"]["requestTemplates"] = integration.get("requestTemplates", {})
+            for pattern, response in integration.get("responses", {}).items():
+                status = str(response.get("statusCode", 200))
+                selected = {**response, "selectionPattern": "" if pattern == "default" else pattern}
+                gateway._put_integration_response(api_id, resource, method, status, selected)
+
+    gateway._import_rest_api, gateway._import_operation = import_with_responses, import_with_mock
+
+
+def an_api_keeps_its_id() -> None:
+    """A changed body makes another API, with another id and without stages."""
+    handlers = cloudformation._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]
+    update = handlers["update"]
+
+    def update_in_place(api_id: str, old: Any, new: Any, stack: str, logical_id: str | None = None) -> Any:
+        if new.get("Body") == old.get("Body"):
+            return update(api_id, old, new, stack, logical_id)
+        made, _ = cloudformation._apigw_rest_api_create(logical_id or api_id, new, stack)
+        for store in (
+            gateway._resources,
+            gateway._authorizers_v1,
+            gateway._gateway_responses,
+            gateway._models,
+        ):
+            store[api_id] = store.get(made, {})
+        gateway._rest_apis[api_id] = {**gateway._rest_apis[made], "id": api_id}
+        gateway._delete_rest_api(made)
+        return api_id, cloudformation._apigw_rest_api_attrs(api_id)
+
+    handlers["update"] = update_in_place
+
+
+def compression() -> None:
+    """MinimumCompressionSize is stored, and does nothing."""
+    execute = gateway.handle_execute
+
+    async def compressed(api_id: str, stage: Any, method: Any, path: Any, headers: Any, *more: Any) -> Any:
+        status, sent, body = await execute(api_id, stage, method, path, headers, *more)
+        least = gateway._rest_apis.get(api_id, {}).get("minimumCompressionSize")
+        is_wanted = re.search(r"\bgzip\b", gateway._header_ci(headers, "accept-encoding") or "")
+        if least is not None and is_wanted and len(body) >= int(least):
+            return status, {**sent, "Content-Encoding": "gzip"}, gzip.compress(body)
+        return status, sent, body
+
+    gateway.handle_execute = compressed
+
+
+def what_events_lack() -> None:
+    """Functions are not told the domain name nor X-Forwarded-*, and authorizers no id of the request."""
+    execute, build = gateway._execute_in_scope, gateway._build_lambda_event_v1
+    ask = gateway._invoke_authorizer_lambda
+    request_id: ContextVar[str] = ContextVar("request_id")
+
+    async def execute_with_id(request: Any, *more: Any) -> Any:
+        request_id.set(request["request_id"])
+        return await execute(request, *more)
+
+    async def ask_with_id(authorizer: Any, event: Any, *more: Any) -> Any:
+        event["requestContext"]["requestId"] = request_id.get()
+        return await ask(authorizer, event, *more)
+
+    def build_whole(*arguments: Any, **named: Any) -> Any:
+        headers = arguments[_HEADERS]
+        forwarded = {
+            "x-forwarded-for": "127.0.0.1",
+            "x-forwarded-proto": "http",
+            "x-forwarded-port": os.environ["GATEWAY_PORT"],
+        }
+        whole = (*arguments[:_HEADERS], {**headers, **forwarded}, *arguments[_HEADERS + 1 :])
+        event = build(*whole, **named)
+        event["requestContext"]["domainName"] = gateway._header_ci(headers, "host")
+        event["requestContext"]["requestId"] = request_id.get()
+        return event
+
+    gateway._execute_in_scope, gateway._build_lambda_event_v1 = execute_with_id, build_whole
+    gateway._invoke_authorizer_lambda = ask_with_id
+
+
+def what_the_gateway_says_of_large_requests_and_failed_functions() -> None:
+    """There is no limit of 10 MB, and a function that fails is a 502 that no gateway response describes."""
+    execute, invoke = gateway._execute_in_scope, gateway._invoke_lambda_proxy_v1
+
+    async def within_limit(
+        request: Any, api: str, stage: str, method: Any, path: Any, headers: Any, body: Any, *more: Any
+    ) -> Any:
+        if len(body or b"") > MAX_BODY:
+            request["stage"] = gateway._stages_v1[api][stage]
+            return gateway._gw_error("REQUEST_TOO_LARGE", "Request Too Large")
+        return await execute(request, api, stage, method, path, headers, body, *more)
+
+    async def with_response(*arguments: Any, **named: Any) -> Any:
+        answer = await invoke(*arguments, **named)
+        if isinstance(answer, tuple) and answer[0] == 502 and set(answer[1]) == {"Content-Type"}:
+            return gateway._gw_error("DEFAULT_5XX", "Internal server error")
+        return answer
+
+    gateway._execute_in_scope, gateway._invoke_lambda_proxy_v1 = within_limit, with_response
+
+
+def resources_that_there_are_not() -> None:
+    """Three types of resource are unknown. The cache is the Redis beside us; the others do nothing."""
+
+    def known(kind: str, attributes: Callable[[Any], dict[str, str]]) -> None:
+        cloudformation._RESOURCE_HANDLERS[kind] = {
+            "create": lambda name, properties, stack: (f"{stack}-{name}", attributes(properties)),
+            "update": lambda name, _old, new, _stack: (name, attributes(new)),
+            "delete": lambda _name, _properties: None,
+        }
+
+    host, _, port = os.environ["BRIDGE_REDIS"].rpartition(":")
+    known("AWS::ElastiCache::ServerlessCache", lambda _: {"Endpoint.Address": host, "Endpoint.Port": port})
+    known("AWS::EC2::SecurityGroupEgress", lambda _: {})
+    known("AWS::SecretsManager::RotationSchedule", lambda _: {})
+
+
+def the_api_by_its_stage() -> None:
+    """Serve `/v1` on this very address, because names under localhost are not known everywhere."""
+    serve = server.app
+
+    async def serve_stage(scope: Any, receive: Any, send: Any) -> None:
+        path = scope.get("path", "")
+        if path == "/v1" or path.startswith("/v1/"):
+            (api_id,) = gateway._rest_apis
+            prefix = f"/_aws/execute-api/{api_id}"
+            raw = scope.get("raw_path", path.encode())
+            scope = {**scope, "path": prefix + path, "raw_path": prefix.encode() + raw}
+        await serve(scope, receive, send)
+
+    server.app = serve_stage
+
+
+if __name__ == "__main__":
+    for bridge in (
+        in_the_interpreter_of_their_runtime,
+        layers_over_each_other,
+        what_openapi_says_of_the_gateway,
+        an_api_keeps_its_id,
+        compression,
+        what_events_lack,
+        what_the_gateway_says_of_large_requests_and_failed_functions,
+        resources_that_there_are_not,
+        the_api_by_its_stage,
+    ):
+        bridge()
+    server.main()

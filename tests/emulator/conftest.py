@@ -1,0 +1,29 @@
+"""The stack in the emulator: deployed once, changed by the tests in their order, and deleted by the last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.sam_local import architecture
+from tests.emulator.deployment import Emulator, emulator
+from tests.local_stack import Client, sign_up
+
+
+@pytest.fixture(scope="module")
+def deployed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with emulator(tmp_path_factory.mktemp("emulator")) as server:
+        server.deploy(Architecture=architecture())
+        yield server
+
+
+@pytest.fixture(scope="module")
+def anyone(deployed: Emulator) -> Client:
+    return Client(deployed.url)
+
+
+@pytest.fixture(scope="module")
+def user(deployed: Emulator) -> Client:
+    return sign_up(deployed.url)

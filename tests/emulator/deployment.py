@@ -1,0 +1,194 @@
+"""The built template, deployed to ministack."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.local_stack import ROOT, await_condition
+from tests.optional import LAMBDA_PYTHON, REDIS
+
+STACK = "task-api"
+_LOOPBACK = ipaddress.ip_address("127.0.0.1")
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
+class Emulator:
+    """A ministack server, with a Redis beside it that speaks TLS."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.aws = f"http://127.0.0.1:{_free_port()}"
+        self.url = f"{self.aws}/v1"
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        redis, certificate = _free_port(), self._folder / "certificate.pem"
+        key = _make_certificate(certificate)
+        self._run(
+            [
+                *(REDIS.path, "--port", "0", "--tls-port", str(redis), "--bind", "127.0.0.1", "--save", ""),
+                *("--tls-cert-file", str(certificate), "--tls-key-file", str(key)),
+                *("--tls-ca-cert-file", str(certificate), "--tls-auth-clients", "no"),
+            ],
+            {},
+        )
+        port = self.aws.rpartition(":")[2]
+        environment = {
+            "TMPDIR": str(self._folder),
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": port,
+            "LAMBDA_EXECUTOR": "local",
+            "S3_DATA_DIR": str(self._folder / "s3"),
+            "STATE_DIR": str(self._folder / "state"),
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "BRIDGE_PYTHON": LAMBDA_PYTHON.path,
+            "BRIDGE_REDIS": f"127.0.0.1:{redis}",
+            "BRIDGE_CA": str(certificate),
+            "PYTHONPATH": str(ROOT),
+            "NO_PROXY": "*",
+        }
+        self._run([sys.executable, "-m", "tests.emulator.bridge"], environment)
+        await_condition(self._is_ready)
+
+    def _run(self, command: list[str], environment: dict[str, str]) -> None:
+        with (self._folder / "output.log").open("ab") as log:
+            self._processes.append(
+                subprocess.Popen(
+                    command,
+                    cwd=self._folder,
+                    env={**os.environ, **CREDENTIALS, **environment},
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            )
+
+    def _is_ready(self) -> bool:
+        assert all(process.poll() is None for process in self._processes), self.output
+        try:
+            return requests.get(f"{self.aws}/_ministack/health", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    @property
+    def output(self) -> str:
+        return (self._folder / "output.log").read_text(errors="replace")
+
+    def stop(self) -> None:
+        for process in reversed(self._processes):
+            process.terminate()
+            process.wait(30)
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, endpoint_url=self.aws, region_name="us-east-1")
+
+    def sam(self, *arguments: str) -> str:
+        """Run SAM CLI against it; returns what it prints."""
+        environment = {
+            **os.environ,
+            **CREDENTIALS,
+            "AWS_ENDPOINT_URL": self.aws,
+            "SAM_CLI_TELEMETRY": "0",
+            "HOME": str(self._folder),
+            "TMPDIR": str(self._folder),
+            "NO_PROXY": "*",
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "samcli", *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def deploy(self, **parameters: str) -> str:
+        overrides = " ".join(f"{name}={value}" for name, value in parameters.items())
+        return self.sam(
+            "deploy",
+            *("--stack-name", STACK, "--region", "us-east-1", "--no-progressbar"),
+            *("--parameter-overrides", overrides),
+        )
+
+    def resource(self, logical_id: str) -> str:
+        """The physical id of a resource."""
+        detail = self.client("cloudformation").describe_stack_resource(
+            StackName=STACK, LogicalResourceId=logical_id
+        )
+        return str(detail["StackResourceDetail"]["PhysicalResourceId"])
+
+    def logged(self) -> list[str]:
+        """What functions logged."""
+        logs, messages = self.client("logs"), []
+        group = f"/aws/lambda/{STACK}"
+        for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]:
+            events = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])
+            messages += [event["message"] for event in events["events"]]
+        return messages
+
+
+@contextmanager
+def emulator(folder: Path) -> Iterator[Emulator]:
+    server = Emulator(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def _make_certificate(path: Path) -> Path:
+    """Write a certificate for 127.0.0.1, and its key beside it; returns the key's file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(time.time_ns())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(_LOOPBACK)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_path = path.with_name("key.pem")
+    key_path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return key_path

@@ -1,0 +1,82 @@
+"""The built template, deployed by `sam deploy`: serves the contract, changes, and goes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.contract.test_clients import TestAccount, TestRetries, TestText  # noqa: F401 (they run here, too)
+from tests.contract.test_contract import (  # noqa: F401
+    TestCreate,
+    TestDelete,
+    TestDocs,
+    TestList,
+    TestRead,
+    TestSignIn,
+    TestSignUp,
+    TestUpdate,
+)
+from tests.emulator.deployment import STACK, Emulator
+from tests.local_stack import ROOT, Client, await_condition
+from tests.optional import needs_lambda_python, needs_redis
+
+pytestmark = [needs_lambda_python, needs_redis]
+
+
+def test_smoke(deployed: Emulator) -> None:
+    command = [sys.executable, "-m", "smoke", deployed.url, "--sign-up"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_new_task_is_notified_under_the_id_of_its_request(deployed: Emulator, user: Client) -> None:
+    response = user("POST", "/tasks", json={"title": "Deployed"})
+    request_id, task_id = response.headers["x-request-id"], response.json()["id"]
+
+    def was_notified() -> bool:
+        lines = [line for line in deployed.logged() if "notification sent" in line and task_id in line]
+        return [json.loads(line)["correlation_id"] for line in lines] == [request_id]
+
+    await_condition(was_notified)
+
+
+def test_a_parameter_is_changed(deployed: Emulator, anyone: Client, user: Client) -> None:
+    task = user.create()
+    deployed.deploy(SignUp="disabled", CorsOrigin="https://app.example.com")
+    account = {"username": "late", "password": "correct horse"}
+    assert anyone("POST", "/auth/create", json=account).status_code == 403
+    for path in ("/auth/me", "/nowhere"):
+        response = anyone("GET", path)
+        assert response.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
+    assert user("GET", f"/tasks/{task['id']}").json() == task
+
+
+def test_the_cache_is_switched_off(deployed: Emulator, user: Client) -> None:
+    task = user.create()
+    deployed.deploy(Cache="disabled")
+    response = user("GET", "/tasks?limit=1")
+    assert (response.headers["X-Cache"], response.json()) == ("off", [task])
+    types = {
+        each["ResourceType"]
+        for page in deployed.client("cloudformation")
+        .get_paginator("list_stack_resources")
+        .paginate(StackName=STACK)
+        for each in page["StackResourceSummaries"]
+        if each["ResourceStatus"] != "DELETE_COMPLETE"
+    }
+    assert not [kind for kind in types if kind.startswith(("AWS::EC2::", "AWS::ElastiCache::"))]
+
+
+@pytest.fixture
+def tables(deployed: Emulator) -> dict[str, str]:
+    return {name: deployed.resource(name) for name in ("TasksTable", "UsersTable")}
+
+
+def test_a_deleted_stack_leaves_what_users_wrote(deployed: Emulator, tables: dict[str, str]) -> None:
+    deployed.sam("delete", "--stack-name", STACK, "--no-prompts", "--region", "us-east-1")
+    assert set(deployed.client("dynamodb").list_tables()["TableNames"]) == set(tables.values())
+    assert deployed.client("lambda").list_functions()["Functions"] == []
+    assert deployed.client("dynamodb").scan(TableName=tables["TasksTable"])["Count"] > 0
