@@ -18,7 +18,7 @@ AT_ONCE := -n auto --maxprocesses 4
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sam-local migrate unit component test test-all bench lint format types validate openapi endpoint smoke pictures lock \
+.PHONY: help install run sam-local migrate adopt unit component test test-all bench lint format types validate openapi endpoint smoke pictures lock \
 	clean build-SharedLayer build-CompiledLayerArm64 build-CompiledLayerX86
 
 help: ## List these commands
@@ -44,6 +44,9 @@ sam-local: $(INSTALLED) ## Serve the API with SAM CLI in Docker; ARGS as for run
 migrate: $(INSTALLED) ## Migrate what is in a stack's tables; ARGS="--help" lists the options
 	@$(BIN)/python -m migrations $(ARGS)
 
+adopt: $(INSTALLED) ## Make a new stack around the tables that a deleted one has left; ARGS="--help" lists the options
+	@$(BIN)/python -m migrations.adopt $(ARGS)
+
 unit: $(INSTALLED) ## Run the tests that need no server, in seconds; ARGS are passed to pytest
 	@$(BIN)/python -m pytest tests/unit $(ARGS)
 
@@ -53,9 +56,9 @@ component: $(INSTALLED) ## Run the tests with moto, and with Redis where it is i
 test: $(INSTALLED) ## Run what runs on a laptop: also the local stack, and Chromium if it is there; ARGS as for unit
 	@$(BIN)/python -m pytest $(AT_ONCE) $(ARGS)
 
-test-all: $(INSTALLED) ## Run all tests: also what sam build makes, and SAM CLI in Docker; ARGS as for unit
+test-all: $(INSTALLED) ## Run all tests: also what sam build makes, deployed to an emulator, and SAM CLI in Docker; ARGS as for unit
 	@$(BIN)/python -m pytest $(AT_ONCE) $(ARGS)
-	@$(BIN)/python -m pytest tests/build tests/docker $(ARGS)
+	@$(BIN)/python -m pytest tests/build tests/docker tests/emulator $(ARGS)
 
 bench: $(INSTALLED) ## Measure how fast it is, and write tests/performance/RESULTS.md
 	@$(BIN)/python -m tests.performance $(ARGS)

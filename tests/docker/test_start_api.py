@@ -30,9 +30,8 @@ def test_every_route_answers(stack: Stack) -> None:
 
 def test_the_authorizer_is_asked(user: Client, anyone: Client) -> None:
     assert user("GET", "/tasks").status_code == 200
-    assert anyone("GET", "/tasks").status_code == 401
-    assert Client(anyone.url, "garbage")("GET", "/tasks").status_code == 401  # before the authorizer
-    assert Client(anyone.url, "gar.ba.ge")("GET", "/tasks").status_code == 403  # by its policy
+    assert anyone("GET", "/tasks").status_code == 401  # before the authorizer
+    assert Client(anyone.url, "garbage")("GET", "/tasks").status_code == 403  # by its policy
 
 
 def test_a_refused_request_is_a_problem(user: Client) -> None:

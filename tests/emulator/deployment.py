@@ -104,8 +104,8 @@ class Emulator:
     def client(self, service: str) -> Any:
         return boto3.client(service, endpoint_url=self.aws, region_name="us-east-1")
 
-    def sam(self, *arguments: str) -> str:
-        """Run SAM CLI against it; returns what it prints."""
+    def run(self, *module: str, status: int = 0) -> str:
+        """Run a Python module, such as SAM CLI, against it; returns what it prints."""
         environment = {
             **os.environ,
             **CREDENTIALS,
@@ -116,20 +116,20 @@ class Emulator:
             "NO_PROXY": "*",
         }
         done = subprocess.run(
-            [sys.executable, "-m", "samcli", *arguments],
+            [sys.executable, "-m", *module],
             cwd=ROOT,
             env=environment,
             capture_output=True,
             text=True,
             timeout=300,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
     def deploy(self, **parameters: str) -> str:
         overrides = " ".join(f"{name}={value}" for name, value in parameters.items())
-        return self.sam(
-            "deploy",
+        return self.run(
+            *("samcli", "deploy"),
             *("--stack-name", STACK, "--region", "us-east-1", "--no-progressbar"),
             *("--parameter-overrides", overrides),
         )
@@ -143,12 +143,12 @@ class Emulator:
 
     def logged(self) -> list[str]:
         """What functions logged."""
-        logs, messages = self.client("logs"), []
-        group = f"/aws/lambda/{STACK}"
-        for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]:
-            events = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])
-            messages += [event["message"] for event in events["events"]]
-        return messages
+        pages = (
+            self.client("logs")
+            .get_paginator("filter_log_events")
+            .paginate(logGroupName=f"/aws/lambda/{STACK}")
+        )
+        return [event["message"] for page in pages for event in page["events"]]
 
 
 @contextmanager

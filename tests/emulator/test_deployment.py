@@ -6,8 +6,7 @@ import json
 import subprocess
 import sys
 
-import pytest
-
+from local.sam_local import architecture
 from tests.contract.test_clients import TestAccount, TestRetries, TestText  # noqa: F401 (they run here, too)
 from tests.contract.test_contract import (  # noqa: F401
     TestCreate,
@@ -70,13 +69,28 @@ def test_the_cache_is_switched_off(deployed: Emulator, user: Client) -> None:
     assert not [kind for kind in types if kind.startswith(("AWS::EC2::", "AWS::ElastiCache::"))]
 
 
-@pytest.fixture
-def tables(deployed: Emulator) -> dict[str, str]:
-    return {name: deployed.resource(name) for name in ("TasksTable", "UsersTable")}
-
-
-def test_a_deleted_stack_leaves_what_users_wrote(deployed: Emulator, tables: dict[str, str]) -> None:
-    deployed.sam("delete", "--stack-name", STACK, "--no-prompts", "--region", "us-east-1")
-    assert set(deployed.client("dynamodb").list_tables()["TableNames"]) == set(tables.values())
+def test_a_deleted_stack_leaves_what_users_wrote_to_the_next(deployed: Emulator, user: Client) -> None:
+    task, username = user.create(), user("GET", "/auth/me").json()["username"]
+    tasks, users = (deployed.resource(name) for name in ("TasksTable", "UsersTable"))
+    deployed.run("samcli", "delete", "--stack-name", STACK, "--no-prompts", "--region", "us-east-1")
+    assert set(deployed.client("dynamodb").list_tables()["TableNames"]) == {tasks, users}
     assert deployed.client("lambda").list_functions()["Functions"] == []
-    assert deployed.client("dynamodb").scan(TableName=tables["TasksTable"])["Count"] > 0
+
+    def adopt(tasks: str, users: str, status: int) -> str:
+        tables = ("--tasks-table", tasks, "--users-table", users)
+        return deployed.run("migrations.adopt", "--stack-name", STACK, *tables, status=status)
+
+    assert "is not a TasksTable" in adopt(users, tasks, status=1)
+    assert "There is no table nowhere" in adopt("nowhere", users, status=1)
+    adopt(tasks, users, status=0)
+    assert "already" in adopt(tasks, users, status=1)
+    deployed.deploy(Architecture=architecture(), Cache="disabled")
+    assert [deployed.resource(name) for name in ("TasksTable", "UsersTable")] == [tasks, users]
+    form = {"username": username, "password": "correct horse"}
+    token = Client(deployed.url)("POST", "/auth/login", data=form).json()["access_token"]
+    again = Client(deployed.url, token)
+    assert again("GET", f"/tasks/{task['id']}").json() == task
+    new = again.create()
+    await_condition(
+        lambda: any("notification sent" in line and new["id"] in line for line in deployed.logged())
+    )

@@ -1,0 +1,119 @@
+"""`make adopt`: a new stack around the tables that a deleted one has left.
+
+CloudFormation imports the tables into a stack that has nothing else; `sam deploy` then adds the rest. See
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources.html
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+from samcli.yamlhelper import yaml_parse
+
+TABLES = ("TasksTable", "UsersTable")
+"""The tables that outlive their stack."""
+_CHANGE_SET = "adopt"
+
+
+class AdoptionError(Exception):
+    """The tables cannot be adopted."""
+
+
+def main() -> int:
+    """Make the stack; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog='make adopt ARGS="…"',
+        description="Make a new stack around the tables that a deleted one has left; `sam deploy` completes it.",
+    )
+    parser.add_argument(
+        "--stack-name", default="task-api", metavar="NAME", help="of the new stack (default: %(default)s)"
+    )
+    parser.add_argument("--tasks-table", required=True, metavar="NAME", help="the table with the tasks")
+    parser.add_argument("--users-table", required=True, metavar="NAME", help="the table with the users")
+    given = parser.parse_args()
+    try:
+        adopt(given.stack_name, dict(zip(TABLES, (given.tasks_table, given.users_table), strict=True)))
+    except (AdoptionError, BotoCoreError, ClientError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"The stack {given.stack_name} has the tables. Now deploy the rest: sam build && sam deploy")
+    return 0
+
+
+def adopt(stack: str, tables: dict[str, str]) -> None:
+    """Import tables into a new stack.
+
+    Args:
+        stack: The stack's name.
+        tables: The tables' names by their logical ids.
+
+    Raises:
+        AdoptionError: the stack exists, a table does not, or it is not like the template's.
+    """
+    cloudformation: Any = boto3.client("cloudformation")
+    if _exists(cloudformation, stack):
+        raise AdoptionError(f"There is a stack {stack} already: delete it, or choose another --stack-name.")
+    _check(tables)
+    imported = [
+        {
+            "ResourceType": "AWS::DynamoDB::Table",
+            "LogicalResourceId": logical_id,
+            "ResourceIdentifier": {"TableName": name},
+        }
+        for logical_id, name in tables.items()
+    ]
+    change_set = {"StackName": stack, "ChangeSetName": _CHANGE_SET}
+    cloudformation.create_change_set(
+        **change_set,
+        ChangeSetType="IMPORT",
+        ResourcesToImport=imported,
+        TemplateBody=json.dumps(_template_of_tables()),
+    )
+    try:
+        cloudformation.get_waiter("change_set_create_complete").wait(**change_set)
+        cloudformation.execute_change_set(**change_set)
+        cloudformation.get_waiter("stack_import_complete").wait(StackName=stack)
+    except WaiterError as error:
+        reason = error.last_response.get("StatusReason") or error
+        raise AdoptionError(f"CloudFormation does not import the tables: {reason}") from error
+
+
+def _exists(cloudformation: Any, stack: str) -> bool:
+    try:
+        cloudformation.describe_stacks(StackName=stack)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        return False
+    return True
+
+
+def _check(tables: dict[str, str]) -> None:
+    """Compare the keys, because CloudFormation does not, and would make new tables at the next deployment."""
+    dynamodb, declared = boto3.client("dynamodb"), _template_of_tables()["Resources"]
+    for logical_id, name in tables.items():
+        try:
+            table = dynamodb.describe_table(TableName=name)["Table"]
+        except dynamodb.exceptions.ResourceNotFoundException as error:
+            raise AdoptionError(f"There is no table {name}. 'aws dynamodb list-tables' lists all.") from error
+        if table["KeySchema"] != declared[logical_id]["Properties"]["KeySchema"]:
+            raise AdoptionError(f"{name} is not a {logical_id}: its key is another one.")
+
+
+def _template_of_tables() -> dict[str, Any]:
+    """Take the tables, and the parameters that they refer to, from the template."""
+    template = yaml_parse(Path("template.yaml").read_text("utf-8"))
+    return {
+        "Parameters": {"DeletionProtection": template["Parameters"]["DeletionProtection"]},
+        "Resources": {name: template["Resources"][name] for name in TABLES},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
