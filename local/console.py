@@ -21,6 +21,7 @@ _STYLES = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
 _OF_EVERY_LOG_ENTRY = {
     "level", "message", "timestamp", "service", "location", "cold_start", "exception", "stack_trace",
     "function_name", "function_memory_size", "function_arn", "function_request_id", "xray_trace_id",
+    "correlation_id",
 }  # fmt: skip
 """What Powertools' logger adds to each entry, and what is printed apart from the other fields."""
 _MAX_PATH = 2000

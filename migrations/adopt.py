@@ -29,7 +29,7 @@ def main() -> int:
     """Make the stack; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog='make adopt ARGS="…"',
-        description="Make a new stack around the tables that a deleted one has left; `sam deploy` completes it.",
+        description="Make a new stack around the tables that a deleted one left; `sam deploy` completes it.",
     )
     parser.add_argument(
         "--stack-name", default="task-api", metavar="NAME", help="of the new stack (default: %(default)s)"
