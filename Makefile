@@ -18,7 +18,7 @@ AT_ONCE := -n auto --maxprocesses 4
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sam-local migrate adopt unit component test test-all bench lint format types validate openapi endpoint smoke pictures lock \
+.PHONY: help install run sam-local migrate adopt unit component test test-all bench lint format types validate openapi endpoint costs smoke pictures lock \
 	clean build-SharedLayer build-CompiledLayerArm64 build-CompiledLayerX86
 
 help: ## List these commands
@@ -90,6 +90,9 @@ openapi: $(INSTALLED) ## Write functions/api_docs/openapi.json anew, after a cha
 
 endpoint: $(INSTALLED) ## Write a new endpoint: NAME=get_task_title ROUTE="GET /tasks/{task_id}/title"
 	@$(BIN)/python -m scaffold "$(NAME)" "$(ROUTE)"
+
+costs: $(INSTALLED) ## Compute what a month in AWS costs, and write docs/cost.md; ARGS="--help" lists the options
+	@$(BIN)/python -m costs $(ARGS)
 
 smoke: $(INSTALLED) ## Check a deployed API: URL=https://…/v1 ARGS="--username NAME"
 	@$(BIN)/python -m smoke "$(URL)" $(ARGS)

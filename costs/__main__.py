@@ -1,0 +1,68 @@
+"""`make costs`: computes docs/cost.md, or the costs of a workload of your own."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from costs.table import of_a_month, of_options, of_traffic, render, total
+from costs.usage import Inventory, Workload
+
+DOCUMENT = Path("docs/cost.md")
+
+
+def main() -> int:
+    """Write the document, or print the tables of another workload; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog='make costs ARGS="…"',
+        description="Compute what a month costs. Without options, docs/cost.md is written anew.",
+    )
+    for field in fields(Workload):
+        kind = float if isinstance(field.default, float) else int
+        default = f"default: {field.default:,}"
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, metavar="N", help=default)
+    given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
+    there = inventory(Path())
+    if given:
+        print("\n\n".join(tables(Workload(**given), there).values()))
+        return 0
+    DOCUMENT.write_text(filled_in(DOCUMENT.read_text("utf-8"), tables(Workload(), there)), "utf-8")
+    print(f"wrote {DOCUMENT}")
+    return 0
+
+
+def inventory(root: Path) -> Inventory:
+    """Count what of the project is paid for by the month."""
+    files = (path for folder in ("functions", "shared") for path in (root / folder).rglob("*.py"))
+    code = "".join(path.read_text("utf-8") for path in files)
+    return Inventory.of_template(root / "template.yaml", len(set(re.findall(r'\bcount\("(\w+)"\)', code))))
+
+
+def tables(work: Workload, there: Inventory) -> dict[str, str]:
+    """Make the tables by the names that they have in the document."""
+    return {
+        "traffic": render(of_traffic(work), with_total=True),
+        "month": render(of_a_month(work, there), with_total=True),
+        "options": render(of_options(work, there), with_total=False),
+    }
+
+
+def filled_in(document: str, made: dict[str, str]) -> str:
+    """Put tables into a document, each between the comments that name it."""
+    for name, table in made.items():
+        mark = f"<!-- {name} -->"
+        before, _, after = document.split(mark)
+        document = f"{before}{mark}\n{table}\n{mark}{after}"
+    return document
+
+
+def without_traffic() -> float:
+    """What a stack costs in a month in which nobody uses it, and which stores nothing to speak of."""
+    return total(of_a_month(Workload(stored=0), inventory(Path())))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

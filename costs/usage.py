@@ -1,0 +1,116 @@
+"""What a month of a stack uses: of the template what is there, and of the functions what tests measure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samcli.yamlhelper import yaml_parse
+
+KB, GB = 1_024, 1_024**3
+
+# What a call takes; tests/component/test_costs.py measures each.
+CREATE_WRITE_UNITS = 5
+"""The task and its title, twice in a transaction, and the index."""
+NOTIFY_WRITE_UNITS = 2
+READ_UNITS = 1
+"""To read a task, or the user of a token."""
+LIST_READ_UNITS = 4.5
+"""For a page of 20 tasks from three partitions of the index."""
+PAGE_BYTES = 7 * KB
+"""Of a page of 20 tasks of half a KB."""
+LOG_BYTES = 550
+"""Of the entry that each call writes."""
+
+# What AWS adds, as seen in an account.
+ACCESS_LOG_BYTES = 500
+PLATFORM_LOG_BYTES = 900
+"""Of Lambda's own entries about a call: start and report."""
+COMPRESSION = 0.3
+"""Of a page, compressed."""
+POLLS = 15 * 60 * 730
+"""Of the queue, by Lambda, in a month."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What clients do in a month."""
+
+    lists: int = 700_000
+    reads: int = 200_000
+    creates: int = 100_000
+    cached: float = 0.9
+    """The share of lists that come from the cache."""
+    authorized: float = 0.05
+    """The share of requests whose token is checked by the function; the gateway remembers the others'."""
+    busy_seconds: int = 22 * 8 * 3600
+    """In which all of that happens: the working hours."""
+    milliseconds: int = 20
+    """That a call takes."""
+    stored: int = 1_000_000
+    """Tasks in the table, of half a KB."""
+
+    @property
+    def requests(self) -> int:
+        """All requests."""
+        return self.lists + self.reads + self.creates
+
+    @property
+    def authorizations(self) -> float:
+        """Calls of the authorizer."""
+        return self.requests * self.authorized
+
+    @property
+    def background(self) -> int:
+        """Calls behind streams and queue: one publishes, one notifies, and one tells the cache."""
+        return 3 * self.creates
+
+    @property
+    def calls(self) -> float:
+        """All calls of functions."""
+        return self.requests + self.authorizations + self.background
+
+    @property
+    def traces(self) -> float:
+        """Traces that X-Ray records: of each source the first in every second, and 5 of 100 others."""
+        sources = [self.requests, *[self.creates] * 3]
+        return sum(_sampled(count, self.busy_seconds) for count in sources)
+
+
+def _sampled(count: int, seconds: int) -> float:
+    """How many of `count` requests, spread at random over so many seconds, are sampled."""
+    rate = count / seconds
+    first = seconds * (1 - math.exp(-rate))  # seconds in which there is any
+    return first + 0.05 * (count - first)
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What of the template is paid for by the month."""
+
+    alarms: int
+    metrics: int
+    snapshot_gb: float
+    """Of the functions that start from snapshots."""
+    firewall_rules: int
+
+    @classmethod
+    def of_template(cls, path: Path, metrics: int) -> Inventory:
+        """Count what a template declares.
+
+        Args:
+            path: The template.
+            metrics: How many metrics the functions count.
+        """
+        resources: dict[str, Any] = yaml_parse(path.read_text("utf-8"))["Resources"]
+        functions = [
+            each["Properties"] for each in resources.values() if each["Type"] == "AWS::Serverless::Function"
+        ]
+        return cls(
+            alarms=sum(each["Type"] == "AWS::CloudWatch::Alarm" for each in resources.values()),
+            metrics=metrics,
+            snapshot_gb=sum(each.get("MemorySize", 512) for each in functions if "SnapStart" in each) / 1024,
+            firewall_rules=len(resources["WebAcl"]["Properties"]["Rules"]),
+        )

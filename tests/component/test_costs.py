@@ -1,0 +1,121 @@
+"""What docs/cost.md says is what the prices, the template and the functions make of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+
+from costs import usage
+from costs.__main__ import DOCUMENT, filled_in, inventory, tables, without_traffic
+from costs.table import of_traffic, total
+from costs.usage import Workload
+from shared.tasks.listing import TaskListing
+from shared.tasks.pages import TaskPages
+from shared.tasks.store import TaskStore
+from shared.tasks.task import TaskQuery, TaskStatus
+from tests.drafts import Draft
+from tests.handlers import event, invoke
+from tests.local_stack import ROOT
+from tests.template import TEMPLATE, functions_of
+
+DESCRIPTION = "x" * 180  # makes an item of half a KB
+Calls = list[tuple[str, dict[str, Any], dict[str, Any]]]
+
+
+@pytest.fixture
+def calls(aws: None, monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """The calls of AWS, from here on: their names, parameters and results."""
+    made: Calls = []
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def record(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
+        result = call(client, operation, parameters)
+        made.append((operation, parameters, result))
+        return result
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", record)
+    return made
+
+
+def size_of(item: dict[str, Any]) -> int:
+    """Bytes of an item. See
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html"""
+    return sum(len(name) + len(str(next(iter(value.values()))).encode()) for name, value in item.items())
+
+
+def test_a_task_is_stored_with_as_many_units_as_it_says(calls: Calls) -> None:
+    invoke("create_task")
+    ((operation, parameters, _),) = calls
+    assert operation == "TransactWriteItems"
+    items = [write["Put"]["Item"] for write in parameters["TransactItems"]]
+    in_transaction = sum(2 * math.ceil(size_of(item) / usage.KB) for item in items)
+    in_index = sum(math.ceil(size_of(item) / usage.KB) for item in items if "status" in item)
+    assert in_transaction + in_index == usage.CREATE_WRITE_UNITS
+
+
+def test_a_notification_takes_as_many_units_as_it_says(calls: Calls) -> None:
+    record = event("send_notification")["Records"][0]
+    invoke("send_notification", Records=[record])
+    assert [operation for operation, _, _ in calls] == ["PutItem", "UpdateItem"]
+    assert len(calls) == usage.NOTIFY_WRITE_UNITS
+
+
+def test_a_task_is_read_with_as_many_units_as_it_says(calls: Calls) -> None:
+    task = TaskStore(lambda: None).create(Draft(description=DESCRIPTION), created_by="ada").task
+    calls.clear()
+    TaskStore().get(task.id)
+    ((_, parameters, result),) = calls
+    assert parameters["ConsistentRead"]
+    assert math.ceil(size_of(result["Item"]) / 4 / usage.KB) == usage.READ_UNITS
+
+
+def test_a_list_reads_as_many_units_as_it_says(calls: Calls) -> None:
+    store = TaskStore(lambda: None)
+    for number in range(90):
+        draft = Draft(f"Task {number}", DESCRIPTION, list(TaskStatus)[number % 3])
+        store.create(draft, created_by="7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10")
+    calls.clear()
+    TaskListing().page(TaskQuery(limit=20))
+    assert len(calls) == 3
+    units = [math.ceil(sum(map(size_of, result["Items"])) / 4 / usage.KB) / 2 for _, _, result in calls]
+    assert sum(units) == pytest.approx(usage.LIST_READ_UNITS, rel=0.25)
+    page = TaskPages().render(TaskQuery(limit=20))
+    assert len(page.body) == pytest.approx(usage.PAGE_BYTES, rel=0.15)
+
+
+def test_a_call_logs_as_much_as_it_says(aws: None, log: Callable[[], list[dict[str, Any]]]) -> None:
+    for function in ("create_task", "list_tasks", "get_task"):
+        invoke(function)
+    entries = [len(json.dumps(entry)) for entry in log()]
+    assert len(entries) == 3
+    assert sum(entries) / 3 == pytest.approx(usage.LOG_BYTES, rel=0.25)
+
+
+def test_the_document_is_fresh() -> None:
+    document = (ROOT / DOCUMENT).read_text("utf-8")
+    assert document == filled_in(document, tables(Workload(), inventory(ROOT))), "run `make costs`"
+
+
+def test_the_readme_says_what_comes_out() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (dollars,) = re.findall(r"Without traffic it costs about (\d+) dollars a month", readme)
+    assert int(dollars) == round(without_traffic())
+
+
+def test_what_is_paid_for_by_the_month_is_that_of_the_template() -> None:
+    there = inventory(ROOT)
+    functions = [each.properties for each in functions_of(TEMPLATE).values()]
+    snapshots = [each.get("MemorySize", 512) for each in functions if "SnapStart" in each]
+    assert there.snapshot_gb * 1024 == sum(snapshots) > 0
+    assert there.alarms > len(functions)
+
+
+def test_twice_the_requests_cost_about_twice_as_much() -> None:
+    once, twice = Workload(), Workload(lists=1_400_000, reads=400_000, creates=200_000)
+    assert 1.6 < total(of_traffic(twice)) / total(of_traffic(once)) <= 2
