@@ -70,6 +70,15 @@ class WrongPassword(DomainError):
         super().__init__("This is not your current password.")
 
 
+class TooManyAttempts(DomainError):
+    """Somebody guesses, or does something that guessers do."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Too many attempts. Try again in {retry_after} s.")
+        self.retry_after = retry_after
+        """Seconds to wait."""
+
+
 class SessionEnded(DomainError):
     """The user of a token is gone, or has changed the password since it was issued."""
 

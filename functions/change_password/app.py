@@ -6,7 +6,7 @@ from shared.api.endpoint import Returns, endpoint
 from shared.api.request import Request
 from shared.api.response import Response
 from shared.api.user_models import PasswordChange
-from shared.errors import SessionEnded, WrongPassword
+from shared.errors import SessionEnded, TooManyAttempts, WrongPassword
 from shared.metrics import count
 from shared.users.store import UserStore
 
@@ -18,7 +18,7 @@ users = UserStore()
     tag="Users",
     takes=PasswordChange,
     returns=[Returns(HTTPStatus.NO_CONTENT, "The password is changed.")],
-    errors=[WrongPassword(), SessionEnded()],
+    errors=[WrongPassword(), SessionEnded(), TooManyAttempts(60)],
 )
 def handler(request: Request, change: PasswordChange) -> Response:
     """Change your password. Tokens from before are refused, within five minutes at the latest."""

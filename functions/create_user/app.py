@@ -7,7 +7,7 @@ from shared.api.endpoint import Returns, endpoint
 from shared.api.request import Request
 from shared.api.response import Response, json_response
 from shared.api.user_models import NewUser
-from shared.errors import SignUpDisabled, UsernameTaken
+from shared.errors import SignUpDisabled, TooManyAttempts, UsernameTaken
 from shared.metrics import count
 from shared.users.document import UserDocument, user_document
 from shared.users.store import UserStore
@@ -20,12 +20,12 @@ users = UserStore()
     tag="Users",
     takes=NewUser,
     returns=[Returns(HTTPStatus.CREATED, "The new user.", UserDocument)],
-    errors=[UsernameTaken("ada"), SignUpDisabled()],
+    errors=[UsernameTaken("ada"), SignUpDisabled(), TooManyAttempts(60)],
 )
-def handler(request: Request, new: NewUser) -> Response:  # noqa: ARG001 (every endpoint takes a request)
+def handler(request: Request, new: NewUser) -> Response:
     """Create a user with a name that no other user has."""
     if os.environ["SIGN_UP"] != "enabled":
         raise SignUpDisabled
-    user = users.create(new.username, new.password)
+    user = users.create(new.username, new.password, address=request.address)
     count("UserCreated")
     return json_response(user_document(user), HTTPStatus.CREATED)

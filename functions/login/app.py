@@ -8,7 +8,7 @@ from shared.api.oauth import with_oauth_error
 from shared.api.request import Request
 from shared.api.response import Response, json_response
 from shared.api.user_models import LoginForm
-from shared.errors import BadCredentials, UnsupportedGrant
+from shared.errors import BadCredentials, TooManyAttempts, UnsupportedGrant
 from shared.metrics import count
 from shared.users.document import TokenDocument, token_document
 from shared.users.store import UserStore
@@ -26,13 +26,13 @@ tokens = TokenSigner()
     tag="Users",
     takes=LoginForm,
     returns=[Returns(HTTPStatus.OK, "An access token.", TokenDocument, headers=list(UNCACHED))],
-    errors=[BadCredentials(), UnsupportedGrant()],
+    errors=[BadCredentials(), UnsupportedGrant(), TooManyAttempts(60)],
     extend_problem=with_oauth_error,
 )
-def handler(request: Request, form: LoginForm) -> Response:  # noqa: ARG001 (every endpoint takes a request)
+def handler(request: Request, form: LoginForm) -> Response:
     """Exchange a username and a password for a token to send as `Authorization: Bearer <token>`."""
     try:
-        user = users.sign_in(form.username, form.password)
+        user = users.sign_in(form.username, form.password, address=request.address)
     except BadCredentials:
         count("SignInRefused")
         raise

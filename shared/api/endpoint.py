@@ -108,7 +108,7 @@ class Endpoint:
                 from shared.metrics import count  # which a request that succeeds need not import
 
                 count("UnexpectedError")
-            response = problem_response(self.declaration.extend_problem(problem, error))
+            response = problem_response(self.declaration.extend_problem(problem, error), error)
         logger.info("answered", method=request.method, path=event["path"], status=response.status)
         headers = {**response.headers, **cors_headers(), "x-request-id": request.id}
         if response.content_type:

@@ -16,5 +16,5 @@ _NAMES: dict[type[Exception], str] = {
 def with_oauth_error(problem: Problem, error: Exception) -> Problem:
     """Add OAuth 2's names to a problem, whose `detail` is their description."""
     names = (name for kind, name in _NAMES.items() if isinstance(error, kind))
-    name = next(names, "temporarily_unavailable" if problem["status"] == 503 else "server_error")
+    name = next(names, "temporarily_unavailable" if problem["status"] in {429, 503} else "server_error")
     return {**problem, "error": name, "error_description": problem["detail"]}

@@ -31,6 +31,7 @@ _STATUSES: dict[type[errors.DomainError], HTTPStatus] = {
     errors.VersionMismatch: HTTPStatus.PRECONDITION_FAILED,
     errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.SkipTooDeep: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.TooManyAttempts: HTTPStatus.TOO_MANY_REQUESTS,
     errors.Contention: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -127,10 +128,13 @@ def problem_of(error: Exception) -> Problem:
             return _problem(status, UNEXPECTED)
 
 
-def problem_response(problem: Problem) -> Response:
-    """Send a problem."""
+def problem_response(problem: Problem, error: Exception | None = None) -> Response:
+    """Send a problem, with the headers of its status, and of the error where that has some."""
     status = HTTPStatus(problem["status"])
-    return Response(status, to_json(problem), MEDIA_TYPE, HEADERS.get(status, {}))
+    headers = HEADERS.get(status, {})
+    if isinstance(error, errors.TooManyAttempts):
+        headers = {"Retry-After": str(error.retry_after)}
+    return Response(status, to_json(problem), MEDIA_TYPE, headers)
 
 
 def phrase(status: HTTPStatus) -> str:

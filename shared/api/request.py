@@ -60,6 +60,11 @@ class Request:
         return self.claims["session"]
 
     @property
+    def address(self) -> str:
+        """The client's IP address."""
+        return str(self._context["identity"]["sourceIp"])
+
+    @property
     def method(self) -> str:
         """The method, in upper case."""
         return str(self._event["httpMethod"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shared import aws
 from shared.errors import BadCredentials, Contention, SessionEnded, UsernameTaken, WrongPassword
 from shared.users import passwords
+from shared.users.attempts import Attempts
 from shared.users.sessions import session_of
 
 if TYPE_CHECKING:
@@ -41,13 +42,21 @@ class UserStore:
     def __init__(self, client: DynamoDBClient | None = None, table: str | None = None) -> None:
         self._client = client or aws.client("dynamodb")
         self._table = table or os.environ["USERS_TABLE"]
+        self._attempts = Attempts(self._client, self._table)
 
-    def create(self, username: str, password: str) -> User:
+    def create(self, username: str, password: str, *, address: str | None = None) -> User:
         """Store a new user.
+
+        Args:
+            username: Their name.
+            password: Their password.
+            address: The IP address of who asks, by which sign-ups are slowed.
 
         Raises:
             UsernameTaken: the name exists, in whatever case.
+            TooManyAttempts: too many users come from the address.
         """
+        self._attempts.sign_up(address)
         id_ = str(uuid.uuid4())
         user = User(id=id_, username=username, created_at=int(time.time()), session=id_)
         try:
@@ -80,14 +89,17 @@ class UserStore:
         """Replace the password of a session's user, and end all sessions.
 
         Raises:
+            TooManyAttempts: `current` was wrong too often.
             WrongPassword: `current` is not the password.
             SessionEnded: the user is gone, or has changed the password.
             Contention: the password was changed at the same time.
         """
         old_hash = self._item(username, session)["password_hash"]["S"]
+        attempt = self._attempts.change_password(username)
         is_right, _ = passwords.verify(current, old_hash)
         if not is_right:
             raise WrongPassword
+        attempt.succeeded()
         try:
             self._client.update_item(
                 TableName=self._table,
@@ -105,12 +117,19 @@ class UserStore:
         except self._client.exceptions.ConditionalCheckFailedException as error:
             raise Contention from error
 
-    def sign_in(self, username: str, password: str) -> User:
+    def sign_in(self, username: str, password: str, *, address: str | None = None) -> User:
         """Check a password, and renew its hash if that was made with old parameters.
+
+        Args:
+            username: The name, in any case.
+            password: The password.
+            address: The IP address of who asks, by which attempts are slowed.
 
         Raises:
             BadCredentials: the name or the password is wrong; both take the same time.
+            TooManyAttempts: it was wrong too often, whatever it is now.
         """
+        attempt = self._attempts.sign_in(username, address)
         item = self._find(username)
         if item is None:
             passwords.verify_nobodys(password)
@@ -119,6 +138,7 @@ class UserStore:
         is_right, new_hash = passwords.verify(password, old_hash)
         if not is_right:
             raise BadCredentials
+        attempt.succeeded()
         if new_hash is not None:
             self._renew_hash(username, old_hash, new_hash)
         return _user(item)

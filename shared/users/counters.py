@@ -1,0 +1,125 @@
+"""Counters, in the users table, of what must not be done too often."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from shared.aws import transact_write
+from shared.errors import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
+
+_FORGOTTEN = 60 * 60
+"""Seconds after the last try, or after its wait, from which on all are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many tries are free, and how many seconds those after them wait at most."""
+
+    free: int
+    longest: int
+
+    def wait_after(self, tries: int) -> int:
+        """Tell how many seconds the next try has to wait: twice as long as the one before."""
+        exponent = tries - self.free
+        return 0 if exponent < 0 else min(self.longest, 2 ** min(exponent, 30))
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A counter. Times are Unix times in seconds."""
+
+    key: str
+    limit: Limit
+    tries: int = 0
+    next_at: float = 0
+    """From when on another try is looked at."""
+    known_until: float = 0
+    """Until when whose counter it is is known as no guesser."""
+
+
+class Counters:
+    """The counters of a table. Other items of the table have other keys."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def read(self, counters: Sequence[Counter]) -> list[Counter]:
+        """Read some, which may not be there yet.
+
+        Raises:
+            Unavailable: the table is too busy.
+        """
+        keys = [{"username": {"S": each.key}} for each in counters]
+        answer = self._client.batch_get_item(
+            RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}}
+        )
+        if answer["UnprocessedKeys"]:
+            raise Unavailable
+        found, now = {item["username"]["S"]: item for item in answer["Responses"][self._table]}, time.time()
+        read = []
+        for each in counters:
+            item = found.get(each.key)
+            if item is not None and float(item["expires_at"]["N"]) > now:
+                tries, next_at, known = (
+                    float(item[name]["N"]) for name in ("tries", "next_at", "known_until")
+                )
+                each = replace(each, tries=int(tries), next_at=next_at, known_until=known)
+            read.append(each)
+        return read
+
+    def count(self, seen: Sequence[Counter]) -> None:
+        """Count one more try for each, all or none.
+
+        Raises:
+            ConditionFailed: one is not as it was seen.
+            Contention: others are counting all the time.
+        """
+        transact_write(self._client, *map(self._one_more, seen))
+
+    def take_back(self, seen: Counter) -> None:
+        """Make one what it was when it was seen, unless others have counted since."""
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item=_item(seen),
+                ConditionExpression="tries = :tries",
+                ExpressionAttributeValues={":tries": {"N": str(seen.tries + 1)}},
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return
+
+    def forget(self, counter: Counter, *, known_for: float = 0) -> None:
+        """Begin anew to count; for some seconds, whose counter it is is known."""
+        fresh = Counter(counter.key, counter.limit, known_until=time.time() + known_for)
+        self._client.put_item(TableName=self._table, Item=_item(fresh))
+
+    def _one_more(self, seen: Counter) -> TransactWriteItemTypeDef:
+        now, tries = time.time(), seen.tries + 1
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": _item(replace(seen, tries=tries, next_at=now + seen.limit.wait_after(tries))),
+                "ConditionExpression": "attribute_not_exists(tries) OR tries = :tries OR expires_at <= :now",
+                "ExpressionAttributeValues": {":tries": {"N": str(seen.tries)}, ":now": {"N": str(now)}},
+            }
+        }
+
+
+def _item(counter: Counter) -> dict[str, AttributeValueTypeDef]:
+    expires_at = max(max(counter.next_at, time.time()) + _FORGOTTEN, counter.known_until)
+    return {
+        "username": {"S": counter.key},
+        "tries": {"N": str(counter.tries)},
+        "next_at": {"N": str(counter.next_at)},
+        "known_until": {"N": str(counter.known_until)},
+        "expires_at": {"N": str(math.ceil(expires_at))},
+    }
