@@ -1,0 +1,54 @@
+"""AWS that does not respond: each request ends before its function is killed, and says what can be known."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+import requests
+
+from tests.local_stack import Client, Stack, processes_of, sign_up, unique
+
+
+@pytest.fixture
+def stack(start_stack: Callable[..., Stack]) -> Stack:
+    return start_stack("--no-state")
+
+
+@pytest.fixture
+def paused(stack: Stack) -> Iterator[psutil.Process]:
+    """The stack's AWS, which does not respond while it is paused."""
+    everything = processes_of(stack.process.pid)
+    process = next(each for each in everything if "local.backends" in each.cmdline())
+    yield process
+    process.send_signal(signal.SIGCONT)
+
+
+def assert_unavailable(response: requests.Response) -> None:
+    # A function that is killed at its timeout is a 500.
+    assert response.status_code == 503, response.text
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.headers["Retry-After"] == "1"
+
+
+def test_a_request_ends_before_its_function_does(stack: Stack, paused: psutil.Process) -> None:
+    user, title = sign_up(stack.url), unique("Slow")
+    task = user.create()
+    key = {"Idempotency-Key": "slow"}
+    paused.send_signal(signal.SIGSTOP)
+    created = user("POST", "/tasks", json={"title": title}, headers=key)
+    for response in (
+        created,
+        user("PATCH", f"/tasks/{task['id']}", json={"title": unique("Slower")}),
+        user("GET", "/tasks?limit=7"),
+        Client(stack.url)("POST", "/auth/login", data={"username": "ada", "password": "correct horse"}),
+    ):
+        assert_unavailable(response)
+    assert "check whether the change was applied" in created.json()["detail"]
+    paused.send_signal(signal.SIGCONT)
+    # Whatever became of the first try, there is one such task.
+    assert user("POST", "/tasks", json={"title": title}, headers=key).status_code == 201
+    titles = [each["title"] for each in user("GET", "/tasks?limit=100&skip=0").json()]
+    assert titles.count(title) == 1
