@@ -18,7 +18,7 @@ AT_ONCE := -n auto --maxprocesses 4
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sam-local migrate adopt unit component test test-all bench lint format types validate openapi endpoint costs smoke pictures lock \
+.PHONY: help install run sam-local migrate check-data adopt unit component test test-all bench lint format types validate openapi endpoint costs smoke pictures lock \
 	clean build-SharedLayer build-CompiledLayerArm64 build-CompiledLayerX86
 
 help: ## List these commands
@@ -43,6 +43,9 @@ sam-local: $(INSTALLED) ## Serve the API with SAM CLI in Docker; ARGS as for run
 
 migrate: $(INSTALLED) ## Migrate what is in a stack's tables; ARGS="--help" lists the options
 	@$(BIN)/python -m migrations $(ARGS)
+
+check-data: $(INSTALLED) ## Tell whether what is in a stack's tables is consistent; ARGS="--help" lists the options
+	@$(BIN)/python -m migrations.check $(ARGS)
 
 adopt: $(INSTALLED) ## Make a new stack around the tables that a deleted one has left; ARGS="--help" lists the options
 	@$(BIN)/python -m migrations.adopt $(ARGS)

@@ -21,7 +21,7 @@ def main() -> int:
         description="Compute what a month costs. Without options, docs/cost.md is written anew.",
     )
     for field in fields(Workload):
-        kind = float if isinstance(field.default, float) else int
+        kind = _share if isinstance(field.default, float) else _count
         default = f"default: {field.default:,}"
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, metavar="N", help=default)
     given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
@@ -32,6 +32,18 @@ def main() -> int:
     DOCUMENT.write_text(filled_in(DOCUMENT.read_text("utf-8"), tables(Workload(), there)), "utf-8")
     print(f"wrote {DOCUMENT}")
     return 0
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d*", text, flags=re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; give a whole one from 1")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    if not re.fullmatch(r"0(\.\d+)?|1(\.0+)?", text, flags=re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; give a number from 0 to 1, such as 0.9")
+    return float(text)
 
 
 def inventory(root: Path) -> Inventory:

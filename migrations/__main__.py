@@ -7,57 +7,25 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from migrations.m0001_status_shards import move_tasks_to_their_shards
 from migrations.runner import (
     RATE,
-    RECORDS_TABLE,
-    WRITERS,
     Migration,
     MigrationError,
     Progress,
     Runner,
     TakenOver,
 )
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from migrations.stacks import NO_REGION, StackError, add_options, chosen_stack
 
 MIGRATIONS: tuple[Callable[[Mapping[str, str]], Migration], ...] = (move_tasks_to_their_shards,)
 """All migrations by number; each is made from the stack's parameters."""
 
-_CONFIG = Config(
-    connect_timeout=5,
-    read_timeout=10,
-    max_pool_connections=WRITERS,
-    # Adaptive: it slows down, but only after it was throttled itself, and the functions perhaps with it. What
-    # spares them is the rate.
-    retries={"mode": "adaptive", "total_max_attempts": 10},
-)
-_LOCAL_CONFIG = Config(
-    connect_timeout=1,
-    read_timeout=10,
-    max_pool_connections=WRITERS,
-    retries={"mode": "standard", "total_max_attempts": 2},
-)
 _LINE_INTERVAL = 1
 """Seconds between two lines about the progress."""
-
-
-@dataclass(frozen=True)
-class Stack:
-    """A stack, in AWS or on this machine."""
-
-    dynamodb: DynamoDBClient
-    tables: Mapping[str, str]
-    """Names by logical id."""
-    parameters: Mapping[str, str]
 
 
 def main() -> int:
@@ -67,7 +35,7 @@ def main() -> int:
         description="Bring what is in a stack's tables to where its code and parameters want it. The API "
         "serves all the while. An interrupted run resumes; what is done already is not done again.",
     )
-    parser.add_argument("--stack-name", default="task-api", help="the stack in AWS", metavar="NAME")
+    add_options(parser)
     parser.add_argument(
         "--status", action="store_true", help="change nothing; say what is applied and what is not"
     )
@@ -80,14 +48,9 @@ def main() -> int:
         help="how many items to change a second (default: %(default)s); the API's own writes need the rest "
         "of the 1,000 write units that a partition of the index takes",
     )
-    parser.add_argument(
-        "--endpoint-url",
-        metavar="URL",
-        help="the AWS that `make run` says it has started: migrate its tables instead of those of a stack",
-    )
     chosen = parser.parse_args()
     try:
-        stack = local_stack(chosen.endpoint_url) if chosen.endpoint_url else deployed_stack(chosen.stack_name)
+        stack = chosen_stack(chosen)
         runner = Runner(stack.dynamodb, stack.tables, chosen.rate)
         for migration in (make(stack.parameters) for make in MIGRATIONS):
             if chosen.status:
@@ -98,74 +61,15 @@ def main() -> int:
         print("\ninterrupted; run it again to go on from here", file=sys.stderr)
         return 130
     except NoRegionError:
-        print(
-            "error: No AWS region is set. For a stack in AWS, set AWS_REGION or run 'aws configure'; for "
-            'make run, give the address that it prints for AWS: make migrate ARGS="--endpoint-url http://…".',
-            file=sys.stderr,
-        )
+        print(f"error: {NO_REGION}", file=sys.stderr)
         return 1
-    except (MigrationError, BotoCoreError, ClientError, ValueError) as error:
+    except (MigrationError, StackError, BotoCoreError, ClientError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except TakenOver:
         print("error: another run has begun, and goes on instead of this one", file=sys.stderr)
         return 1
     return 0
-
-
-def deployed_stack(name: str) -> Stack:
-    """Find the tables and parameters of a stack in AWS.
-
-    Raises:
-        MigrationError: there is no such stack, or it is not to be migrated now.
-    """
-    cloudformation: Any = boto3.client("cloudformation", config=_CONFIG)
-    try:
-        (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ValidationError":
-            raise
-        raise MigrationError(
-            f"There is no stack {name}. Name yours: make migrate ARGS='--stack-name …'."
-        ) from error
-    if "_COMPLETE" not in stack["StackStatus"]:
-        # Functions may still write by the parameters from before, or by those that are being rolled back.
-        raise MigrationError(
-            f"The stack {name} is not deployed whole ({stack['StackStatus']}). Run this again when it is: "
-            "when the deployment has ended, or has been mended."
-        )
-    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
-    if "StatusShards" not in parameters:
-        raise MigrationError(f"The stack {name} is of an earlier version. Deploy this one first: sam deploy.")
-    resource = cloudformation.describe_stack_resource(StackName=name, LogicalResourceId=RECORDS_TABLE)
-    tables = {RECORDS_TABLE: resource["StackResourceDetail"]["PhysicalResourceId"]}
-    return Stack(boto3.client("dynamodb", config=_CONFIG), tables, parameters)
-
-
-def local_stack(url: str) -> Stack:
-    """Describe the stack that `make run` serves; its tables are named by their logical ids.
-
-    Raises:
-        MigrationError: there is none.
-    """
-    from local.backends.environment import REGION
-    from local.backends.own_table import load_parameters
-
-    client = boto3.client(
-        "dynamodb",
-        endpoint_url=url,
-        region_name=REGION,
-        aws_access_key_id="local",
-        aws_secret_access_key="local",  # noqa: S106 (the emulator takes any)
-        config=_LOCAL_CONFIG,
-    )
-    try:
-        parameters = load_parameters(client)
-    except (BotoCoreError, ClientError, KeyError) as error:
-        raise MigrationError(
-            f"There is no local stack at {url}. Take the address that it prints for AWS."
-        ) from error
-    return Stack(client, {RECORDS_TABLE: RECORDS_TABLE}, parameters)
 
 
 def _rate(text: str) -> int:

@@ -42,7 +42,10 @@ def main() -> int:
     except (AdoptionError, BotoCoreError, ClientError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"The stack {given.stack_name} has the tables. Now deploy the rest: sam build && sam deploy")
+    print(
+        f"The stack {given.stack_name} has the tables. Now deploy the rest, as it was deployed before: "
+        f"sam build && sam deploy --stack-name {given.stack_name}, and --config-env prod if it is that."
+    )
     return 0
 
 
@@ -57,9 +60,9 @@ def adopt(stack: str, tables: dict[str, str]) -> None:
         AdoptionError: the stack exists, a table does not, or it is not like the template's.
     """
     cloudformation: Any = boto3.client("cloudformation")
+    _check(tables)
     if _exists(cloudformation, stack):
         raise AdoptionError(f"There is a stack {stack} already: delete it, or choose another --stack-name.")
-    _check(tables)
     imported = [
         {
             "ResourceType": "AWS::DynamoDB::Table",
@@ -80,7 +83,8 @@ def adopt(stack: str, tables: dict[str, str]) -> None:
         cloudformation.execute_change_set(**change_set)
         cloudformation.get_waiter("stack_import_complete").wait(StackName=stack)
     except WaiterError as error:
-        reason = error.last_response.get("StatusReason") or error
+        reason = _reason(cloudformation, stack) or error
+        cloudformation.delete_stack(StackName=stack)  # it is empty, and in the next try's way
         raise AdoptionError(f"CloudFormation does not import the tables: {reason}") from error
 
 
@@ -92,6 +96,16 @@ def _exists(cloudformation: Any, stack: str) -> bool:
             raise
         return False
     return True
+
+
+def _reason(cloudformation: Any, stack: str) -> str | None:
+    """Find out why an import failed: of the change set, or of the first resource that did."""
+    change_set = cloudformation.describe_change_set(StackName=stack, ChangeSetName=_CHANGE_SET)
+    if change_set["Status"] == "FAILED":
+        return str(change_set.get("StatusReason"))
+    events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+    failed = [each for each in reversed(events) if each["ResourceStatus"].endswith("FAILED")]
+    return f"{failed[0]['LogicalResourceId']}: {failed[0].get('ResourceStatusReason')}" if failed else None
 
 
 def _check(tables: dict[str, str]) -> None:
@@ -111,7 +125,8 @@ def _template_of_tables() -> dict[str, Any]:
     template = yaml_parse(Path("template.yaml").read_text("utf-8"))
     return {
         "Parameters": {"DeletionProtection": template["Parameters"]["DeletionProtection"]},
-        "Resources": {name: template["Resources"][name] for name in TABLES},
+        # Retain, because nothing that happens to an import may take them away.
+        "Resources": {name: {**template["Resources"][name], "DeletionPolicy": "Retain"} for name in TABLES},
     }
 
 

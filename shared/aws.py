@@ -28,7 +28,9 @@ _CONFIG = Config(
     tcp_keepalive=True,
 )
 _TRY = 4
-"""Seconds that a try takes at most: both timeouts, and botocore's wait for the next one."""
+"""Seconds that a try takes: both timeouts, and some for what they do not cover, such as TLS."""
+_RETRY = 5.5
+"""Seconds that botocore's second try takes: its wait of up to a second, and the try with some to spare."""
 
 _ATTEMPTS = 8
 """How often a transaction is tried, while there is time."""
@@ -98,8 +100,10 @@ def transact_write(client: DynamoDBClient, *writes: TransactWriteItemTypeDef) ->
     token, lost = str(uuid.uuid4()), None
     failure: DomainError = Unavailable()
     for attempt in range(_ATTEMPTS):
-        if attempt:
-            time.sleep(_jitter.uniform(0, _FIRST_BACKOFF * 2**attempt))
+        backoff = _jitter.uniform(0, _FIRST_BACKOFF * 2**attempt) if attempt else 0
+        if attempt and remaining() < backoff + _TRY:
+            break
+        time.sleep(backoff)
         try:
             client.transact_write_items(TransactItems=writes, ClientRequestToken=token)
         except client.exceptions.TransactionCanceledException as error:
@@ -131,6 +135,16 @@ def transact_write(client: DynamoDBClient, *writes: TransactWriteItemTypeDef) ->
     raise failure if lost is None else lost
 
 
+def need_time_for(calls: int) -> None:
+    """Begin nothing that takes several calls when there is not time for all of them.
+
+    Raises:
+        Unavailable: there is not.
+    """
+    if remaining() < calls * _TRY:
+        raise Unavailable
+
+
 def _begin_in_time(**_event: object) -> None:
     if remaining() < _TRY:
         raise Unavailable
@@ -139,7 +153,7 @@ def _begin_in_time(**_event: object) -> None:
 def _retry_in_time(operation: OperationModel, **_event: object) -> Literal[False] | None:
     """Keep botocore from another try; what it raises is then the error of the last one."""
     is_transaction = operation.name == "TransactWriteItems"  # which must know what became of each try
-    return False if is_transaction or remaining() < _TRY else None
+    return False if is_transaction or remaining() < _RETRY else None
 
 
 def _may_have_happened(error: BotoCoreError | ClientError) -> bool:

@@ -36,7 +36,7 @@ class Report:
             check(subject)
         except NotChecked as error:
             self._console.print(f"[yellow]not checked[/]  {title}: {escape(str(error))}")
-        except (Failed, requests.RequestException, KeyError, ValueError) as error:
+        except (Failed, requests.RequestException, LookupError, TypeError, ValueError) as error:
             self.failures += 1
             look_at = error.look_at if isinstance(error, Failed) else "the stack's dashboard, and its logs"
             self._console.print(f"[red]failed[/]       {title}: {escape(_text(error))}")
@@ -83,6 +83,8 @@ def main() -> int:
             if report.run(signed_in.user_can_sign_in, session):
                 for each in signed_in.CHECKS:
                     report.run(each, session)
+        for task in session.tasks:
+            print(f"The task {task['id']} is left: delete it.")
     else:
         print("Give --username, or --sign-up, to check what needs a user.")
     report.run(public.too_much_is_throttled, anyone)  # at the end, because it slows down what follows

@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
 
 TIMEOUT = 30
 """Seconds for a response: API Gateway itself ends at 29."""
+
+
+AT_ONCE = 50
+"""Requests that can be on their way at the same time, each on a connection that is kept."""
 
 
 class Failed(Exception):
@@ -29,6 +34,7 @@ class Client:
     def __init__(self, url: str, token: str | None = None) -> None:
         self.url = url
         self._session = requests.Session()
+        self._session.mount(url, HTTPAdapter(pool_maxsize=AT_ONCE))
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 

@@ -41,6 +41,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     except UncertainToken as error:
         # No policy, which API Gateway would keep for minutes. This text is a 401 to it.
         logger.info("token refused", reason=str(error))
+        from shared.metrics import count  # which other tokens need not wait for
+
+        count("TokenUncertain")  # Lambda counts an error, which the alarm leaves out
         raise Exception("Unauthorized") from None
     except (InvalidToken, SessionEnded) as error:
         logger.info("token refused", reason=str(error))

@@ -56,6 +56,7 @@ def handle(record: SQSRecord) -> None:
     logger.set_correlation_id(None)  # should this be no event at all
     event = record.json_body
     logger.set_correlation_id(event.get("request_id"))
+    aws.need_time_for(2)  # or it is sent, and cannot be remembered
     notify(event=event)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, Typ
 from aws_lambda_powertools import Logger
 
 from shared.api.cors import cors_headers
-from shared.api.problems import Problem, problem_of, problem_response
+from shared.api.problems import Problem, is_our_fault, problem_of, problem_response
 from shared.api.request import Request
 from shared.api.response import Response
 from shared.deadline import deadline_of
@@ -104,7 +104,7 @@ class Endpoint:
             problem = problem_of(error)
             if problem["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 logger.exception("request failed", exc_info=error)
-            if problem["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
+            if is_our_fault(error):
                 from shared.metrics import count  # which a request that succeeds need not import
 
                 count("UnexpectedError")

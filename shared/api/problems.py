@@ -48,6 +48,14 @@ HEADERS = {
 """Headers that responses of a status have."""
 BACKEND_ERRORS = (BotoCoreError, ClientError)
 """Failures of the services that functions depend on."""
+_BUSY = {
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "TransactionCanceledException",
+    "TransactionInProgressException",
+}
+"""Refusals of theirs that are no mistake of ours."""
 
 
 class FieldError(TypedDict):
@@ -102,6 +110,14 @@ def status_of(error: Exception) -> HTTPStatus:
         return HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     statuses = (status for kind, status in _STATUSES.items() if isinstance(error, kind))
     return next(statuses, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def is_our_fault(error: Exception) -> bool:
+    """Whether an error shows that something must be mended here: code, a permission, a table's name."""
+    if isinstance(error, ClientError):
+        is_refused = error.response["ResponseMetadata"].get("HTTPStatusCode", 500) < 500
+        return is_refused and error.response["Error"]["Code"] not in _BUSY
+    return status_of(error) == HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def problem_of(error: Exception) -> Problem:

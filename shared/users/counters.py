@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
 
-_FORGOTTEN = 60 * 60
-"""Seconds after the last try, or after its wait, from which on all are forgotten."""
+_WINDOW = 60 * 60
+"""Seconds after the first try in which others are counted with it, or longer while one has to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class Counter:
     """From when on another try is looked at."""
     known_until: float = 0
     """Until when whose counter it is is known as no guesser."""
+    expires_at: float = 0
+    """When its tries are forgotten."""
 
 
 class Counters:
@@ -69,10 +71,14 @@ class Counters:
         for each in counters:
             item = found.get(each.key)
             if item is not None and float(item["expires_at"]["N"]) > now:
-                tries, next_at, known = (
-                    float(item[name]["N"]) for name in ("tries", "next_at", "known_until")
+                numbers = {name: float(value["N"]) for name, value in item.items() if "N" in value}
+                each = replace(
+                    each,
+                    tries=int(numbers["tries"]),
+                    next_at=numbers["next_at"],
+                    known_until=numbers["known_until"],
+                    expires_at=numbers["expires_at"],
                 )
-                each = replace(each, tries=int(tries), next_at=next_at, known_until=known)
             read.append(each)
         return read
 
@@ -85,29 +91,33 @@ class Counters:
         """
         transact_write(self._client, *map(self._one_more, seen))
 
-    def take_back(self, seen: Counter) -> None:
-        """Make one what it was when it was seen, unless others have counted since."""
+    def take_back(self, counter: Counter) -> None:
+        """Take back one try, whatever others have counted since."""
         try:
-            self._client.put_item(
+            self._client.update_item(
                 TableName=self._table,
-                Item=_item(seen),
-                ConditionExpression="tries = :tries",
-                ExpressionAttributeValues={":tries": {"N": str(seen.tries + 1)}},
+                Key={"username": {"S": counter.key}},
+                UpdateExpression="SET tries = tries - :one",
+                ConditionExpression="tries >= :one",
+                ExpressionAttributeValues={":one": {"N": "1"}},
             )
         except self._client.exceptions.ConditionalCheckFailedException:
-            return
+            return  # it has been forgotten
 
     def forget(self, counter: Counter, *, known_for: float = 0) -> None:
         """Begin anew to count; for some seconds, whose counter it is is known."""
-        fresh = Counter(counter.key, counter.limit, known_until=time.time() + known_for)
+        end = time.time() + known_for
+        fresh = Counter(counter.key, counter.limit, known_until=end, expires_at=end)
         self._client.put_item(TableName=self._table, Item=_item(fresh))
 
     def _one_more(self, seen: Counter) -> TransactWriteItemTypeDef:
         now, tries = time.time(), seen.tries + 1
+        next_at = now + seen.limit.wait_after(tries)
+        expires_at = max(seen.expires_at if seen.tries else now + _WINDOW, next_at + 1, seen.known_until)
         return {
             "Put": {
                 "TableName": self._table,
-                "Item": _item(replace(seen, tries=tries, next_at=now + seen.limit.wait_after(tries))),
+                "Item": _item(replace(seen, tries=tries, next_at=next_at, expires_at=expires_at)),
                 "ConditionExpression": "attribute_not_exists(tries) OR tries = :tries OR expires_at <= :now",
                 "ExpressionAttributeValues": {":tries": {"N": str(seen.tries)}, ":now": {"N": str(now)}},
             }
@@ -115,11 +125,10 @@ class Counters:
 
 
 def _item(counter: Counter) -> dict[str, AttributeValueTypeDef]:
-    expires_at = max(max(counter.next_at, time.time()) + _FORGOTTEN, counter.known_until)
     return {
         "username": {"S": counter.key},
         "tries": {"N": str(counter.tries)},
         "next_at": {"N": str(counter.next_at)},
         "known_until": {"N": str(counter.known_until)},
-        "expires_at": {"N": str(math.ceil(expires_at))},
+        "expires_at": {"N": str(math.ceil(counter.expires_at))},
     }

@@ -145,7 +145,8 @@ class UserStore:
 
     def _find(self, username: str) -> Item | None:
         found = self._client.get_item(TableName=self._table, Key=_key(username), ConsistentRead=True)
-        return found.get("Item")
+        item = found.get("Item")
+        return item if item is not None and "password_hash" in item else None  # else it is a counter
 
     def _item(self, username: str, session: str) -> Item:
         item = self._find(username)

@@ -156,6 +156,45 @@ def test_signing_in_often_slows_nobody(users: UserStore) -> None:
         assert outcome(users, "ada", PASSWORD) == "signed in"
 
 
+def test_signing_in_at_once_slows_nobody(local_aws: str, clock: Clock) -> None:
+    client = boto3.client("dynamodb", endpoint_url=local_aws)
+    empty_tables(client)
+    users = UserStore(client)
+    names = [f"user{number}" for number in range(8)]
+    for name in names:
+        users.create(name, PASSWORD)
+    with ThreadPoolExecutor(8) as threads:
+        outcomes = list(threads.map(lambda n: outcome(users, names[n % 8], PASSWORD), range(240)))
+    # Where several count at the same moment, one may have to try again in a second; no wait grows.
+    assert outcomes.count("signed in") > 120
+    clock.now += 1
+    assert {outcome(users, name, PASSWORD) for name in names} == {"signed in"}
+
+
+@pytest.mark.parametrize("kind", ["account", "account and address", "address"])
+def test_a_counter_is_nobody_who_could_sign_in(users: UserStore, dynamodb: Any, kind: str) -> None:
+    outcome(users, "zz", "guess")
+    keys = [item["username"]["S"] for item in dynamodb.scan(TableName="UsersTable")["Items"]]
+    (counter,) = (key for key in keys if key.startswith(f"{kind}#"))
+    assert outcome(users, counter, "guess") == "refused"
+
+
+def test_a_known_address_is_not_slowed_by_who_guesses_other_names_there(users: UserStore) -> None:
+    assert outcome(users, "ada", PASSWORD) == "signed in"
+    for number in range(OF_ADDRESS.free + 3):
+        outcome(users, f"user{number}", "guess")
+    assert outcome(users, "user0", "guess") == "slowed"
+    assert outcome(users, "ada", PASSWORD) == "signed in"
+
+
+def test_attempts_of_more_than_an_hour_ago_do_not_count(users: UserStore, clock: Clock) -> None:
+    for number in range(OF_ADDRESS.free - 1):
+        outcome(users, f"user{number}", "guess")
+        clock.now += 60
+    assert outcome(users, "another", "guess") == "refused"
+    assert outcome(users, "another", "guess") == "refused"
+
+
 def test_old_attempts_are_forgotten(users: UserStore, clock: Clock) -> None:
     guess(users, OF_ACCOUNT_AND_ADDRESS.free)
     clock.now += 2 * 60 * 60

@@ -192,16 +192,20 @@ def test_what_is_wrong_for_good_is_not_tried_again(store: TaskStore, faults: Fau
 
 
 class Clock:
-    """A clock that a test moves."""
+    """A clock that a test moves, and so does who sleeps."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
         monkeypatch.setattr("time.monotonic", lambda: self.now)
+        monkeypatch.setattr("time.sleep", self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
+def clock(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)  # after the faults, which do not sleep
 
 
 def taking(clock: Clock, seconds: float, fault: Any) -> Any:
@@ -221,6 +225,31 @@ def test_a_write_ends_before_its_time_does(
         create(store)
     assert clock.now - 1000 < 10
     assert faults.sent == 2
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.2, 0.4, 0.8])
+@pytest.mark.parametrize("last", [slow, conflict])
+def test_a_write_ends_before_its_time_does_also_after_many_tries(
+    store: TaskStore, faults: Faults, clock: Clock, seconds: float, last: Any
+) -> None:
+    for number in range(1, 8):
+        begun = clock.now
+        faults.then(*[taking(clock, seconds, conflict)] * number, taking(clock, 3, last))
+        with deadline_of(LambdaContext()), pytest.raises((ReadTimeoutError, Contention, Unavailable)):
+            create(store)
+        assert clock.now - begun < 10
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.0, 2.0, 3.0, 4.0, 5.0, 5.4])
+def test_a_single_write_whose_response_is_lost_does_not_claim_the_contrary(
+    client: Any, faults: Faults, clock: Clock, seconds: float
+) -> None:
+    for number in range(20):  # botocore waits at random
+        faults.then(taking(clock, seconds, lost), taking(clock, 3, slow))
+        begun = clock.now
+        with deadline_of(LambdaContext()), pytest.raises(ReadTimeoutError):
+            UserStore(client).create(f"user{number}-{seconds}", "correct horse")
+        assert clock.now - begun < 10
 
 
 def test_no_call_begins_that_could_end_too_late(client: Any, faults: Faults, clock: Clock) -> None:

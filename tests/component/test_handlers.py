@@ -9,7 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ConnectTimeoutError
+from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from shared.tasks.store import TaskStore
 from shared.tasks.task import TaskStatus
@@ -107,6 +107,40 @@ def test_an_unreachable_table_is_a_503_that_says_to_try_again(aws: None, log: Lo
     assert error["level"] == "ERROR"
     assert error["exception_name"] == "ConnectTimeoutError"
     assert (answered["level"], answered["status"]) == ("INFO", 503)
+
+
+SCHEDULED = {"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+
+
+@pytest.mark.parametrize(
+    "name", [each.name for each in functions_of(TEMPLATE).values() if "SnapStart" in each.properties]
+)
+def test_the_call_that_keeps_a_snapshot_does_nothing(aws: None, log: Log, name: str) -> None:
+    assert load_function(name).handler(SCHEDULED, LambdaContext()) == {}
+    assert log() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "is_ours"),
+    [
+        (400, "AccessDeniedException", True),
+        (400, "ResourceNotFoundException", True),
+        (400, "ThrottlingException", False),
+        (500, "InternalServerError", False),
+    ],
+)
+def test_what_must_be_mended_here_is_counted(
+    aws: None, capsys: pytest.CaptureFixture[str], status: int, code: str, is_ours: bool
+) -> None:
+    function = load_function("get_task")
+
+    def refuse(**_: Any) -> Any:
+        response = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        raise ClientError(response, "GetItem")  # type: ignore[arg-type]
+
+    function.tasks._client.meta.events.register_first("before-send.dynamodb", refuse)
+    assert function.handler(event("get_task"), LambdaContext())["statusCode"] == 503
+    assert counted_metrics(capsys) == (["UnexpectedError"] if is_ours else [])
 
 
 def test_every_request_is_logged_with_its_id_and_its_user(invoke: Invoke, log: Log) -> None:

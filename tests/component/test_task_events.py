@@ -115,6 +115,19 @@ class TestSending:
         ]
         assert sent == []
 
+    def test_nothing_is_sent_that_there_is_no_time_to_remember(
+        self, sender: ModuleType, sent: list[str]
+    ) -> None:
+        class Late(LambdaContext):
+            def get_remaining_time_in_millis(self) -> int:
+                return 6_000
+
+        answer = sender.handler(event("send_notification"), Late())
+        assert len(answer["batchItemFailures"]) == 2
+        assert sent == []
+        assert sender.handler(event("send_notification"), LambdaContext()) == {"batchItemFailures": []}
+        assert len(sent) == 2
+
     def test_a_new_environment_remembers(self, sender: ModuleType, sent: list[str]) -> None:
         sender.handler(event("send_notification"), LambdaContext())
         again = load_function("send_notification")

@@ -21,7 +21,7 @@ StartStack = Callable[..., Stack]
 def project(project: Path) -> Path:
     """A copy of the project to change, where a failed message comes back after a second."""
     template = project / "template.yaml"
-    template.write_text(template.read_text().replace("VisibilityTimeout: 60", "VisibilityTimeout: 1"))
+    template.write_text(template.read_text().replace("VisibilityTimeout: 180", "VisibilityTimeout: 1"))
     return project
 
 

@@ -120,8 +120,9 @@ def as_status(new: int, old: int) -> Change:
             (as_status(403, 404), "is 403", "MISSING_AUTHENTICATION_TOKEN"),
             (as_status(200, 304), "is 200", "the ETag"),
         ],
+        [(as_status(503, 201), "is 503", "x-request-id")],
     ],
-    ids=["headers", "statuses"],
+    ids=["headers", "statuses", "failures"],
 )
 def test_what_is_wrong_is_found_with_where_to_look(
     stack: Stack, mistakes: list[tuple[Change, str, str]]
@@ -133,6 +134,7 @@ def test_what_is_wrong_is_found_with_where_to_look(
     with changed(stack.url, make_all) as url:
         done = smoke(url, "--sign-up")
     assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
     lines = done.stdout.splitlines()
     for _, found, look_at in mistakes:
         place = next((number for number, line in enumerate(lines) if found in line), None)

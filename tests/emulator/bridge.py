@@ -30,6 +30,7 @@ from ministack.services import apigateway_v1 as gateway
 from ministack.services.cloudformation import provisioners as cloudformation
 from ministack.services.lambda_svc import _resolve_layer_zip
 
+_FIRST_METRIC = {"Namespace": "none", "MetricName": "none", "Period": 60, "Statistic": "Sum"}
 MAX_BODY = 10 * 1024 * 1024
 _HEADERS = 6
 """The place of the headers among the arguments that an event is built of."""
@@ -199,7 +200,10 @@ def what_the_gateway_says_of_large_requests_and_failed_functions() -> None:
 
 
 def resources_that_there_are_not() -> None:
-    """Three types of resource are unknown. The cache is the Redis beside us; the others do nothing."""
+    """Three types of resource are unknown. The cache is the Redis beside us; the others do nothing.
+
+    Alarms on an expression are unknown, too, and are taken for others, because none is watched.
+    """
 
     def known(kind: str, attributes: Callable[[Any], dict[str, str]]) -> None:
         cloudformation._RESOURCE_HANDLERS[kind] = {
@@ -208,6 +212,10 @@ def resources_that_there_are_not() -> None:
             "delete": lambda _name, _properties: None,
         }
 
+    alarm = cloudformation._cw_metric_alarm_record
+    cloudformation._cw_metric_alarm_record = lambda name, properties: alarm(
+        name, {**_FIRST_METRIC, **properties} if "Metrics" in properties else properties
+    )
     host, _, port = os.environ["BRIDGE_REDIS"].rpartition(":")
     known("AWS::ElastiCache::ServerlessCache", lambda _: {"Endpoint.Address": host, "Endpoint.Port": port})
     known("AWS::EC2::SecurityGroupEgress", lambda _: {})

@@ -111,7 +111,7 @@ def test_a_response_of_the_gateway_is_a_problem(kind: str) -> None:
     assert headers["x-request-id"] == "context.requestId"
     assert headers["Access-Control-Allow-Origin"] == {"Fn::Sub": "'${CorsOrigin}'"}
     assert ("WWW-Authenticate" in headers) == (status == 401)
-    assert ("Retry-After" in headers) == (status in {503, 504} or kind == "THROTTLED")
+    assert ("Retry-After" in headers) == (status in {502, 503, 504} or kind == "THROTTLED")
 
 
 def test_the_firewall_says_that_it_is_too_much_as_the_gateway_does() -> None:

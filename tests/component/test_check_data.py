@@ -1,0 +1,122 @@
+"""`make check-data`: what is wrong with the tables is found, and what only changes meanwhile is not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from migrations import check
+from shared.tasks.status_index import StatusShards
+from shared.tasks.store import TaskStore
+from tests.drafts import Draft, changing
+
+ID = "7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"
+TABLE = "TasksTable"
+
+
+@pytest.fixture
+def dynamodb(any_dynamodb: Any) -> Any:
+    return any_dynamodb
+
+
+@pytest.fixture
+def store(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> TaskStore:
+    monkeypatch.setattr(check, "_PAGE_SIZE", 3)
+    store = TaskStore(lambda: None, client=dynamodb)
+    for number in range(7):
+        store.create(Draft(f"Task {number}"), created_by="ada", key=str(number) if number % 2 else None)
+    return store
+
+
+def found(dynamodb: Any) -> list[str]:
+    return [each for each in check.problems(dynamodb, TABLE, StatusShards(), rate=10**6) if each]
+
+
+def put(dynamodb: Any, key: str, **attributes: str) -> None:
+    item = {name: {"S": value} for name, value in attributes.items()}
+    dynamodb.put_item(TableName=TABLE, Item={"pk": {"S": key}, **item})
+
+
+def change(dynamodb: Any, key: str, name: str, value: Any) -> None:
+    dynamodb.update_item(
+        TableName=TABLE,
+        Key={"pk": {"S": key}},
+        UpdateExpression="SET #name = :value",
+        ExpressionAttributeNames={"#name": name},
+        ExpressionAttributeValues={":value": value},
+    )
+
+
+def test_what_the_api_wrote_is_well(store: TaskStore, dynamodb: Any) -> None:
+    task = store.create(Draft("Another"), created_by="ada").task
+    store.update(task.id, changing(title="Renamed"))
+    assert found(dynamodb) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda db, task: put(db, "TITLE#lost", task_id=ID), "TITLE#lost is held for a task that is not"),
+        (lambda db, task: put(db, "TITLE#two", task_id=task.id), "which has another title"),
+        (
+            lambda db, task: db.delete_item(TableName=TABLE, Key={"pk": {"S": "TITLE#Mine"}}),
+            "does not hold its title 'Mine'",
+        ),
+        (lambda db, task: change(db, "TITLE#Mine", "task_id", {"S": ID}), "held for another task"),
+        (lambda db, task: change(db, f"TASK#{task.id}", "status", {"S": "DONE"}), "cannot be read"),
+        (lambda db, task: change(db, f"TASK#{task.id}", "status", {"S": "PENDING#9"}), "make migrate"),
+        (lambda db, task: change(db, f"TASK#{task.id}", "id", {"S": ID}), "Correct its id"),
+        (lambda db, task: change(db, f"TASK#{task.id}", "title", {"S": "Task 3"}), "held for another task"),
+        (lambda db, task: put(db, "SOMETHING"), "SOMETHING is no item of this table"),
+        (lambda db, task: put(db, f"TASK#{ID}", id=ID), "cannot be read"),
+    ],
+)
+def test_damage_is_found(
+    store: TaskStore, dynamodb: Any, damage: Callable[[Any, Any], None], says: str
+) -> None:
+    task = store.create(Draft("Mine"), created_by="ada").task
+    damage(dynamodb, task)
+    assert any(says in each for each in found(dynamodb)), found(dynamodb)
+
+
+def test_what_changes_between_two_reads_is_no_problem(
+    store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = store.create(Draft("Mine"), created_by="ada").task
+    read, titles = dynamodb.batch_get_item, iter(f"Mine {number}" for number in range(100))
+
+    def rename_and_read(**arguments: Any) -> Any:
+        store.update(task.id, changing(title=next(titles)))
+        return read(**arguments)
+
+    monkeypatch.setattr(dynamodb, "batch_get_item", rename_and_read)
+    assert found(dynamodb) == []
+
+
+def test_nothing_is_written(store: TaskStore, dynamodb: Any) -> None:
+    put(dynamodb, "TITLE#lost", task_id=ID)
+    calls: list[str] = []
+    dynamodb.meta.events.register("before-call.dynamodb", lambda model, **_: calls.append(model.name))
+    found(dynamodb)
+    assert set(calls) == {"Scan", "BatchGetItem", "TransactGetItems"}
+
+
+def test_a_stack_that_is_not_there_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["make check-data", "--endpoint-url", "http://127.0.0.1:9"])
+    assert check.main() == 2
+    assert capsys.readouterr().err.startswith("error: There is no local stack at http://127.0.0.1:9")
+
+
+def test_it_stops_where_everything_is_wrong(
+    store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(check, "_MAX_FOUND", 2)
+    for number in range(5):
+        put(dynamodb, f"TITLE#lost {number}", task_id=ID)
+    assert check._report(check.problems(dynamodb, TABLE, StatusShards(), rate=10**6)) == 2
+    assert "the rest is not looked at" in capsys.readouterr().out
