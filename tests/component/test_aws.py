@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSResponse
-from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from shared import aws
 from shared.deadline import deadline_of, remaining
@@ -18,89 +14,21 @@ from shared.tasks.store import TaskStore
 from shared.users.store import UserStore
 from tests.aws import empty_tables
 from tests.drafts import Draft
+from tests.faults import (
+    FAULTS,
+    Faults,
+    Send,
+    broken,
+    canceled_for_capacity,
+    canceled_for_throttling,
+    conflict,
+    denied,
+    lost,
+    slow,
+    throttled,
+    unreachable,
+)
 from tests.handlers import LambdaContext
-
-Send = Callable[[Any], Any]
-
-
-class Response(io.BytesIO):
-    """The body of a response, as botocore reads it."""
-
-    def stream(self) -> Iterator[bytes]:
-        yield self.read()
-
-
-def refusal(status: int, code: str, *reasons: str) -> AWSResponse:
-    body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no"}
-    if reasons:
-        body["CancellationReasons"] = [{"Code": reason} for reason in reasons]  # type: ignore[assignment]
-    headers = {"Content-Type": "application/x-amz-json-1.0"}
-    return AWSResponse("http://dynamodb", status, headers, Response(json.dumps(body).encode()))  # type: ignore[no-untyped-call]
-
-
-def lost(send: Send, request: Any) -> Any:
-    """The response does not arrive, but the call did."""
-    send(request)
-    raise ReadTimeoutError(endpoint_url=request.url)
-
-
-def slow(send: Send, request: Any) -> Any:
-    """Nothing arrives in time."""
-    raise ReadTimeoutError(endpoint_url=request.url)
-
-
-def unreachable(send: Send, request: Any) -> Any:
-    raise ConnectTimeoutError(endpoint_url=request.url)
-
-
-def throttled(send: Send, request: Any) -> Any:
-    return refusal(400, "ThrottlingException")
-
-
-def broken(send: Send, request: Any) -> Any:
-    return refusal(500, "InternalServerError")
-
-
-def in_progress(send: Send, request: Any) -> Any:
-    return refusal(400, "TransactionInProgressException")
-
-
-def conflict(send: Send, request: Any) -> Any:
-    return refusal(400, "TransactionCanceledException", "TransactionConflict", "None")
-
-
-def canceled_for_throttling(send: Send, request: Any) -> Any:
-    return refusal(400, "TransactionCanceledException", "None", "ThrottlingError")
-
-
-def canceled_for_capacity(send: Send, request: Any) -> Any:
-    return refusal(400, "TransactionCanceledException", "None", "ProvisionedThroughputExceeded")
-
-
-def denied(send: Send, request: Any) -> Any:
-    return refusal(400, "AccessDeniedException")
-
-
-class Faults:
-    """What becomes of the next calls, each in its turn; the last one stays."""
-
-    def __init__(self, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.sent = 0
-        self._next: list[Any] = []
-        session = client._endpoint.http_session
-        self._send: Send = session.send
-        monkeypatch.setattr(session, "send", self._fail)
-        monkeypatch.setattr("time.sleep", lambda _seconds: None)
-
-    def then(self, *faults: Any) -> None:
-        self._next = list(faults)
-
-    def _fail(self, request: Any) -> Any:
-        self.sent += 1
-        if not self._next:
-            return self._send(request)
-        fault = self._next.pop(0) if len(self._next) > 1 else self._next[0]
-        return fault(self._send, request) if fault else self._send(request)
 
 
 @pytest.fixture
@@ -127,19 +55,6 @@ def create(store: TaskStore) -> Any:
 
 def items(client: Any) -> int:
     return len(client.scan(TableName="TasksTable")["Items"])
-
-
-FAULTS = (
-    lost,
-    slow,
-    unreachable,
-    throttled,
-    broken,
-    in_progress,
-    conflict,
-    canceled_for_throttling,
-    canceled_for_capacity,
-)
 
 
 @pytest.mark.parametrize("first", FAULTS)
