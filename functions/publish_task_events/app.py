@@ -6,7 +6,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.deadline import deadline_of
-from shared.tasks.events import EventQueue, task_created
+from shared.metrics import count
+from shared.tasks.events import EventQueue, TaskEvent, task_created
 from shared.tasks.items import task_from_item
 
 logger = Logger()
@@ -19,11 +20,20 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     See https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     """
-    records = [record["dynamodb"] for record in event["Records"]]
-    events = [task_created(task_from_item(record["NewImage"])) for record in records]
+    readable = [(record, each) for record in event["Records"] if (each := _event_of(record))]
     with deadline_of(context):
-        published = queue.publish(events)
-    for each in events[:published]:
+        published = queue.publish([each for _, each in readable])
+    for _, each in readable[:published]:
         logger.info("event published", event_id=each.id, correlation_id=each.request_id)
-    failed = records[published : published + 1]
-    return {"batchItemFailures": [{"itemIdentifier": record["SequenceNumber"]} for record in failed]}
+    failed = [record["dynamodb"]["SequenceNumber"] for record, _ in readable[published : published + 1]]
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
+
+
+def _event_of(record: dict[str, Any]) -> TaskEvent | None:
+    """Make the event of a record; None if no task can be read from it, which no retry mends."""
+    try:
+        return task_created(task_from_item(record["dynamodb"]["NewImage"]))
+    except (KeyError, TypeError, ValueError):
+        logger.exception("a record of the stream cannot be read", keys=record.get("dynamodb", {}).get("Keys"))
+        count("UnexpectedError")
+        return None
