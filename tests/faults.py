@@ -72,6 +72,14 @@ def denied(send: Send, request: Any) -> Any:
     return refusal(400, "AccessDeniedException")
 
 
+class Sleepless:
+    """Stands in for the module `time`."""
+
+    @staticmethod
+    def sleep(_seconds: float) -> None:
+        pass
+
+
 class Faults:
     """What becomes of the next calls, each in its turn; the last one stays."""
 
@@ -81,7 +89,8 @@ class Faults:
         session = client._endpoint.http_session
         self._send: Send = session.send
         monkeypatch.setattr(session, "send", self._fail)
-        monkeypatch.setattr("time.sleep", lambda _seconds: None)
+        for module in ("shared.aws", "botocore.endpoint"):  # they need not wait for another try
+            monkeypatch.setattr(f"{module}.time", Sleepless)
 
     def then(self, *faults: Any) -> None:
         self._next = list(faults)
