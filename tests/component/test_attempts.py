@@ -31,7 +31,10 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1_800_000_000.0
         for module in ("attempts", "counters"):
-            monkeypatch.setattr(f"shared.users.{module}.time.time", lambda: self.now)
+            monkeypatch.setattr(f"shared.users.{module}.time", self)
+
+    def time(self) -> float:
+        return self.now
 
 
 @pytest.fixture

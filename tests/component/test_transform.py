@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -248,7 +249,8 @@ def test_a_changed_origin_is_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stage serves what was there when it was deployed last."""
     deployments = set()
     for day, origin in enumerate(("*", "https://app.example.com")):
-        monkeypatch.setattr("time.time", lambda day=day: day * 86_400.0)
+        clock = SimpleNamespace(time=lambda day=day: day * 86_400.0)
+        monkeypatch.setattr("samtranslator.model.apigateway.time", clock)
         deployments |= {
             name
             for name, resource in deployed(CorsOrigin=origin).items()
