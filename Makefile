@@ -18,7 +18,7 @@ AT_ONCE := -n auto --maxprocesses 4
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sam-local migrate check-data adopt unit component test test-all bench lint format types validate openapi endpoint costs smoke pictures lock \
+.PHONY: help install run sam-local migrate check-data adopt unit component test test-all bench lint format types validate audit openapi endpoint costs smoke pictures lock \
 	clean build-SharedLayer build-CompiledLayerArm64 build-CompiledLayerX86
 
 help: ## List these commands
@@ -88,6 +88,9 @@ $(CHECKOV)/.installed: requirements/checkov.txt $(INSTALLED)
 	@$(BIN)/uv pip sync --quiet --python $(CHECKOV)/bin/python requirements/checkov.txt
 	@touch $@
 
+audit: $(INSTALLED) ## Look for known vulnerabilities of what the functions depend on; wants the internet
+	@$(BIN)/uv tool run --quiet pip-audit==2.10.1 --requirement requirements/runtime.txt --disable-pip --strict
+
 openapi: $(INSTALLED) ## Write functions/api_docs/openapi.json anew, after a change of a route
 	@$(BIN)/python -m openapi
 
@@ -132,6 +135,7 @@ UNUSED := bin boto3/data boto3/examples cffi dateutil/zoneinfo/*.tar.gz pycparse
 build-SharedLayer: MACHINE := aarch64
 build-SharedLayer:
 	$(INSTALL)
+	$(LAYER_PYTHON) layer/sbom.py "$(LAYER)" >"$(ARTIFACTS_DIR)/sbom.cdx.json"
 	cd "$(LAYER)" && rm -rf $(UNUSED) && find . -name "*.dist-info" ! -name "argon2_cffi-*" -prune -exec rm -rf {} + && \
 		find . \( -name __pycache__ -o -name "*.so" \) -prune -exec rm -rf {} +
 	$(LAYER_PYTHON) layer/trim.py "$(LAYER)" $(SERVICES)

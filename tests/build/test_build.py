@@ -183,6 +183,21 @@ def test_the_layer_has_nothing_that_lambda_does_not_use(layer: Path) -> None:
     assert (layer / "shared/tasks/task.py").read_text() == (ROOT / "shared/tasks/task.py").read_text()
 
 
+def test_the_layer_says_what_it_is_made_of(built: Path) -> None:
+    sbom = json.loads((built / "SharedLayer/sbom.cdx.json").read_text())
+    listed = {component["purl"] for component in sbom["components"]}
+    lock = (ROOT / "requirements/runtime.txt").read_text()
+    locked = {
+        f"pkg:pypi/{name}@{version}" for name, version in re.findall(r"^([\w-]+)==([\w.]+)", lock, re.M)
+    }
+    assert listed <= locked
+    needed = re.findall(
+        r'^    "([\w-]+)', (ROOT / "pyproject.toml").read_text().partition("[dependency")[0], re.M
+    )
+    assert {name.lower() for name in needed} <= {component["name"] for component in sbom["components"]}
+    assert len(needed) >= 6
+
+
 def test_another_version_of_a_compiled_library_is_another_shared_layer(tmp_path: Path) -> None:
     """Functions see only the version of the shared layer, so they are published anew only when it changes."""
     locks = [(ROOT / "requirements/runtime.txt").read_text()]
