@@ -30,7 +30,7 @@ from ministack.services import apigateway_v1 as gateway
 from ministack.services.cloudformation import provisioners as cloudformation
 from ministack.services.lambda_svc import _resolve_layer_zip
 
-_FIRST_METRIC = {"Namespace": "none", "MetricName": "none", "Period": 60, "Statistic": "Sum"}
+_ANY_METRIC = {"Namespace": "none", "MetricName": "none", "Period": 60, "Statistic": "Sum"}
 MAX_BODY = 10 * 1024 * 1024
 _HEADERS = 6
 """The place of the headers among the arguments that an event is built of."""
@@ -212,10 +212,13 @@ def resources_that_there_are_not() -> None:
             "delete": lambda _name, _properties: None,
         }
 
-    alarm = cloudformation._cw_metric_alarm_record
-    cloudformation._cw_metric_alarm_record = lambda name, properties: alarm(
-        name, {**_FIRST_METRIC, **properties} if "Metrics" in properties else properties
-    )
+    record = cloudformation._cw_metric_alarm_record
+
+    def record_any(name: str, properties: dict[str, Any]) -> Any:
+        known = {key: value for key, value in properties.items() if key != "Metrics"}
+        return record(name, known if known == properties else {**_ANY_METRIC, **known})
+
+    cloudformation._cw_metric_alarm_record = record_any
     host, _, port = os.environ["BRIDGE_REDIS"].rpartition(":")
     known("AWS::ElastiCache::ServerlessCache", lambda _: {"Endpoint.Address": host, "Endpoint.Port": port})
     known("AWS::EC2::SecurityGroupEgress", lambda _: {})

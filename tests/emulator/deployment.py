@@ -123,8 +123,9 @@ class Emulator:
             text=True,
             timeout=300,
         )
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        output = done.stdout + done.stderr
+        assert done.returncode == status, output[-3_000:]
+        return output
 
     def deploy(self, **parameters: str) -> str:
         overrides = " ".join(f"{name}={value}" for name, value in parameters.items())
