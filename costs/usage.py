@@ -24,8 +24,9 @@ PAGE_BYTES = 7 * KB
 LOG_BYTES = 550
 """Of the entry that each call writes."""
 
-# What AWS adds, as seen in an account.
+# What AWS adds. These are estimates: compare them with a bill.
 ACCESS_LOG_BYTES = 500
+"""Of an entry of the gateway."""
 PLATFORM_LOG_BYTES = 900
 """Of Lambda's own entries about a call: start and report."""
 COMPRESSION = 0.3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ from migrations.runner import (
     Runner,
     TakenOver,
 )
-from migrations.stacks import NO_REGION, StackError, add_options, chosen_stack
+from migrations.stacks import NO_REGION, StackError, add_options, chosen_stack, rate
 
 MIGRATIONS: tuple[Callable[[Mapping[str, str]], Migration], ...] = (move_tasks_to_their_shards,)
 """All migrations by number; each is made from the stack's parameters."""
@@ -42,7 +41,7 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="apply also what is recorded as applied")
     parser.add_argument(
         "--rate",
-        type=_rate,
+        type=rate,
         default=RATE,
         metavar="N",
         help="how many items to change a second (default: %(default)s); the API's own writes need the rest "
@@ -70,12 +69,6 @@ def main() -> int:
         print("error: another run has begun, and goes on instead of this one", file=sys.stderr)
         return 1
     return 0
-
-
-def _rate(text: str) -> int:
-    if not re.fullmatch(r"[1-9]\d*", text, flags=re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is no rate; give a whole number from 1")
-    return int(text)
 
 
 def _apply(runner: Runner, migration: Migration, *, again: bool) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from migrations.runner import RECORDS_TABLE
-from migrations.stacks import NO_REGION, StackError, add_options, chosen_stack
+from migrations.stacks import NO_REGION, StackError, add_options, chosen_stack, rate
 from shared.tasks.items import task_from_item, title_key
 from shared.tasks.status_index import StatusShards
 
@@ -139,11 +139,13 @@ def main() -> int:
     )
     add_options(parser)
     parser.add_argument(
-        "--rate", type=int, default=RATE, metavar="N", help="items to look at a second (default: %(default)s)"
+        "--rate",
+        type=rate,
+        default=RATE,
+        metavar="N",
+        help="items to look at a second (default: %(default)s)",
     )
     given = parser.parse_args()
-    if given.rate < 1:
-        parser.error("--rate must be at least 1")
     try:
         stack = chosen_stack(given)
         shards = StatusShards.parse(stack.parameters["StatusShards"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def rate(text: str) -> int:
+    """Read how many items a command may handle a second."""
+    if not re.fullmatch(r"[1-9]\d*", text, flags=re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no rate; give a whole number from 1")
+    return int(text)
+
+
 def chosen_stack(chosen: argparse.Namespace) -> Stack:
     """Find the stack that a command was told.
 
@@ -82,9 +90,7 @@ def deployed_stack(name: str) -> Stack:
     except ClientError as error:
         if error.response["Error"]["Code"] != "ValidationError":
             raise
-        raise StackError(
-            f"There is no stack {name}. Name yours: make migrate ARGS='--stack-name …'."
-        ) from error
+        raise StackError(f"There is no stack {name}. Name yours with ARGS='--stack-name …'.") from error
     if "_COMPLETE" not in stack["StackStatus"]:
         # Functions may still write by the parameters from before, or by those that are being rolled back.
         raise StackError(

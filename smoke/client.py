@@ -9,10 +9,10 @@ from requests.adapters import HTTPAdapter
 
 TIMEOUT = 30
 """Seconds for a response: API Gateway itself ends at 29."""
-
-
 AT_ONCE = 50
 """Requests that can be on their way at the same time, each on a connection that is kept."""
+URL_MADE_IN = "Request.url in shared/api/request.py: stage and domain"
+"""Where to look when a URL in a response is wrong."""
 
 
 class Failed(Exception):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from smoke.client import AT_ONCE, Client, NotChecked, expect, expect_problem, expect_status
+from smoke.client import AT_ONCE, URL_MADE_IN, Client, NotChecked, expect, expect_problem, expect_status
 
 _BURST = 1_000
-"""Requests at once: more than `BurstLimit` is by default."""
+"""Requests in a row, as fast as they go: more than `BurstLimit` is by default."""
 _MAX_BODY = 10 * 1024 * 1024
 _FORGED = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJub2JvZHkifQ.c2lnbmF0dXJl"
 
@@ -29,7 +29,7 @@ def document_names_this_address(anyone: Client) -> None:
     expect(
         server == anyone.url,
         f"it names {server}",
-        "Request.url in shared/api/request.py: stage and domain",
+        URL_MADE_IN,
     )
 
 

@@ -9,9 +9,8 @@ from typing import Any, Self
 
 import requests
 
-from smoke.client import Client, Failed, NotChecked, expect, expect_status
+from smoke.client import URL_MADE_IN, Client, Failed, NotChecked, expect, expect_status
 
-_URL = "Request.url in shared/api/request.py: stage and domain"
 _CACHE_WAIT = 10
 """Seconds until a list must come from the cache: pages of the last two seconds may not."""
 
@@ -89,8 +88,8 @@ def task_is_created_once(session: Session) -> None:
     replayed = again.headers.get("Idempotency-Replayed")
     expect(replayed == "true", f"Idempotency-Replayed is {replayed}", "shared/tasks/store.py")
     location = response.headers["Location"]
-    expect(location == session.user.url + _path(session.task), f"Location is {location}", _URL)
-    expect_status(session.user("GET", location), 200, _URL)
+    expect(location == session.user.url + _path(session.task), f"Location is {location}", URL_MADE_IN)
+    expect_status(session.user("GET", location), 200, URL_MADE_IN)
 
 
 def unchanged_is_not_sent_again(session: Session) -> None:
@@ -116,8 +115,8 @@ def links_lead_on(session: Session) -> None:
     response = session.user("GET", "/tasks?limit=1")
     expect_status(response, 200, _logs_of(response))
     link = response.links.get("next", {}).get("url", "")
-    expect(link.startswith(f"{session.user.url}/tasks?"), f"it is {link!r}", _URL)
-    expect_status(session.user("GET", link), 200, _URL)
+    expect(link.startswith(f"{session.user.url}/tasks?"), f"it is {link!r}", URL_MADE_IN)
+    expect_status(session.user("GET", link), 200, URL_MADE_IN)
 
 
 def list_comes_from_the_cache(session: Session) -> None:

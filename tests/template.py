@@ -55,11 +55,6 @@ class Function:
         ]
 
     @property
-    def is_polled_for(self) -> bool:
-        """Whether Lambda calls it with what it reads from a stream or a queue."""
-        return any(event["Type"] in {"DynamoDB", "SQS"} for event in self._events)
-
-    @property
     def _events(self) -> list[Any]:
         return list(self.properties.get("Events", {}).values())
 

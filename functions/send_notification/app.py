@@ -53,7 +53,7 @@ def notify(event: dict[str, Any]) -> None:
 
 def handle(record: SQSRecord) -> None:
     """Handle one message."""
-    logger.set_correlation_id(None)  # should this be no event at all
+    logger.set_correlation_id(None)  # not that of the message before, if this one cannot be read
     event = record.json_body
     logger.set_correlation_id(event.get("request_id"))
     aws.need_time_for(2)  # or it is sent, and cannot be remembered

@@ -46,16 +46,14 @@ HEADERS = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
 }
 """Headers that responses of a status have."""
-BACKEND_ERRORS = (BotoCoreError, ClientError)
-"""Failures of the services that functions depend on."""
-_BUSY = {
+_REFUSED_FOR_NOW = {
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "ThrottlingException",
     "TransactionCanceledException",
     "TransactionInProgressException",
 }
-"""Refusals of theirs that are no mistake of ours."""
+"""Refusals of AWS that are no mistake of ours."""
 
 
 class FieldError(TypedDict):
@@ -104,7 +102,7 @@ def status_of(error: Exception) -> HTTPStatus:
     """Map an error to its status; 500 if it has none."""
     if isinstance(error, InvalidRequest):
         return HTTPStatus.UNPROCESSABLE_ENTITY
-    if isinstance(error, BACKEND_ERRORS):
+    if isinstance(error, BotoCoreError | ClientError):
         return HTTPStatus.SERVICE_UNAVAILABLE
     if isinstance(error, UnsupportedMediaType):
         return HTTPStatus.UNSUPPORTED_MEDIA_TYPE
@@ -116,7 +114,7 @@ def is_our_fault(error: Exception) -> bool:
     """Whether an error shows that something must be mended here: code, a permission, a table's name."""
     if isinstance(error, ClientError):
         is_refused = error.response["ResponseMetadata"].get("HTTPStatusCode", 500) < 500
-        return is_refused and error.response["Error"]["Code"] not in _BUSY
+        return is_refused and error.response["Error"]["Code"] not in _REFUSED_FOR_NOW
     return status_of(error) == HTTPStatus.INTERNAL_SERVER_ERROR
 
 

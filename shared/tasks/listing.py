@@ -63,9 +63,10 @@ class TaskListing:
         # Beside the page: the cursor's own task, one that tells whether a next page exists, and one that
         # closes a run of equal times.
         expected = math.ceil((query.skip + query.limit) * share) + 3
-        more = iter(range(_MORE_QUERIES)) if query.skip else itertools.count()
+        # For all partitions together. Without a skip, the page's limit is bound enough.
+        more_queries = iter(range(_MORE_QUERIES)) if query.skip else itertools.count()
         partitions = [
-            self._read_partition(partition_key, bound, expected, more)
+            self._read_partition(partition_key, bound, expected, more_queries)
             for status in query.statuses or TaskStatus
             for partition_key in self._shards.partition_keys(status)
         ]
@@ -82,19 +83,22 @@ class TaskListing:
         return TaskPage(page, next=page[-1].position if len(tasks) > query.limit else None)
 
     def _read_partition(
-        self, partition_key: str, before: int, expected: int, more: Iterator[int]
+        self, partition_key: str, before: int, expected: int, more_queries: Iterator[int]
     ) -> Iterator[Task]:
         """Yield a partition's tasks by descending position, querying as far as they are asked for."""
-        tasks = (task_from_item(item) for item in self._query(partition_key, before, expected, more))
+        tasks = (task_from_item(item) for item in self._query(partition_key, before, expected, more_queries))
         # DynamoDB leaves the order of equal sort keys open.
         for _, simultaneous in itertools.groupby(tasks, key=attrgetter("created_at")):
             yield from sorted(simultaneous, key=attrgetter("id"), reverse=True)
 
-    def _query(self, partition_key: str, before: int, limit: int, more: Iterator[int]) -> Iterator[Item]:
+    def _query(
+        self, partition_key: str, before: int, limit: int, more_queries: Iterator[int]
+    ) -> Iterator[Item]:
         """Yield a partition's items, the newest first.
 
         The first query reads up to `limit` items, and each further one four times as many, within reason:
-        while a migration moves tasks, most can be in one shard. Each takes one of `more`.
+        while a migration moves tasks, most can be in one shard. Each further one uses up one of
+        `more_queries`.
         """
         start: dict[str, Any] = {}
         while True:
@@ -111,7 +115,7 @@ class TaskListing:
             yield from page["Items"]
             if "LastEvaluatedKey" not in page:
                 return
-            if next(more, None) is None:
+            if next(more_queries, None) is None:
                 raise SkipTooDeep
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
             limit = max(limit, min(4 * limit, _MAX_ITEMS))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
@@ -12,6 +10,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.local_stack import Stack
 from tests.optional import CHROMIUM
+from tests.servers import QuietHandler, serving
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +43,7 @@ def staged(stack: Stack) -> Iterator[str]:
 
     pages = {"": load_function("board").handler, "/docs": load_function("api_docs").handler}
 
-    class Proxy(BaseHTTPRequestHandler):
+    class Proxy(QuietHandler):
         def handle_any(self) -> None:
             path, _, query = self.path.removeprefix("/v1").partition("?")
             if not self.path.startswith("/v1"):
@@ -78,14 +77,8 @@ def staged(stack: Stack) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/v1"
-    server.shutdown()
-    server.server_close()
+    with serving(Proxy) as url:
+        yield f"{url}/v1"
 
 
 PASSED = ("Content-Type", "ETag", "Link", "Location")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from playwright.sync_api import Page
 
 from tests.local_stack import Stack, unique
 from tests.optional import needs_chromium
+from tests.servers import QuietHandler, serving
 
 pytestmark = needs_chromium
 
@@ -55,21 +54,15 @@ async ([api, name, title]) => {
 def elsewhere() -> Iterator[str]:
     """The URL of an empty page of another origin."""
 
-    class Empty(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Empty(QuietHandler):
+        def do_GET(self) -> None:  # noqa: N802
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
             self.wfile.write(b"<title>Elsewhere</title>")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Empty)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(Empty) as url:
+        yield url
 
 
 def test_a_page_of_another_origin_uses_the_api(page: Page, stack: Stack, elsewhere: str) -> None:

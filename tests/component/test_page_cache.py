@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import json
 import socket
 import subprocess
@@ -25,6 +23,7 @@ from shared.cache.redis import TIMEOUT, RedisConnection, RedisError
 from tests.local_stack import await_condition
 from tests.optional import REDIS, needs_redis
 from tests.redis_servers import REAL, Server, serve, watch_commands
+from tests.servers import make_certificate
 
 
 @pytest.fixture
@@ -495,35 +494,3 @@ def test_speaks_tls_and_checks_the_certificate(tmp_path: Path) -> None:
     with running(trusting, *options.split(), folder=tmp_path):
         assert patient(trusting).invalidate()
         assert not patient(url).invalidate()
-
-
-def make_certificate(folder: Path) -> tuple[str, str]:
-    """A certificate for 127.0.0.1 that vouches for itself, and its key."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "redis")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return str(folder / "certificate.pem"), str(folder / "key.pem")

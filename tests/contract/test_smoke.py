@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
 
 from tests.local_stack import ROOT, Client, Stack
+from tests.servers import QuietHandler, serving
 
 
 def smoke(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -53,7 +52,7 @@ Change = Callable[[requests.Response], None]
 def changed(url: str, change: Change) -> Iterator[str]:
     """The URL of a gateway that serves the same, but for a mistake."""
 
-    class Gateway(BaseHTTPRequestHandler):
+    class Gateway(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def answer(self) -> None:
@@ -78,14 +77,8 @@ def changed(url: str, change: Change) -> Iterator[str]:
 
         do_GET = do_POST = do_PATCH = do_DELETE = do_OPTIONS = do_HEAD = answer  # noqa: N815
 
-        def log_message(self, *_arguments: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(Gateway) as url_of_gateway:
+        yield url_of_gateway
 
 
 def without(header: str, status: int) -> Change:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,16 +12,13 @@ from typing import Any
 
 import boto3
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from local.backends.redis_server import free_port
 from tests.local_stack import ROOT, await_condition
 from tests.optional import LAMBDA_PYTHON, REDIS
+from tests.servers import make_certificate
 
 STACK = "task-api"
-_LOOPBACK = ipaddress.ip_address("127.0.0.1")
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -38,18 +31,17 @@ class Emulator:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.aws = f"http://127.0.0.1:{_free_port()}"
+        self.aws = f"http://127.0.0.1:{free_port()}"
         self.url = f"{self.aws}/v1"
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        redis, certificate = _free_port(), self._folder / "certificate.pem"
-        key = _make_certificate(certificate)
+        redis, (certificate, key) = free_port(), make_certificate(self._folder)
         self._run(
             [
                 *(REDIS.path, "--port", "0", "--tls-port", str(redis), "--bind", "127.0.0.1", "--save", ""),
-                *("--tls-cert-file", str(certificate), "--tls-key-file", str(key)),
-                *("--tls-ca-cert-file", str(certificate), "--tls-auth-clients", "no"),
+                *("--tls-cert-file", certificate, "--tls-key-file", key),
+                *("--tls-ca-cert-file", certificate, "--tls-auth-clients", "no"),
             ],
             {},
         )
@@ -65,7 +57,7 @@ class Emulator:
             "SFTP_ENABLED": "0",
             "BRIDGE_PYTHON": LAMBDA_PYTHON.path,
             "BRIDGE_REDIS": f"127.0.0.1:{redis}",
-            "BRIDGE_CA": str(certificate),
+            "BRIDGE_CA": certificate,
             "PYTHONPATH": str(ROOT),
             "NO_PROXY": "*",
         }
@@ -160,36 +152,3 @@ def emulator(folder: Path) -> Iterator[Emulator]:
         yield server
     finally:
         server.stop()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
-def _make_certificate(path: Path) -> Path:
-    """Write a certificate for 127.0.0.1, and its key beside it; returns the key's file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(time.time_ns())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(_LOOPBACK)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_path = path.with_name("key.pem")
-    key_path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return key_path

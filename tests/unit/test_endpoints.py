@@ -22,11 +22,6 @@ OPERATIONS = {
 EVENTS = {path.stem for path in (ROOT / "events").glob("*.json")}
 # Functions that serve pages for people: no operations of the contract.
 PAGES = {"api_docs", "board"}
-# Functions whose errors need no alarm, and why.
-UNWATCHED = {
-    "invalidate_task_cache": "a page that it leaves expires in a minute, and CacheFailuresAlarm tells",
-    "rotate_token_key": "the key stays as it is, and Secrets Manager tries again",
-}
 
 
 def watched(template: Mapping[str, Any]) -> set[tuple[str, str]]:
@@ -82,8 +77,8 @@ def lacks(function: Function, alarms: set[tuple[str, str]]) -> Iterator[str]:
                 f"Anybody may call {route}. Take `Auth: {{Authorizer: NONE}}` away from it in template.yaml; "
                 f"if it is meant to be public, add {key} to PUBLIC in tests/expected.py."
             )
-    if function.is_polled_for and (function.logical_id, "Errors") not in alarms and name not in UNWATCHED:
-        yield f"Add the metric Errors of {function.logical_id} to EventErrorsAlarm in template.yaml."
+    if (function.logical_id, "Errors") not in alarms:
+        yield f"Add an alarm of the metric Errors of {function.logical_id} to template.yaml, like the others."
 
 
 def left_over(functions: Mapping[str, Function]) -> Iterator[str]:
@@ -94,7 +89,7 @@ def left_over(functions: Mapping[str, Function]) -> Iterator[str]:
         yield f"Add a function with CodeUri: functions/{name} to template.yaml, or remove that folder."
     for name in EVENTS - functions.keys():
         yield f"Remove events/{name}.json: there is no such function in template.yaml."
-    for where, names in {"SCENARIOS": set(SCENARIOS), "PAGES": PAGES, "UNWATCHED": set(UNWATCHED)}.items():
+    for where, names in {"SCENARIOS": set(SCENARIOS), "PAGES": PAGES}.items():
         for name in names - functions.keys():
             yield f"Remove {name!r} from {where}: there is no such function in template.yaml."
     for where, keys in {"CONTRACT": set(CONTRACT), "SMOKE": set(SMOKE), "PUBLIC": PUBLIC}.items():
@@ -139,6 +134,7 @@ def test_what_a_new_endpoint_lacks_is_named() -> None:
         "Add ('POST', '/tasks/{task_id}/archive') to CONTRACT in tests/expected.py",
         "Add ('POST', '/tasks/{task_id}/archive') to SMOKE in tests/smoke.py",
         "Anybody may call POST /tasks/{task_id}/archive",
+        "Add an alarm of the metric Errors of ArchiveTaskFunction",
     ]
     assert len(missing) == len(beginnings)
     for sentence, beginning in zip(missing, beginnings, strict=True):
@@ -148,7 +144,8 @@ def test_what_a_new_endpoint_lacks_is_named() -> None:
 def test_what_a_new_consumer_lacks_is_named() -> None:
     queue = {"Queue": {"Fn::GetAtt": ["NotificationsQueue", "Arn"]}}
     missing = more_advice(with_function("count_tasks", {"Type": "SQS", "Properties": queue}))
-    assert missing[-1] == "Add the metric Errors of CountTasksFunction to EventErrorsAlarm in template.yaml."
+    alarm = "Add an alarm of the metric Errors of CountTasksFunction to template.yaml, like the others."
+    assert missing[-1] == alarm
     assert not [sentence for sentence in missing if "openapi" in sentence]
 
 
