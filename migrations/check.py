@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RATE = 500
 """How many items are looked at a second, unless another number is asked for."""
 _PAGE_SIZE = 50  # each looks for one other item, and a batch of reads takes 100
-_OTHERS = ("KEY#", "MIGRATION#", "STACK#")
+_OTHERS = ("CACHE#", "KEY#", "MIGRATION#", "STACK#")
 """What the keys of items begin with that are neither tasks nor titles."""
 _LINE_INTERVAL = 1
 _MAX_FOUND = 100

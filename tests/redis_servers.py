@@ -48,7 +48,8 @@ class Server:
     def settle(self) -> None:
         """Forget everything but a generation that is old, as if no write had come for long."""
         self.client.flushall()
-        self.client.set("{tasks}:generation", "settled")
+        run_id = self.client.info("server")["run_id"]
+        self.client.set("{tasks}:generation", f"{run_id}:settled", px=1_800_000)
 
     def stop(self) -> None:
         self.client.close()

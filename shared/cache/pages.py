@@ -1,8 +1,10 @@
 """Pages of a list in Redis or Valkey: a hit is one round trip, and no page outlives a write.
 
 A page is valid only under the generation that stands at its head. A write deletes the generation, and the
-next reader sets another: a page that is valid now was read from the table after the last write. All keys have
-one hash tag, which keeps them together in a clustered server.
+next reader sets another: a page that is valid now was read from the table after the last write. A write that
+cannot delete it makes readers bypass the cache. A generation belongs to the process that it was set in, because
+one that restarted or took over may have missed that it was deleted. All keys have one hash tag, which keeps
+them together in a clustered server.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import NamedTuple
 
 from aws_lambda_powertools import Logger
 
+from shared.cache.bypass import Bypass
 from shared.cache.redis import RedisConnection, RedisError
 from shared.metrics import count
 
@@ -24,6 +27,8 @@ TTL = 60_000
 """Milliseconds for which a page is valid."""
 YOUNG_TTL = 2_000
 """The same for a page that was read this soon after a write, because an index may lag behind its table."""
+_GENERATION_TTL = 3_600_000
+"""Milliseconds for which a generation stands; how many are left tells how old it is, by the server's clock."""
 LEASE = 400
 """Milliseconds for which the reader of a missing page is waited for, before another one takes its place."""
 _MAX_WAIT = 1.0
@@ -49,27 +54,39 @@ class LookUp(NamedTuple):
 class PageCache:
     """The pages of one list."""
 
-    def __init__(self, name: str, url: str | None = None, *, retry_after: float = RETRY_AFTER) -> None:
+    def __init__(
+        self,
+        name: str,
+        url: str | None = None,
+        *,
+        bypass: Bypass | None = None,
+        retry_after: float = RETRY_AFTER,
+    ) -> None:
         """Prepare the cache; its first use connects.
 
         Args:
             name: The list's name, which all keys begin with.
             url: Where the server is: `redis://` or, with TLS, `rediss://`; by default `REDIS_URL`. When that
                 is empty, nothing is cached.
+            bypass: Tells readers of writes that could not invalidate the cache. Without it, they are served
+                older pages until these expire.
             retry_after: Seconds for which readers leave a server alone after it failed.
         """
         url = os.environ["REDIS_URL"] if url is None else url
         self._redis = RedisConnection(url) if url else None
+        self._bypass = bypass
         self._prefix = f"{{{name}}}"
-        self._generation, self._young = f"{self._prefix}:generation", f"{self._prefix}:young"
+        self._generation = f"{self._prefix}:generation"
         self._retry_after = retry_after
         self._retry_at = 0.0
 
     def look_up(self, query: str) -> LookUp:
         """Find the page of a query, or wait for the reader that is about to store it."""
         redis = self._available()
+        if redis is None or (self._bypass and self._bypass.is_on()):
+            return LookUp()
         try:
-            return self._look_up(redis, query) if redis else LookUp()
+            return self._look_up(redis, query)
         except RedisError as error:
             self._report(error)
             return LookUp()
@@ -87,11 +104,28 @@ class PageCache:
     def invalidate(self) -> bool:
         """Invalidate all pages, those included that readers are about to store. Call it after each write.
 
-        The circuit breaker does not stop it, and a full server obeys, because DEL needs no memory.
+        Returns:
+            False when the server did not respond. Readers then bypass the cache until it is repaired.
+        """
+        is_done = self._end_generation()
+        if not is_done and self._bypass:
+            self._bypass.turn_on()
+        return is_done
+
+    def repair(self) -> bool:
+        """Invalidate all pages for writers that died or did not get through; readers use the cache again.
 
         Returns:
             False when the server did not respond.
         """
+        token = self._bypass.token() if self._bypass else None
+        is_done = self._end_generation()
+        if is_done and self._bypass and token:
+            self._bypass.turn_off(token)
+        return is_done
+
+    def _end_generation(self) -> bool:
+        """Delete it. The circuit breaker does not stop that, and a full server obeys: DEL needs no memory."""
         if self._redis is None:
             return True
         try:
@@ -107,25 +141,29 @@ class PageCache:
     def _look_up(self, redis: RedisConnection, query: str) -> LookUp:
         give_up, delay = time.monotonic() + _MAX_WAIT, _MIN_DELAY
         while True:
-            generation, young, stored = redis.call("MGET", self._generation, self._young, self._page(query))
+            (generation, stored), left = redis.pipeline(
+                ("MGET", self._generation, self._page(query)), ("PTTL", self._generation)
+            )
             is_late = time.monotonic() >= give_up
-            if generation is None and not is_late:
-                self._begin_generation(redis)
+            if generation is None or generation.partition(":")[0] != redis.server:
+                if is_late:
+                    return LookUp()
+                self._begin_generation(redis, generation)
                 continue
             head, _, page = (stored or "").partition("\n")
-            if generation is not None and head == generation:
+            if head == generation:
                 return LookUp(page, generation)
             if is_late or self._lease(redis, generation, query):
-                return LookUp(None, generation, TTL if young is None else YOUNG_TTL)
+                is_young = left > _GENERATION_TTL - YOUNG_TTL
+                return LookUp(None, generation, YOUNG_TTL if is_young else TTL)
             time.sleep(delay * _jitter.uniform(0.5, 1))
             delay = min(2 * delay, _MAX_DELAY)
 
-    def _begin_generation(self, redis: RedisConnection) -> None:
-        """Set a generation and mark it as young, atomically: no write may come in between."""
-        redis.transaction(
-            ("SET", self._young, "", "PX", str(YOUNG_TTL)),
-            ("SET", self._generation, secrets.token_hex(8), "NX"),
-        )
+    def _begin_generation(self, redis: RedisConnection, old: str | None) -> None:
+        """Set a generation where there is none; an old one of another process is deleted first."""
+        new = f"{redis.server}:{secrets.token_hex(8)}"
+        begin = ("SET", self._generation, new, "NX", "PX", str(_GENERATION_TTL))
+        redis.pipeline(*[("DEL", self._generation)] * (old is not None), begin)
 
     def _lease(self, redis: RedisConnection, generation: str, query: str) -> bool:
         """Try to become the reader of the page under this generation."""

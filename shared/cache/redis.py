@@ -32,6 +32,9 @@ class RedisConnection:
     """A connection, opened on first use and reopened when it was lost."""
 
     _socket: socket.socket | None = None
+    server = ""
+    """Identifies the process that answered last, because another one may not have what was written last: it
+    restarted, or took over. Empty when the server does not tell."""
 
     def __init__(self, url: str) -> None:
         """Prepare it.
@@ -53,12 +56,12 @@ class RedisConnection:
         # Named, because to read all certificates that the system trusts takes a tenth of a cold start.
         trusted = options.get("ssl_ca_certs")
         self._tls = ssl.create_default_context(cafile=trusted) if parts.scheme == "rediss" else None
-        self._greeting: list[tuple[str, ...]] = []
+        self._greeting: list[tuple[str, ...]] = [("INFO", "server")]
         if parts.password:
             credentials = [unquote(each) for each in (parts.username, parts.password) if each]
-            self._greeting.append(("AUTH", *credentials))
+            self._greeting.insert(0, ("AUTH", *credentials))
         if database := parts.path.strip("/"):
-            self._greeting.append(("SELECT", database))
+            self._greeting.insert(-1, ("SELECT", database))
 
     def call(self, *command: str) -> Any:
         """Send a command and wait for its reply.
@@ -69,22 +72,16 @@ class RedisConnection:
         Raises:
             RedisError: there is no reply in time, or it is an error.
         """
-        return self._call([command])[0]
+        return self.pipeline(command)[0]
 
-    def transaction(self, *commands: tuple[str, ...]) -> list[Any]:
-        """Execute commands atomically (MULTI), in one round trip; returns their replies.
+    def pipeline(self, *commands: tuple[str, ...]) -> list[Any]:
+        """Send commands in one round trip; returns their replies.
 
         Like a single command, they must be idempotent.
 
         Raises:
             RedisError: there is no reply in time, or one is an error.
         """
-        replies: list[Any] = self._call([("MULTI",), *commands, ("EXEC",)])[-1]
-        if failed := next((reply for reply in replies if isinstance(reply, hiredis.ReplyError)), None):
-            raise RedisError(str(failed))
-        return replies
-
-    def _call(self, commands: Sequence[tuple[str, ...]]) -> list[Any]:
         self._deadline = time.monotonic() + self._timeout
         was_open = self._socket is not None
         try:
@@ -114,9 +111,12 @@ class RedisConnection:
         if self._socket is None:
             self._socket = self._connect()
             self._reader = hiredis.Reader(encoding="utf-8")
-            if self._greeting:
-                self._exchange(self._socket, self._greeting)
-        return self._exchange(self._socket, commands)
+            *replies, info = self._exchange(self._socket, self._greeting)
+            _raise_first_error(replies)
+            self.server = _run_id(info)
+        replies = self._exchange(self._socket, commands)
+        _raise_first_error(replies)
+        return replies
 
     def _connect(self) -> socket.socket:
         connected = self._connect_to_any_address()
@@ -143,11 +143,7 @@ class RedisConnection:
     def _exchange(self, connected: socket.socket, commands: Sequence[tuple[str, ...]]) -> list[Any]:
         connected.settimeout(self._time_left())
         connected.sendall(b"".join(hiredis.pack_command(command) for command in commands))  # type: ignore[arg-type]
-        replies = [self._receive(connected) for _ in commands]
-        for reply in replies:
-            if isinstance(reply, hiredis.ReplyError):
-                raise reply
-        return replies
+        return [self._receive(connected) for _ in commands]
 
     def _receive(self, connected: socket.socket) -> Any:
         while (reply := self._reader.gets()) is False:
@@ -163,3 +159,16 @@ class RedisConnection:
         if left <= 0:
             raise TimeoutError("no answer in time")
         return left
+
+
+def _raise_first_error(replies: list[Any]) -> None:
+    for reply in replies:
+        if isinstance(reply, hiredis.ReplyError):
+            raise reply
+
+
+def _run_id(info: Any) -> str:
+    """Find the process's id in what a server tells of itself, which may be that it refuses to."""
+    if not isinstance(info, str):
+        return ""
+    return next((line[7:] for line in info.splitlines() if line.startswith("run_id:")), "")

@@ -57,7 +57,8 @@ class TaskStore:
         """Prepare the store.
 
         Args:
-            on_commit: Called after each write, to invalidate caches. Without it the store is read-only.
+            on_commit: Called after each write, to invalidate caches, and when it was found to be done already:
+                whoever did it may have died before. Without it the store is read-only.
             client: A DynamoDB client.
             table: The table's name; `TASKS_TABLE` by default.
             shards: How statuses are spread over the index; `STATUS_SHARDS` by default. Only creating and
@@ -92,7 +93,9 @@ class TaskStore:
             self._write(*writes)
         except ConditionFailed as error:
             if first := error.failed.get(_KEY):
-                return NewTask(self._replay(task, first), is_replay=True)
+                replay = self._replay(task, first)
+                self._tell()
+                return NewTask(replay, is_replay=True)
             raise TitleTaken(task.title, error.failed[_NEW_TITLE]["task_id"]["S"]) from error
         return NewTask(task, is_replay=False)
 
@@ -129,6 +132,7 @@ class TaskStore:
             task = self._get_version(task_id, versions)
             changed = change(task)
             if changed == task:
+                self._tell()
                 return task
             changed = replace(changed, version=task.version + 1, updated_at=now())
             writes = [update_task(self._table, task, changed, self._shards)]
@@ -169,6 +173,11 @@ class TaskStore:
         if self._on_commit is None:
             raise TypeError("This store is read-only: it was made without on_commit.")
         transact_write(self._client, *writes)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._on_commit is None:
+            return
         try:
             self._on_commit()
         except Exception:
