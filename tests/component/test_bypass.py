@@ -1,0 +1,168 @@
+"""A cache that a write could not invalidate: readers bypass it until it is repaired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from shared.cache import bypass
+from shared.cache.bypass import INTERVAL, Bypass
+from shared.cache.pages import LookUp, PageCache
+from shared.deadline import deadline_of
+from shared.errors import Unavailable
+from shared.tasks.items import CACHE_BYPASS
+from tests.handlers import LambdaContext
+from tests.redis_servers import Server
+
+NOBODY = "redis://127.0.0.1:1"
+
+
+class Clock:
+    """Stands in for the module `time`."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+        self.slept: list[float] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(bypass, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def reads(dynamodb: Any) -> list[str]:
+    """The calls of DynamoDB, from here on."""
+    calls: list[str] = []
+    dynamodb.meta.events.register("before-call.dynamodb.*", lambda model, **_: calls.append(model.name))
+    return calls
+
+
+def item(dynamodb: Any) -> Bypass:
+    return Bypass("TasksTable", CACHE_BYPASS, dynamodb)
+
+
+@contextmanager
+def time_left(seconds: float) -> Iterator[None]:
+    class Context(LambdaContext):
+        def get_remaining_time_in_millis(self) -> int:
+            return int(seconds * 1000)
+
+    with deadline_of(Context()):  # type: ignore[arg-type]
+        yield
+
+
+def test_a_reader_looks_once_in_an_interval(dynamodb: Any, clock: Clock, reads: list[str]) -> None:
+    reader = item(dynamodb)
+    for _ in range(3):
+        assert not reader.is_on()
+        clock.now += INTERVAL / 3.01
+    assert reads == ["GetItem"]
+    clock.now += INTERVAL
+    assert not reader.is_on()
+    clock.now -= 3600  # somebody set the clock
+    assert not reader.is_on()
+    assert reads == ["GetItem"] * 3
+
+
+def test_when_it_is_on_every_reader_knows(dynamodb: Any, clock: Clock) -> None:
+    readers = [item(dynamodb), item(dynamodb)]
+    assert not readers[0].is_on()
+    item(dynamodb).turn_on()
+    assert [reader.is_on() for reader in readers] == [True, True]
+
+
+def test_only_the_first_writes_wait_for_readers(dynamodb: Any, clock: Clock) -> None:
+    """A second one may come while the first one's call is still on its way."""
+    for seconds in (0, 0.1, 20, 20, 20):
+        clock.now += seconds
+        item(dynamodb).turn_on()
+    assert clock.slept == [INTERVAL] * 3
+
+
+def test_it_is_turned_off_by_who_knows_its_last_token(dynamodb: Any, clock: Clock) -> None:
+    switch = item(dynamodb)
+    switch.turn_on()
+    first = switch.token()
+    switch.turn_on()
+    second = switch.token()
+    assert first
+    assert second
+    switch.turn_off(first)
+    assert switch.token() == second
+    switch.turn_off(second)
+    switch.turn_off(second)
+    assert switch.token() is None
+
+
+def test_who_has_no_time_to_wait_says_so(dynamodb: Any, clock: Clock) -> None:
+    with time_left(0.6), pytest.raises(Unavailable):
+        item(dynamodb).turn_on()
+
+
+class TestACache:
+    @pytest.fixture
+    def reader(self, dynamodb: Any, server: Server) -> PageCache:
+        """It has stored a page, and trusts the cache."""
+        reader = self.cache(server.url, dynamodb)
+        reader.store("q", "page", reader.look_up("q"))
+        assert reader.look_up("q").page == "page"
+        return reader
+
+    @staticmethod
+    def cache(url: str, dynamodb: Any) -> PageCache:
+        return PageCache("tasks", f"{url}?timeout=5", bypass=item(dynamodb))
+
+    def test_that_a_writer_cannot_reach_is_bypassed_until_it_is_repaired(
+        self, reader: PageCache, dynamodb: Any, server: Server, clock: Clock
+    ) -> None:
+        assert not self.cache(NOBODY, dynamodb).invalidate()
+        assert reader.look_up("q") == LookUp()
+        assert not self.cache(NOBODY, dynamodb).repair()
+        clock.now += INTERVAL
+        assert reader.look_up("q") == LookUp()
+        assert self.cache(server.url, dynamodb).repair()
+        clock.now += INTERVAL
+        found = reader.look_up("q")
+        assert found.page is None
+        assert found.generation
+
+    def test_that_is_repaired_while_another_writer_fails_stays_bypassed(
+        self, reader: PageCache, dynamodb: Any, server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        repairing = self.cache(server.url, dynamodb)
+        end = repairing._end_generation
+
+        def fail_meanwhile() -> bool:
+            done = end()
+            self.cache(NOBODY, dynamodb).invalidate()
+            return done
+
+        monkeypatch.setattr(repairing, "_end_generation", fail_meanwhile)
+        self.cache(NOBODY, dynamodb).invalidate()
+        assert repairing.repair()
+        assert reader.look_up("q") == LookUp()
+
+    def test_that_returns_with_what_it_had_serves_none_of_it(
+        self, reader: PageCache, dynamodb: Any, server: Server
+    ) -> None:
+        """It restarted from a snapshot, or another took over: either may have missed that a write came."""
+        saved = {key: server.client.get(key) for key in server.client.scan_iter()}
+        server.kill()
+        server.bring_back()
+        for key, text in saved.items():
+            server.client.set(key, str(text), px=60_000)
+        assert reader.look_up("q").page is None
+        assert self.cache(server.url, dynamodb).look_up("q").page is None
