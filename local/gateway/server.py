@@ -13,9 +13,10 @@ from typing import Any
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError, TransferEncodingNotImplemented
 from waitress.server import TcpWSGIServer, create_server
 from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import BadRequest, RequestEntityTooLarge
 
 from local.gateway import gateway_responses as kinds
 from local.gateway.events import HEADER_FIELDS
@@ -24,16 +25,26 @@ from local.log_entries import RequestLogEntry
 
 _THREADS = 16
 _IDLE_TIMEOUT = 75
-"""Seconds for which an idle connection is kept."""
+"""Seconds for which an idle connection is kept, and in which a request must have arrived."""
+_MAX_HEADER = 10_240
+"""Bytes of a request's line and headers. See
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
+"""
 _MAX_RECEIVED = 10 * MAX_BODY
 """Bytes. A body of up to this is received, so that the client reads why it is refused; then it is cut off."""
 _STOP_TIMEOUT = 5
+
+_HOST = rb"(?:[\w.~-]+|\[[\dA-Fa-f:.]+\])(?::\d*)?"
+_REQUEST_LINE = re.compile(rb"[^ ]+ (?:/|https?://%s(?=[/? ]))[!\"$-~]* HTTP/1\.[01]" % _HOST, re.ASCII)
+_HOST_VALUE = re.compile(_HOST.decode(), re.ASCII)
 
 
 class Server:
     """Runs the gateway in threads."""
 
-    def __init__(self, gateway: Gateway, sockets: Sequence[socket.socket]) -> None:
+    def __init__(
+        self, gateway: Gateway, sockets: Sequence[socket.socket], *, idle_timeout: int = _IDLE_TIMEOUT
+    ) -> None:
         """Take the connections of some sockets; `start` answers them."""
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that requests wait is no news here
         self._map: dict[int, Any] = {}
@@ -43,7 +54,9 @@ class Server:
             sockets=sockets,
             threads=_THREADS,
             ident="",
-            channel_timeout=_IDLE_TIMEOUT,
+            channel_timeout=idle_timeout,
+            cleanup_interval=min(idle_timeout, 30),
+            max_request_header_size=_MAX_HEADER,
             max_request_body_size=_MAX_RECEIVED + 1,
             connection_limit=500,
             asyncore_use_poll=True,
@@ -72,15 +85,49 @@ class Server:
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
-    """Keeps the header fields as they were sent; waitress joins the values of a repeated name."""
+    """Refuses what servers read differently, and keeps the header fields as they were sent.
 
+    Waitress is lenient, and joins the values of a repeated name. See RFC 9112, sections 3, 5.2, 6.1 and 11.2.
+    """
+
+    completed: bool
     fields: Sequence[tuple[str, str]] = ()
 
+    def received(self, data: bytes) -> int:
+        consumed: int = super().received(data)
+        if self.chunked and not self.completed:
+            chunks = self.body_rcv
+            if chunks.chunk_remainder > _MAX_RECEIVED:
+                self.error = RequestEntityTooLarge("a chunk is too large")
+            elif len(chunks.control_line) + len(chunks.trailer) > _MAX_HEADER:
+                self.error = BadRequest("a chunk's size or the trailer is too long")
+            self.completed = self.error is not None
+        return consumed
+
     def parse_header(self, header_plus: bytes) -> None:
-        super().parse_header(header_plus)
-        lines = re.sub(rb"\r\n[ \t]+", b" ", header_plus).split(b"\r\n")[1:]
-        pairs = (line.decode("latin-1").partition(":") for line in lines if line)
+        try:
+            super().parse_header(header_plus)
+        except (TransferEncodingNotImplemented, ValueError) as error:  # such as a length of 5,000 digits
+            raise ParsingError(str(error)) from error
+        request_line, *lines = header_plus.rstrip(b"\r\n").split(b"\r\n")
+        pairs = (line.decode("latin-1").partition(":") for line in lines)
         self.fields = [(name, value.strip(" \t")) for name, _, value in pairs]
+        if not _REQUEST_LINE.fullmatch(request_line):
+            raise ParsingError("not a request line of HTTP/1.1")
+        if any(line.startswith((b" ", b"\t")) for line in lines):
+            raise ParsingError("a header is folded")
+        hosts = self._values("host")
+        if len(hosts) > 1 or (self.version == "1.1" and not hosts):
+            raise ParsingError("not one Host")
+        if not all(map(_HOST_VALUE.fullmatch, hosts)):
+            raise ParsingError("Host is none")
+        codings = self._values("transfer-encoding")
+        is_one_length = self.version == "1.1" and not self._values("content-length")
+        if codings and not (is_one_length and [each.lower() for each in codings] == ["chunked"]):
+            raise ParsingError("the length of the body is ambiguous")
+
+    def _values(self, name: str) -> list[str]:
+        return [value for given, value in self.fields if given.lower() == name]
 
 
 class _Task(WSGITask):  # type: ignore[misc]
@@ -119,5 +166,14 @@ def _channel(gateway: Gateway) -> type[HTTPChannel]:
         parser_class = _Parser
         task_class = _Task
         error_task_class = RefusalTask
+
+        last_activity: float
+
+        def handle_read(self) -> None:
+            """Read, but count a connection as idle since its request began, however slowly that arrives."""
+            request, began = self.request, self.last_activity
+            super().handle_read()
+            if request is not None and self.request is request:
+                self.last_activity = began
 
     return Channel

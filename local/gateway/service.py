@@ -24,6 +24,7 @@ from local.gateway.gateway_responses import GatewayResponses
 from local.gateway.proxy_response import MalformedResponse, ProxyResponse, parse_response
 from local.log_entries import RequestLog, RequestLogEntry
 from local.runtime.output import Write
+from local.runtime.spec import MAX_REQUEST
 from local.runtime.warm import Functions
 from local.template import Template
 
@@ -108,7 +109,10 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
         event = self._generate_lambda_event(request, route, request.method, request.endpoint)
         if context is not None:
             event["requestContext"]["authorizer"] = context
-        result = self._functions.invoke(route.function_name, json.dumps(event).encode())
+        payload = json.dumps(event).encode()
+        if len(payload) > MAX_REQUEST:
+            raise Refused(kinds.REQUEST_TOO_LARGE)
+        result = self._functions.invoke(route.function_name, payload)
         if result.failed:
             raise Refused(kinds.DEFAULT_5XX)
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+MAX_REQUEST = 6_291_456
+"""Bytes that a function's event may have."""
 MAX_RESPONSE = 6_291_556
 """Bytes that a function may answer with. See
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html

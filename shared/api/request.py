@@ -135,7 +135,7 @@ class Request:
         """
         text = self._text(media_types)
         try:
-            return json.loads(text)
+            return json.loads(text, object_pairs_hook=_object)
         except json.JSONDecodeError as error:
             raise InvalidRequest.of_body(f"not valid JSON: {error.msg}") from error
         except (ValueError, RecursionError) as error:  # thousands of digits, thousands of brackets
@@ -155,6 +155,14 @@ class Request:
             return base64.b64decode(body).decode()
         except ValueError as error:
             raise InvalidRequest.of_body("send it in UTF-8") from error
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object; of a name that is repeated, programs take different values (RFC 8259, section 4)."""
+    values = dict(members)
+    if len(values) < len(members):
+        raise InvalidRequest.of_body("not valid JSON: an object has a name twice")
+    return values
 
 
 def _values(given: Mapping[str, list[str]]) -> Values:

@@ -1,0 +1,265 @@
+"""What no HTTP client would send, on a plain socket: refused, and the connection closed or still in step."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import pytest
+
+from local.gateway.gateway_responses import GatewayResponses
+from local.gateway.server import Server
+from tests.local_stack import Client, Stack, await_condition
+
+JSON = b"Content-Type: application/json"
+FORM = b"Content-Type: application/x-www-form-urlencoded"
+CHUNKED = b"Transfer-Encoding: chunked"
+TOKEN = b"<token>"  # stands for a good one
+BEARER = b"Authorization: Bearer " + TOKEN
+
+
+class Answer(NamedTuple):
+    status: int
+    head: bytes
+    body: bytes
+
+
+def head(line: bytes, *headers: bytes, host: bytes | None = b"localhost") -> bytes:
+    hosts = [] if host is None else [b"Host: " + host]
+    return b"\r\n".join([line, *hosts, *headers, b"", b""])
+
+
+def get(target: bytes, *headers: bytes, host: bytes | None = b"localhost") -> bytes:
+    return head(b"GET %s HTTP/1.1" % target, BEARER, *headers, host=host)
+
+
+def post(body: bytes, *headers: bytes, version: bytes = b"1.1") -> bytes:
+    """A request with this body, of which the headers tell the length."""
+    return head(b"POST /tasks HTTP/%s" % version, BEARER, JSON, *headers) + body
+
+
+def sized(body: bytes, *headers: bytes) -> bytes:
+    return post(body, *headers, b"Content-Length: %d" % len(body))
+
+
+NEXT = get(b"/auth/me", b"Connection: close")
+
+CLOSED = {
+    "UTF-8 that is broken, in the path": get(b"/tasks/\xff"),
+    "UTF-8 that is broken, in the query": get(b"/tasks?status=\xff"),
+    "CR in a header": get(b"/tasks", b"X: a\rb"),
+    "LF in a header": get(b"/tasks", b"X: a\nb"),
+    "NUL in a header": get(b"/tasks", b"X: a\0b"),
+    "DEL in an idempotency key": sized(b"{}", b"Idempotency-Key: a\x7f"),
+    "control character in an origin": get(b"/tasks", b"Origin: a\x01"),
+    "Content-Length beside Transfer-Encoding": post(b"0\r\n\r\n", CHUNKED, b"Content-Length: 4"),
+    "two lengths": post(b"abcde", b"Content-Length: 4", b"Content-Length: 5"),
+    "one length twice": post(b"abcde", b"Content-Length: 5", b"Content-Length: 5"),
+    "length below zero": post(b"", b"Content-Length: -1"),
+    "length with a sign": post(b"abcde", b"Content-Length: +5"),
+    "length in hexadecimal": post(b"abcde", b"Content-Length: 0x5"),
+    "length with an underscore": post(b"", b"Content-Length: 5_0"),
+    "length in other digits": post(b"abcde", "Content-Length: ٥".encode()),
+    "no length": post(b"", b"Content-Length:"),
+    "length of 5,000 digits": post(b"", b"Content-Length: " + b"9" * 5000),
+    "chunk of no size": post(b"zz\r\nabc\r\n0\r\n\r\n", CHUNKED),
+    "chunk of a size below zero": post(b"-1\r\nabc\r\n0\r\n\r\n", CHUNKED),
+    "chunk of a size with a prefix": post(b"0x3\r\nabc\r\n0\r\n\r\n", CHUNKED),
+    "chunk longer than its size": post(b"3\r\nabcde\r\n0\r\n\r\n", CHUNKED),
+    "chunk after a bare LF": post(b"3\nabc\n0\n\n", CHUNKED),
+    "chunk size that never ends": post(b"0" * 20_000, CHUNKED),
+    "chunk extension with a bare LF": post(b"3;\nabc\r\nabc\r\n0\r\n\r\n", CHUNKED),
+    "trailer that never ends": post(b"0\r\n" + b"X: y\r\n" * 4000, CHUNKED),
+    "coding that is none": post(b"0\r\n\r\n", b"Transfer-Encoding: xchunked"),
+    "coding that is not last": post(b"0\r\n\r\n", CHUNKED, b"Transfer-Encoding: identity"),
+    "coding twice": post(b"0\r\n\r\n", b"Transfer-Encoding: chunked, chunked"),
+    "coding after a control character": post(b"0\r\n\r\n", b"Transfer-Encoding: \x0bchunked"),
+    "empty coding": post(b"0\r\n\r\n", b"Transfer-Encoding:"),
+    "coding in HTTP/1.0": post(b"0\r\n\r\n", CHUNKED, b"Connection: keep-alive", version=b"1.0"),
+    "coding on a folded line": post(b"0\r\n\r\n", b"Transfer-Encoding:\r\n chunked"),
+    "folded header": get(b"/tasks", b"X: a\r\n b"),
+    "space before the colon": get(b"/tasks", b"X : a"),
+    "header without a name": get(b"/tasks", b": a"),
+    "bare LFs": b"GET /tasks HTTP/1.1\nHost: localhost\n\n",
+    "bare CRs": b"GET /tasks HTTP/1.1\rHost: localhost\r\r",
+    "many headers": get(b"/tasks", *(b"X-%d: y" % number for number in range(2000))),
+    "huge header": get(b"/tasks", b"X: " + b"y" * 100_000),
+    "huge target": get(b"/tasks?" + b"x" * 100_000),
+    "target with a broken address": get(b"http://[/tasks"),
+    "target with no address": get(b"http://[:::::]/tasks"),
+    "target of another scheme": get(b"ftp://localhost/tasks"),
+    "target with a tab": get(b"/ta\tsks"),
+    "target with a NUL": get(b"/tasks/\0"),
+    "target with a fragment": get(b"/tasks#x"),
+    "target without a slash": get(b"tasks"),
+    "target *": head(b"OPTIONS * HTTP/1.1"),
+    "target of CONNECT": head(b"CONNECT localhost:443 HTTP/1.1"),
+    "HTTP/0.9": b"GET /auth/me\r\n\r\n",
+    "HTTP/1.2": head(b"GET /auth/me HTTP/1.2"),
+    "HTTP/2's preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+    "TLS": b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\r\n\r\n",
+    "no Host": get(b"/tasks", host=None),
+    "two Hosts": get(b"/tasks", b"Host: localhost"),
+    "empty Host": get(b"/tasks", host=b""),
+    "Host that is none": get(b"/tasks", host=b'"><script>'),
+    "method in lower case": head(b"get /tasks HTTP/1.1"),
+    "method that is no token": head(b"G(T /tasks HTTP/1.1"),
+}
+TOO_LARGE = {
+    "length of 18 digits": post(b"", b"Content-Length: " + b"9" * 18),
+    "chunk of 5,000 digits": post(b"f" * 5000 + b"\r\n", CHUNKED),
+}
+KEPT = {
+    "UTF-8 that is broken, encoded in the path": (404, get(b"/tasks/%ff")),
+    "UTF-8 that is broken, encoded in the query": (422, get(b"/tasks?%ff=%fe")),
+    "UTF-8 that is broken, in a header": (422, get(b"/tasks?limit=0", b"X: \xff")),
+    "UTF-8 that is broken, in the body": (400, sized(b'{"title": "\xff"}')),
+    "UTF-8 that is broken, in a media type": (415, sized(b"{}", b"Content-Type: \xff;charset=\xfe")),
+    "UTF-8 that is broken, in a form": (
+        422,
+        head(b"POST /auth/login HTTP/1.1", FORM, b"Content-Length: 26") + b"username=%ff&password=%ed%",
+    ),
+    "name twice in an object": (422, sized(b'{"title": "One", "title": "Two"}')),
+    "body over API Gateway's limit": (413, sized(b"x" * (10 * 1024 * 1024 + 1))),
+    "body over Lambda's limit": (413, sized(b"x" * (6 * 1024 * 1024))),
+    "deep arrays": (422, sized(b"[" * 100_000)),
+    "deep objects": (422, sized(b'{"a":' * 100_000)),
+    "numbers that JSON has not": (422, sized(b'{"title": NaN, "description": -Infinity}')),
+    "huge integer": (422, sized(b'{"title": ' + b"9" * 100_000 + b"}")),
+    "huge exponent": (422, sized(b'{"title": 1e999999}')),
+    "lone surrogate as a text": (422, sized(b'{"title": "\\ud800"}')),
+    "lone surrogate as a name": (422, sized(b'{"\\ud800": 1}')),
+    "NUL in a text": (422, sized(b'{"title": "a\\u0000"}')),
+    "NUL in a name": (422, sized(b'{"\\u0000": 1}')),
+    "NUL in the body": (422, sized(b'{"title": "a"}\0')),
+    "byte order mark": (422, sized(b"\xef\xbb\xbf{}")),
+    "encoded slash": (404, get(b"/tasks/%2F")),
+    "encoded slash between letters": (404, get(b"/tasks/a%2Fb")),
+    "encoded dots": (404, get(b"/tasks/%2e%2e")),
+    "encoded line break": (404, get(b"/tasks%0d%0aX:%20y")),
+    "encoded NUL": (404, get(b"/tasks/%00")),
+    "half an encoded character": (404, get(b"/tasks/%")),
+    "two slashes": (404, get(b"//tasks//x")),
+    "unknown method": (404, head(b"BREW /tasks HTTP/1.1")),
+    "TRACE": (404, head(b"TRACE /tasks HTTP/1.1")),
+    "length with an underscore in its name": (422, post(b"", b"Content_Length: 5", b"Content-Length: 0")),
+    "chunked body": (422, post(b"2\r\n{}\r\n0\r\nContent-Length: 5\r\n\r\n", CHUNKED)),
+    "body where there is none": (404, get(b"/tasks/x", b"Content-Length: 5") + b"hello"),
+    "body in a compression": (400, sized(b"\x1f\x8b\xff", b"Content-Encoding: gzip")),
+}
+PIPELINED = {
+    "another request": ([422, 404, 200], post(b"{}" + get(b"/tasks/x"), b"Content-Length: 2")),
+    "nonsense": ([422, 400], post(b"{}nonsense\r\n\r\n", b"Content-Length: 2")),
+    "a chunk of no coding": ([422, 400], post(b"0\r\n\r\n", b"Transfer_Encoding: chunked")),
+}
+
+
+def exchange(stack: Stack, request: bytes) -> list[Answer]:
+    """Send a request; returns what comes back until the connection is closed."""
+    host, _, port = stack.url.removeprefix("http://").partition(":")
+    received = b""
+    with socket.create_connection((host, int(port)), timeout=20) as client:
+        with suppress(ConnectionError):  # refused before it was sent whole
+            client.sendall(request)
+        with suppress(ConnectionError):  # closed before it was read whole
+            while data := client.recv(65536):
+                received += data
+    return list(_answers(received))
+
+
+def _answers(received: bytes) -> Iterator[Answer]:
+    while received:
+        head, _, rest = received.partition(b"\r\n\r\n")
+        length = re.search(rb"\r\nContent-Length: (\d+)", head)
+        assert length, received
+        end = int(length[1])
+        yield Answer(int(head.split()[1]), head, rest[:end])
+        received = rest[end:]
+
+
+def assert_answers(stack: Stack, user: Client, request: bytes, *statuses: int) -> None:
+    """Send a request and a good one after it; all answers but that of the good one are problems."""
+    token = str(user.token).encode()
+    answers = exchange(stack, (request + NEXT).replace(TOKEN, token))
+    assert [answer.status for answer in answers] == list(statuses)
+    for answer in answers:
+        if answer.status != 200:
+            assert b"\r\nContent-Type: application/problem+json\r\n" in answer.head
+            assert json.loads(answer.body)["status"] == answer.status
+    assert [answer.status for answer in exchange(stack, NEXT.replace(TOKEN, token))] == [200]
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_what_can_be_read_in_two_ways_ends_the_connection(stack: Stack, user: Client, name: str) -> None:
+    assert_answers(stack, user, CLOSED[name], 400)
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_what_announces_too_much_ends_the_connection(stack: Stack, user: Client, name: str) -> None:
+    assert_answers(stack, user, TOO_LARGE[name], 413)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_is_refused_is_read_whole(stack: Stack, user: Client, name: str) -> None:
+    status, request = KEPT[name]
+    assert_answers(stack, user, request, status, 200)
+
+
+@pytest.mark.parametrize("name", PIPELINED)
+def test_what_comes_after_a_body_is_a_request(stack: Stack, user: Client, name: str) -> None:
+    statuses, request = PIPELINED[name]
+    assert_answers(stack, user, request, *statuses)
+
+
+def test_no_header_of_a_request_becomes_one_of_the_response(stack: Stack, user: Client) -> None:
+    names = (b"Idempotency-Key", b"Origin", b"X-Forwarded-Host", b"X-Forwarded-Proto", b"X-Request-Id")
+    request = sized(b'{"title": "Mirrored"}', *(name + b": mirrored" for name in names))
+    token = str(user.token).encode()
+    created, _ = exchange(stack, (request + NEXT).replace(TOKEN, token))
+    assert created.status == 201
+    assert b"mirrored" not in created.head.lower()
+
+
+def test_a_request_that_never_ends_is_cut_off() -> None:
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        raise AssertionError("it has ended")
+
+    gateway: Any = SimpleNamespace(
+        application=application, responses=GatewayResponses({}), log=lambda entry: None
+    )
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = Server(gateway, [listener], idle_timeout=1)
+    server.start()
+    with ExitStack() as ended:
+        ended.callback(server.close)
+        open_ones = []
+        for beginning in (
+            b"GET / HTTP/1.1\r\nX: ",
+            head(b"POST / HTTP/1.1", b"Content-Length: 1000000"),
+            head(b"POST / HTTP/1.1", CHUNKED) + b"fffff\r\n",
+        ):
+            client = ended.enter_context(socket.create_connection(listener.getsockname()))
+            client.sendall(beginning)
+            client.setblocking(False)
+            open_ones.append(client)
+
+        def are_closed() -> bool:
+            open_ones[:] = filter(_takes_a_byte_more, open_ones)
+            return not open_ones
+
+        await_condition(are_closed, timeout=20)
+
+
+def _takes_a_byte_more(client: socket.socket) -> bool:
+    try:
+        client.send(b"x")
+        return client.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except ConnectionError:
+        return False
