@@ -54,17 +54,23 @@ _HEADERS = {
     "x-request-id": "The request's id, which the logs have too.",
     "X-Cache": "`hit` when the page came from the cache, `miss` when it is there now, `off` without a cache.",
 }
+_ENTITY_TAG = r'(W/)?"[!#-~\u0080-\u00ff]*"'
 _REQUEST_HEADERS = {
     "Idempotency-Key": (
         "A key of your own, such as a UUID, to repeat this request safely with.",
         {"type": "string", "pattern": KEY_PATTERN},
     ),
-    "If-Match": ("Act only if the task still has one of these entity tags; `*` is any.", {"type": "string"}),
+    "If-Match": (
+        "Act only if the task still has one of these entity tags; `*` is any.",
+        {"type": "string", "pattern": rf"^(\*|{_ENTITY_TAG}([ \t]*,[ \t]*{_ENTITY_TAG})*)$"},
+    ),
+    # No pattern: what is no entity tag matches nothing, and the answer is as without it.
     "If-None-Match": (
         "Answer 304 if what would be returned still has one of these entity tags.",
         {"type": "string"},
     ),
 }
+_CONDITIONS = {"If-Match", "If-None-Match"}
 _PATH_PARAMETERS = {"task_id": "The id of the task."}  # UUIDs
 
 # What API Gateway can answer any request with: the status, and the template's gateway response with the text.
@@ -101,7 +107,7 @@ def build_document(template: Template) -> dict[str, Any]:
     shared = dict(_shared_responses(template, schemas))
     paths: dict[str, Any] = {}
     for operation in operations:
-        described = _describe(operation, schemas, shared)
+        described = _describe(operation, operations, schemas, shared)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
     return {
         "openapi": "3.1.0",
@@ -184,7 +190,10 @@ def _shared_responses(template: Template, schemas: Schemas) -> Iterator[tuple[HT
 
 
 def _describe(
-    operation: Operation, schemas: Schemas, shared: dict[HTTPStatus, dict[str, Any]]
+    operation: Operation,
+    operations: Iterable[Operation],
+    schemas: Schemas,
+    shared: dict[HTTPStatus, dict[str, Any]],
 ) -> dict[str, Any]:
     declared = operation.declared
     described: dict[str, Any] = {
@@ -206,7 +215,10 @@ def _describe(
         if not (operation.is_public and status == HTTPStatus.UNAUTHORIZED)
         and ("requestBody" in described or status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     }
-    responses |= {returned.status: _success(returned, schemas) for returned in declared.returns}
+    responses |= {each.status: _success(each, schemas) for each in declared.returns}
+    for returned in declared.returns:
+        if links := dict(_links(operation, returned, operations)):
+            responses[returned.status]["links"] = links
     responses |= _problems(declared, schemas)
     if operation.is_public and HTTPStatus.UNAUTHORIZED in responses:
         # API Gateway lets no function answer with it.
@@ -239,6 +251,33 @@ def _success(returned: Returns, schemas: Schemas) -> dict[str, Any]:
     if returned.document:
         response["content"] = {JSON: {"schema": schemas.reference(returned.document)}}
     return response
+
+
+def _links(
+    operation: Operation, returned: Returns, operations: Iterable[Operation]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Describe what can follow: requests of the returned task, by its id, and signing in as who signed up."""
+    is_list = get_origin(returned.document) is list
+    name = getattr(_item(returned.document), "__name__", "").removesuffix("Document").lower()
+    for target in operations:
+        link: dict[str, Any] = {"operationId": target.id}
+        if f"{{{name}_id}}" in target.path:
+            link["parameters"] = {f"{name}_id": "$response.body#/0/id" if is_list else "$response.body#/id"}
+            if "ETag" in returned.headers and not is_list:
+                conditions = [header for header in target.declared.headers if header in _CONDITIONS]
+                link["parameters"] |= {f"header.{each}": "$response.header.ETag" for each in conditions}
+            yield target.id, link
+        elif _can_send_body_of(operation, target):
+            yield target.id, {**link, "requestBody": "$request.body"}
+
+
+def _can_send_body_of(operation: Operation, target: Operation) -> bool:
+    """Tell whether the body of an operation has what a form of another asks for."""
+    given, asked = operation.declared.takes, target.declared.takes
+    if not (given and asked and issubclass(given, Body) and issubclass(asked, Form)):
+        return False
+    required = {name for name, field in asked.model_fields.items() if field.is_required()}
+    return required <= given.model_fields.keys()
 
 
 def _problems(declared: Declaration, schemas: Schemas) -> dict[HTTPStatus, dict[str, Any]]:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringC
 from shared.api.models import Body, Composed, DecimalNumber, Query, WholeNumber
 from shared.api.paging import from_cursor
 from shared.api.response import JSON, MERGE_PATCH
-from shared.api.text import many_lines, one_line, visible
+from shared.api.text import MANY_LINES, TRIMMED_LINE, many_lines, one_line, visible
 from shared.documents import MICROSECONDS
 from shared.tasks.task import Task, TaskQuery, TaskStatus
 
@@ -35,8 +35,15 @@ Title = Annotated[
     Composed,  # which runs before
     AfterValidator(one_line),
     AfterValidator(visible),
+    Field(json_schema_extra={"pattern": TRIMMED_LINE}),
 ]
-Description = Annotated[str, StringConstraints(max_length=10_000), Composed, AfterValidator(many_lines)]
+Description = Annotated[
+    str,
+    StringConstraints(max_length=10_000),
+    Composed,
+    AfterValidator(many_lines),
+    Field(json_schema_extra={"pattern": MANY_LINES}),
+]
 
 
 class NewTask(Body):
@@ -100,6 +107,7 @@ class TaskListQuery(Query):
     cursor: Annotated[str, AfterValidator(_checked)] | None = Field(
         None,
         description="Where the page begins; comes from a Link header. Its depth costs nothing.",
+        json_schema_extra={"format": "cursor"},
     )
 
     def to_task_query(self) -> TaskQuery:

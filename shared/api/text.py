@@ -12,6 +12,16 @@ _LINE_BREAKS_AND_TABS = "\t\n\r"
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
 _INVISIBLE = {"Cc", "Cf", "Cs", "Me", "Mn", "Zl", "Zp", "Zs"}
 
+# Regular expressions of ECMA-262, for the OpenAPI document; they cannot say which characters are visible.
+_CONTROLS = r"\u0000-\u001f\u007f-\u009f"
+_BREAKS = r"\u2028\u2029"
+_SPACES = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_PRINTED = rf"[^{_CONTROLS}{_SPACES}]"
+TRIMMED_LINE = rf"^[{_SPACES}]*{_PRINTED}([^{_CONTROLS}{_BREAKS}]*{_PRINTED})?[{_SPACES}]*$"
+"""One line that shows something; the white space around it counts for nothing."""
+ONE_LINE = rf"^[^{_CONTROLS}{_BREAKS}]*$"
+MANY_LINES = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
+
 
 def composed(text: str) -> str:
     """Compose a text (NFC), so that it is one text however it was typed."""

@@ -7,12 +7,16 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from shared.api.models import Body, Composed, Form
-from shared.api.text import one_line
+from shared.api.text import ONE_LINE, one_line
 from shared.errors import UnsupportedGrant
 
 Password = Annotated[str, StringConstraints(min_length=1, max_length=1024), Composed]
 NewPassword = Annotated[
-    str, StringConstraints(min_length=8, max_length=128), Composed, AfterValidator(one_line)
+    str,
+    StringConstraints(min_length=8, max_length=128),
+    Composed,
+    AfterValidator(one_line),
+    Field(json_schema_extra={"pattern": ONE_LINE}),
 ]
 
 

@@ -114,3 +114,19 @@ def test_every_component_is_used_and_every_reference_leads_somewhere() -> None:
 
 def test_a_page_for_people_is_no_operation() -> None:
     assert not {key for key in OPERATIONS if key[1] in {"/docs", "/openapi.json"}}
+
+
+def test_a_task_is_linked_to_what_can_be_done_with_it() -> None:
+    links = OPERATIONS["POST", "/tasks"]["responses"]["201"]["links"]
+    assert set(links) == {"get_task", "update_task", "delete_task"}
+    assert links["delete_task"] == {
+        "operationId": "delete_task",
+        "parameters": {"task_id": "$response.body#/id", "header.If-Match": "$response.header.ETag"},
+    }
+    first = OPERATIONS["GET", "/tasks"]["responses"]["200"]["links"]["get_task"]
+    assert first["parameters"] == {"task_id": "$response.body#/0/id"}
+
+
+def test_who_signed_up_is_linked_to_signing_in() -> None:
+    links = OPERATIONS["POST", "/auth/create"]["responses"]["201"]["links"]
+    assert links == {"login": {"operationId": "login", "requestBody": "$request.body"}}
