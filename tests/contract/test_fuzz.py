@@ -49,13 +49,16 @@ quick = settings(deadline=None, derandomize=True, suppress_health_check=list(Hea
 
 @schema.hook
 def filter_body(context: Any, body: Any) -> bool:
-    """Leave out titles that show nothing, which no regular expression of JSON Schema can tell."""
+    """Leave out titles that JSON Schema cannot judge: that show nothing, or are long by white space alone."""
     title = body.get("title") if isinstance(body, dict) else None
+    if not isinstance(title, str):
+        return True
+    trimmed = title.strip()
     try:
-        visible(title if isinstance(title, str) and title.strip() else "x")
+        visible(trimmed or "x")
     except ValueError:
         return False
-    return True
+    return not len(trimmed) <= 200 < len(title)
 
 
 @schema.hook
@@ -110,9 +113,8 @@ def test_links_lead_to_what_they_promise(somebody: Client) -> None:
                 case.body = {**case.body, "username": f"user{next(numbers)}"}
 
         def teardown(self) -> None:
-            while tasks := somebody("GET", "/tasks?limit=100").json():
-                for task in tasks:
-                    somebody("DELETE", f"/tasks/{task['id']}")
+            for task in somebody("GET", "/tasks?limit=100").json():
+                somebody("DELETE", f"/tasks/{task['id']}")
 
     # Without shrinking and replaying, which want a server that forgets.
     Following.run(settings=settings(quick, max_examples=25, stateful_step_count=8, phases=[Phase.generate]))
