@@ -118,7 +118,7 @@ def test_a_page_for_people_is_no_operation() -> None:
 
 def test_a_task_is_linked_to_what_can_be_done_with_it() -> None:
     links = OPERATIONS["POST", "/tasks"]["responses"]["201"]["links"]
-    assert set(links) == {"get_task", "update_task", "delete_task"}
+    assert {"get_task", "update_task", "delete_task"} <= set(links)
     assert links["delete_task"] == {
         "operationId": "delete_task",
         "parameters": {"task_id": "$response.body#/id", "header.If-Match": "$response.header.ETag"},
