@@ -3,12 +3,12 @@
 See https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html
 """
 
-from aws_lambda_powertools import Logger, single_metric
+from aws_lambda_powertools import single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
-_NAMESPACE = "TaskApi"
+from shared.logs import logger
 
-logger = Logger(child=True)
+_NAMESPACE = "TaskApi"
 
 
 def count(name: str) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from aws_lambda_powertools import Logger
-
-logger = Logger(child=True)
+from shared.logs import logger
 
 
 class Notifier(Protocol):

@@ -10,33 +10,33 @@ See https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.api.request import Request
 from shared.deadline import deadline_of
 from shared.errors import InvalidToken, SessionEnded, UncertainToken
+from shared.logs import conceal, event_handler, logger
 from shared.users.sessions import Sessions
 from shared.users.tokens import TokenSigner
 
-logger = Logger()
 tokens = TokenSigner()
 sessions = Sessions()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@event_handler
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Allow the bearer of a valid token the whole stage until the token expires."""
     if event.get("source") == "aws.events":
         return {}  # the weekly call that keeps the version's snapshot
     request = Request(event)
     logger.set_correlation_id(request.id)
-    scheme, _, token = (request.header("Authorization") or "").partition(" ")
+    scheme, token = request.authorization
+    conceal(token)
     try:
-        if scheme.lower() != "bearer":
+        if scheme != "bearer":
             raise InvalidToken("not a bearer token")
         with deadline_of(context):
-            claims = tokens.verify(token.strip())
+            claims = tokens.verify(token)
             sessions.check(claims)
     except UncertainToken as error:
         # No policy, which API Gateway would keep for minutes. This text is a 401 to it.

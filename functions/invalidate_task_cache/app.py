@@ -2,17 +2,16 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.logs import event_handler
 from shared.tasks.pages import task_list_cache
 
-logger = Logger()
 # No circuit breaker: Lambda itself backs off between retries.
 cache = task_list_cache(retry_after=0)
 
 
-@logger.inject_lambda_context(clear_state=True)
+@event_handler
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 (Lambda passes both)
     """Invalidate once for the whole batch; all of it is retried when the cache does not respond.
 

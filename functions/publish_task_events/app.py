@@ -2,19 +2,18 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.deadline import deadline_of
+from shared.logs import event_handler, logger
 from shared.metrics import count
 from shared.tasks.events import EventQueue, TaskEvent, task_created
 from shared.tasks.items import task_from_item
 
-logger = Logger()
 queue = EventQueue()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@event_handler
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Publish in the stream's order. Lambda retries from the first record that failed.
 

@@ -2,17 +2,16 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.deadline import deadline_of
+from shared.logs import event_handler, logger
 from shared.users.token_key_rotation import TokenKeyRotation
 
-logger = Logger()
 rotation = TokenKeyRotation()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@event_handler
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Run the step that Secrets Manager asks for. Secrets Manager retries a step that fails."""
     step, version = event["Step"], event["ClientRequestToken"]

@@ -3,7 +3,6 @@
 import os
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -16,12 +15,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared import aws
 from shared.deadline import deadline_of
+from shared.logs import event_handler, logger
 from shared.metrics import count
 from shared.notifications import LogNotifier, Notifier
 
 DAY = 24 * 60 * 60
 
-logger = Logger()
 notifier: Notifier = LogNotifier()
 # Only failed messages are delivered again, not the rest of their batch.
 processor = BatchProcessor(
@@ -60,7 +59,7 @@ def handle(record: SQSRecord) -> None:
     notify(event=event)
 
 
-@logger.inject_lambda_context(clear_state=True)
+@event_handler
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Handle a batch; returns the messages that failed."""
     once.register_lambda_context(context)

@@ -10,19 +10,16 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, TypeVar, overload
 
-from aws_lambda_powertools import Logger
-
 from shared.api.cors import cors_headers
 from shared.api.problems import Problem, is_our_fault, problem_of, problem_response
 from shared.api.request import Request
 from shared.api.response import Response
 from shared.deadline import deadline_of
 from shared.errors import DomainError
+from shared.logs import conceal, logger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
-
-logger = Logger()
 
 
 class Input(Protocol):
@@ -97,6 +94,7 @@ class Endpoint:
         logger.set_correlation_id(request.id)
         if "user_id" in request.claims:
             logger.append_keys(user_id=request.user_id)
+        conceal(request.authorization[1])
         try:
             with deadline_of(context):
                 response = self._respond(request)

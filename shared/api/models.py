@@ -17,7 +17,7 @@ from shared.api.text import composed
 class _Input(BaseModel):
     is_query: ClassVar[bool] = False
     # Built when a request needs it: a function imports several models and uses one.
-    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", hide_input_in_errors=True)
 
     @classmethod
     def parse(cls, value: object) -> Self:

@@ -93,6 +93,12 @@ class Request:
         """Find a header, whatever its case."""
         return self._headers.get(name.lower())
 
+    @property
+    def authorization(self) -> tuple[str, str]:
+        """The scheme of the header `Authorization`, in lower case, and its credentials; empty without one."""
+        scheme, _, credentials = (self.header("Authorization") or "").partition(" ")
+        return scheme.lower(), credentials.strip()
+
     def query(self) -> Values:
         """Read the query string."""
         return _values(self._event.get("multiValueQueryStringParameters") or {})

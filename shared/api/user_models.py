@@ -9,14 +9,17 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model
 from shared.api.models import Body, Composed, Form
 from shared.api.text import ONE_LINE, one_line
 from shared.errors import UnsupportedGrant
+from shared.logs import conceal
 
-Password = Annotated[str, StringConstraints(min_length=1, max_length=1024), Composed]
+# Concealed when they are read, before anything can fail that has them in its text.
+Password = Annotated[str, StringConstraints(min_length=1, max_length=1024), Composed, AfterValidator(conceal)]
 NewPassword = Annotated[
     str,
     StringConstraints(min_length=8, max_length=128),
     Composed,
     AfterValidator(one_line),
     Field(json_schema_extra={"pattern": ONE_LINE}),
+    AfterValidator(conceal),
 ]
 
 

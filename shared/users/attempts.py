@@ -15,17 +15,15 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws import ConditionFailed
 from shared.errors import Contention, TooManyAttempts, Unavailable
+from shared.logs import logger
 from shared.users.counters import Counter, Counters, Limit
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-logger = Logger(child=True)
 
 OF_ACCOUNT_AND_ADDRESS = Limit(free=5, longest=15 * 60)
 OF_ACCOUNT = Limit(free=20, longest=60)

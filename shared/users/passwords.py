@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from passlib.context import CryptContext
 
+from shared.logs import conceal
+
 # Memory (KiB), passes and lanes as the OWASP Password Storage Cheat Sheet recommends for argon2id.
 # Raising one renews each hash at its owner's next login.
 _context = CryptContext(
@@ -18,7 +20,7 @@ _NOBODYS_HASH = (
 
 def hash_password(password: str) -> str:
     """Hash a password."""
-    return str(_context.hash(password))
+    return conceal(str(_context.hash(password)))
 
 
 def verify(password: str, hashed: str) -> tuple[bool, str | None]:
@@ -27,7 +29,7 @@ def verify(password: str, hashed: str) -> tuple[bool, str | None]:
     Returns:
         Whether it is the right one, and a new hash to store when this one has old parameters.
     """
-    is_right, new_hash = _context.verify_and_update(password, hashed)
+    is_right, new_hash = _context.verify_and_update(password, conceal(hashed))
     return bool(is_right), new_hash
 
 

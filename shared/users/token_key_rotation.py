@@ -6,6 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from shared import aws
+from shared.logs import conceal
 from shared.users.token_keys import read_key
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class TokenKeyRotation:
             self._client.put_secret_value(
                 SecretId=secret_id,
                 ClientRequestToken=version,
-                SecretString=secrets.token_urlsafe(_KEY_BYTES),
+                SecretString=conceal(secrets.token_urlsafe(_KEY_BYTES)),
                 VersionStages=["AWSPENDING"],
             )
 

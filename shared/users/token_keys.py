@@ -8,19 +8,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import aws
 from shared.errors import Unavailable
+from shared.logs import conceal, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 Stage = Literal["AWSCURRENT", "AWSPREVIOUS", "AWSPENDING"]
 """A label that Secrets Manager attaches to one version of a secret."""
-
-logger = Logger(child=True)
 
 _MAX_AGE = 300
 """Seconds for which an execution environment keeps what it read."""
@@ -107,4 +105,4 @@ def read_key(
         answer = client.get_secret_value(SecretId=secret_id, VersionStage=stage, **which)
     except client.exceptions.ResourceNotFoundException:
         return None
-    return TokenKey(answer["VersionId"], answer["SecretString"])
+    return TokenKey(answer["VersionId"], conceal(answer["SecretString"]))

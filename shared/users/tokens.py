@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import jwt
 
 from shared.errors import InvalidToken, UncertainToken
+from shared.logs import conceal
 from shared.users.store import User
 from shared.users.token_keys import TokenKeys
 
@@ -49,7 +50,8 @@ class TokenSigner:
             "aud": _AUDIENCE,
         }
         key = self._keys.current()
-        return jwt.encode(claims, key.secret, algorithm=_ALGORITHM, headers={"kid": key.id})
+        token = jwt.encode(claims, conceal(key.secret), algorithm=_ALGORITHM, headers={"kid": key.id})
+        return conceal(token)
 
     def verify(self, token: str) -> Claims:
         """Check a token's signature, time, issuer and audience.
@@ -67,7 +69,7 @@ class TokenSigner:
                 raise UncertainToken("signed with an unknown key")
             claims = jwt.decode(
                 token,
-                key.secret,
+                conceal(key.secret),
                 algorithms=[_ALGORITHM],
                 issuer=_ISSUER,
                 audience=_AUDIENCE,
@@ -76,7 +78,7 @@ class TokenSigner:
             )
         except jwt.ImmatureSignatureError as error:
             raise UncertainToken(str(error)) from error
-        except jwt.InvalidTokenError as error:
+        except (jwt.InvalidTokenError, UnicodeError) as error:
             raise InvalidToken(str(error)) from error
         return Claims(
             user_id=claims["sub"],

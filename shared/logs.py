@@ -1,0 +1,137 @@
+"""The log of a function: each record is one line of JSON, has a bound, and holds no secret.
+
+A record that cannot be written raises nothing: a log must not hide what it was to tell.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from traceback import format_exception
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+MAX_TEXT = 8_000
+"""Characters of a value."""
+MAX_RECORD = 128_000
+"""Bytes of a record: CloudWatch takes no more than 256 KB. Values of one that is longer are cut shorter."""
+_LEAST_SECRET = 8
+"""Characters; no password is shorter, and to mask a shorter text would garble others."""
+_MASK = "***"
+
+_concealed: deque[str] = deque(maxlen=32)
+"""The latest; whoever uses a secret conceals it again, so those of the request at hand are here."""
+
+_Returned = TypeVar("_Returned")
+
+
+def conceal(secret: str) -> str:
+    """Mask a secret in the log from here on, whatever error has it in its text; returns it."""
+    if len(secret) >= _LEAST_SECRET:
+        with suppress(ValueError):
+            _concealed.remove(secret)
+        _concealed.append(secret)
+    return secret
+
+
+def masked(text: str) -> str:
+    """Mask the secrets in a text."""
+    of_redis = unquote(urlsplit(os.environ.get("REDIS_URL", "")).password or "")
+    for secret in sorted({*_concealed, of_redis} - {""}, key=len, reverse=True):
+        # As it is, and as errors and URLs write it.
+        quoted = [quotes(secret, safe="", errors="surrogatepass") for quotes in (quote, quote_plus)]
+        for form in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], *quoted):
+            text = text.replace(form, _MASK)
+    return text
+
+
+def event_handler(
+    handle: Callable[[dict[str, Any], LambdaContext], _Returned],
+) -> Callable[[dict[str, Any], LambdaContext], _Returned]:
+    """Make a Lambda handler of a function that no HTTP request calls: its records have the context.
+
+    Lambda itself logs an error that is raised, so one whose text holds a secret is logged here, and raised
+    without it.
+    """
+
+    @wraps(handle)
+    def guarded(event: dict[str, Any], context: LambdaContext) -> _Returned:
+        try:
+            return handle(event, context)
+        except Exception as error:
+            text = "".join(format_exception(error))  # with causes and notes, as Lambda may write it
+            if masked(text) == text:
+                raise
+            logger.exception("function failed")
+            raise RuntimeError(f"{type(error).__name__}: {masked(str(error))}") from None
+
+    handler: Callable[[dict[str, Any], LambdaContext], _Returned] = logger.inject_lambda_context(
+        guarded, clear_state=True
+    )
+    return handler
+
+
+class _Formatter(LambdaPowertoolsFormatter):
+    def serialize(self, log: Any) -> str:
+        line = self._cut(log, MAX_TEXT)
+        return line if len(line) <= MAX_RECORD else self._cut(log, MAX_TEXT // 20)
+
+    def _cut(self, log: dict[str, Any], most: int) -> str:
+        # Only what others have said can hold a secret; nobody's password changes the names of things.
+        return _line({name: _writable(value, most, name in self.log_format) for name, value in log.items()})
+
+
+class _Handler(logging.StreamHandler[Any]):
+    def emit(self, record: logging.LogRecord) -> None:
+        for stream in (self.stream, sys.stderr):
+            with suppress(Exception):
+                stream.write(f"{self._line(record)}\n")
+                stream.flush()
+                return
+
+    def _line(self, record: logging.LogRecord) -> str:
+        try:
+            return self.format(record)
+        except Exception as error:
+            what = record.exc_info[1] if record.exc_info else None
+            return _line(
+                {
+                    "level": record.levelname,
+                    "message": _writable(record.msg),
+                    "exception_name": type(what).__name__,
+                    "exception": _writable(what),
+                    "log_error": type(error).__name__,
+                }
+            )
+
+
+def _line(log: dict[str, Any]) -> str:
+    """Write a record in ASCII, so that nothing of a client's ends the line or steers a terminal."""
+    return json.dumps(log, separators=(",", ":"))
+
+
+def _writable(value: object, most: int = MAX_TEXT, ours: bool = False) -> Any:
+    """Make JSON of any value, cut and masked; of one that resists, the name of its type."""
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, default=str, allow_nan=False)
+        shown = text if ours else masked(text)
+        if len(shown) > most:
+            shown = f"{shown[: most // 2]} … {shown[-most // 2 :]}"
+        return shown if isinstance(value, str) or shown != text else json.loads(text)
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
+logger = Logger(logger_formatter=_Formatter(serialize_stacktrace=False), logger_handler=_Handler(sys.stdout))
