@@ -78,7 +78,9 @@ def configure(*, metrics: bool) -> None:
 
 def request(entry: RequestLogEntry) -> None:
     """Print one line about a request that was answered."""
-    path = entry.path if len(entry.path) <= _MAX_PATH else entry.path[:_MAX_PATH] + "…"
+    # Without the query string, in which a secret may stand: AWS logs it neither.
+    path, query, _ = entry.path.partition("?")
+    path = path[:_MAX_PATH] + ("…" if len(path) > _MAX_PATH else "") + (query and "?…")
     outcome = (str(entry.status), _STYLES.get(entry.status // 100, ""))
     note = f"{entry.function or 'no route'} {f'cache {entry.cache}' if entry.cache else ''}"
     _event(outcome, entry.seconds, f"{entry.method:6} {path}", note)

@@ -142,6 +142,7 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
 
         from local import console, sam_local
         from local.backends.own_table import save_parameters
+        from local.backends.redis_server import without_password
         from local.gateway.server import Server
         from local.gateway.service import Gateway
         from local.runtime.warm import Functions, WarmRuntime
@@ -205,7 +206,7 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
         parts = [
             ["API", f"{url}  (sam local start-api)" if options.docker else url],
             ["AWS", f"{endpoints.aws}  (ministack: DynamoDB, SQS, Secrets Manager)"],
-            ["Redis", f"{endpoints.redis}  ({endpoints.redis_program})".lstrip()],
+            ["Redis", f"{without_password(endpoints.redis)}  ({endpoints.redis_program})".lstrip()],
             ["state", state or "kept nowhere (--no-state)"],
             ["functions", f"{len(list(template.functions.get_all()))}, each started when it is first called"],
         ]

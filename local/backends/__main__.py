@@ -24,7 +24,7 @@ from local.backends.journal import Journal
 from local.backends.own_table import OWN_KEY, OWN_TABLE, create_own_table
 from local.backends.process import BackendsConfig, Endpoints
 from local.backends.recorder import Recorder
-from local.backends.redis_server import RedisServer
+from local.backends.redis_server import RedisServer, without_password
 from local.backends.resources import Resources
 from local.backends.server import Application
 from local.backends.state import Schema, State, read_state
@@ -107,12 +107,14 @@ def _redis(choice: str, host: str, stack: contextlib.ExitStack) -> tuple[str, st
     if choice == "none":
         return "", "none: nothing is cached"
     if "://" in choice:
+        shown = without_password(choice)
         try:
             RedisConnection(choice).call("PING")
         except ValueError as error:
-            raise LocalStackError(f"{error}. Give another --redis.") from error
+            reason = str(error).replace(repr(choice), repr(shown))
+            raise LocalStackError(f"{reason}. Give another --redis.") from error
         except RedisError as error:
-            print(f"warning: {choice} does not answer ({error}); lists are not cached", file=sys.stderr)
+            print(f"warning: {shown} does not answer ({error}); lists are not cached", file=sys.stderr)
         return choice, "your own"
     server = RedisServer(None if choice == "auto" else choice, host=host)
     stack.callback(server.stop)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 import shutil
 import socket
@@ -78,6 +79,11 @@ def _command(program: str, host: str, port: int) -> list[str]:
     # Protected mode would refuse containers, which do not come through the loopback interface.
     options = {"bind": host, "port": str(port), "protected-mode": "no", "save": "", "loglevel": "warning"}
     return [program, *(part for name, value in options.items() for part in (f"--{name}", value))]
+
+
+def without_password(url: str) -> str:
+    """Write a server's URL so that it can be shown."""
+    return re.sub(r"(://[^/?#]*:).*@", r"\1***@", url)
 
 
 def free_port(host: str = "127.0.0.1") -> int:

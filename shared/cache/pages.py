@@ -15,10 +15,9 @@ import secrets
 import time
 from typing import NamedTuple
 
-from aws_lambda_powertools import Logger
-
 from shared.cache.bypass import Bypass
 from shared.cache.redis import RedisConnection, RedisError
+from shared.logs import logger
 from shared.metrics import count
 
 RETRY_AFTER = 5.0
@@ -36,7 +35,6 @@ _MAX_WAIT = 1.0
 _MIN_DELAY, _MAX_DELAY = 0.01, 0.05
 """Seconds between two looks of one who waits; each delay is twice the one before, with jitter."""
 
-logger = Logger(child=True)
 # The system's, because a snapshot would give all environments that start from it the same sequence.
 _jitter = random.SystemRandom()
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import aws
 from shared.errors import Unavailable
+from shared.logs import logger
 from shared.tasks.document import TaskDocument, task_document
 from shared.tasks.task import Task
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 _MAX_MESSAGES = 10
 _MAX_BYTES = 262_144
-
-logger = Logger(child=True)
 
 
 @dataclass(frozen=True, slots=True)

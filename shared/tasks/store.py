@@ -14,11 +14,10 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from aws_lambda_powertools import Logger
-
 from shared import aws
 from shared.aws import ConditionFailed, transact_write
 from shared.errors import Contention, IdempotencyKeyReused, TaskNotFound, TitleTaken, VersionMismatch
+from shared.logs import logger
 from shared.tasks.items import Item, digest_of, task_from_item, task_key
 from shared.tasks.status_index import StatusShards
 from shared.tasks.task import Task, TaskDraft, now
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-logger = Logger(child=True)
 
 _RACES = 5
 _NEW_TITLE, _KEY = 1, 2

@@ -29,7 +29,7 @@ def verify(password: str, hashed: str) -> tuple[bool, str | None]:
     Returns:
         Whether it is the right one, and a new hash to store when this one has old parameters.
     """
-    is_right, new_hash = _context.verify_and_update(password, conceal(hashed))
+    is_right, new_hash = _context.verify_and_update(password, hashed)
     return bool(is_right), new_hash
 
 

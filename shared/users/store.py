@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import aws
 from shared.errors import BadCredentials, Contention, SessionEnded, UsernameTaken, WrongPassword
+from shared.logs import conceal
 from shared.users import passwords
 from shared.users.attempts import Attempts
 from shared.users.sessions import session_of
@@ -146,7 +147,10 @@ class UserStore:
     def _find(self, username: str) -> Item | None:
         found = self._client.get_item(TableName=self._table, Key=_key(username), ConsistentRead=True)
         item = found.get("Item")
-        return item if item is not None and "password_hash" in item else None  # else it is a counter
+        if item is None or "password_hash" not in item:  # which a counter has not
+            return None
+        conceal(item["password_hash"]["S"])
+        return item
 
     def _item(self, username: str, session: str) -> Item:
         item = self._find(username)
