@@ -40,8 +40,6 @@ _Returned = TypeVar("_Returned")
 def conceal(secret: str) -> str:
     """Mask a secret in the log from here on, whatever error has it in its text; returns it."""
     if len(secret) >= _LEAST_SECRET:
-        with suppress(ValueError):
-            _concealed.remove(secret)
         _concealed.append(secret)
     return secret
 
@@ -52,7 +50,7 @@ def masked(text: str) -> str:
     for secret in sorted({*_concealed, of_redis} - {""}, key=len, reverse=True):
         # As it is, and as errors and URLs write it.
         quoted = [quotes(secret, safe="", errors="surrogatepass") for quotes in (quote, quote_plus)]
-        for form in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], *quoted):
+        for form in {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], *quoted}:
             text = text.replace(form, _MASK)
     return text
 

@@ -50,8 +50,7 @@ class TokenSigner:
             "aud": _AUDIENCE,
         }
         key = self._keys.current()
-        token = jwt.encode(claims, conceal(key.secret), algorithm=_ALGORITHM, headers={"kid": key.id})
-        return conceal(token)
+        return jwt.encode(claims, conceal(key.secret), algorithm=_ALGORITHM, headers={"kid": key.id})
 
     def verify(self, token: str) -> Claims:
         """Check a token's signature, time, issuer and audience.

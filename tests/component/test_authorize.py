@@ -46,7 +46,7 @@ def test_a_valid_token_opens_the_whole_stage_until_it_expires(invoke: Invoke, ad
     assert 50 < (expiry - datetime.now(UTC)).total_seconds() <= 60
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer x.y.z", "Basic YTpi", "garbage"])
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer x.y.z", "Basic YTpi", "garbage", "Bearer \ud800"])
 def test_anything_else_is_denied(invoke: Invoke, header: str) -> None:
     answer = invoke("authorize", **authorization(header))
     assert statement(answer)["Effect"] == "Deny"

@@ -22,7 +22,7 @@ from shared import logs, metrics
 from shared.api.problems import InvalidRequest
 from shared.api.user_models import LoginForm, NewUser
 from shared.cache.redis import RedisError
-from shared.users.store import UserStore
+from shared.users.store import User, UserStore
 from shared.users.tokens import TokenSigner
 from tests.aws import TOKEN_KEY, aws_with_resources
 from tests.handlers import LambdaContext, event, load_function
@@ -44,6 +44,7 @@ def forms(secret: str) -> set[str]:
         repr(secret)[1:-1],
         json.dumps(secret)[1:-1],
         json.dumps(repr(secret))[2:-2],
+        json.dumps(json.dumps(secret))[3:-3],
         quote(secret, safe=""),
         quote_plus(secret),
     }
@@ -103,6 +104,17 @@ class Failing:
 def module_aws() -> Iterator[None]:
     with aws_with_resources():
         yield
+
+
+def forget_secrets() -> None:
+    """Have many other secrets concealed since those of earlier requests."""
+    for number in range(100):
+        logs.conceal(f"of another request {number}")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_concealed_yet() -> None:
+    forget_secrets()
 
 
 @pytest.fixture
@@ -191,9 +203,10 @@ def test_no_key_and_no_hash_is_told_by_calls_of_aws_that_quote_what_they_were_gi
         given.append(operation)
         raise ERRORS["ClientError"](repr(parameters))
 
+    forget_secrets()
     hashes: list[str] = []
     monkeypatch.setattr(
-        "shared.users.passwords._context.hash", lambda text: hashes.append(f"$marker${text}") or hashes[-1]
+        "shared.users.passwords._context.hash", lambda _: hashes.append("$marker of a hash$") or hashes[-1]
     )
     keys: list[str] = []
     monkeypatch.setattr(
@@ -216,7 +229,37 @@ def test_no_key_and_no_hash_is_told_by_calls_of_aws_that_quote_what_they_were_gi
     said = written.getvalue() + "".join(answers[:1] + answers[2:])  # a token is what login is for
     assert set(given) == {"PutItem", "UpdateItem", "PutSecretValue"}
     assert not told(said, *hashes, *keys, token, TOKEN_KEY, *SECRETS)
+    assert "argon2" not in said
     assert "ValidationException" in said
+
+
+def test_a_key_that_was_read_long_ago_is_not_told_either(
+    module_aws: None, written: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, signer = User("x", "x", 0, "x"), TokenSigner()
+    token = signer.issue(user, lifetime=60)
+
+    def fail(*arguments: Any, **_: Any) -> None:
+        raise ValueError(arguments)
+
+    for name, call_signer in (
+        ("encode", lambda: signer.issue(user, lifetime=60)),
+        ("decode", lambda: signer.verify(token)),
+    ):
+        forget_secrets()
+        monkeypatch.setattr(f"shared.users.tokens.jwt.{name}", fail)
+        try:
+            call_signer()
+        except ValueError:
+            logs.logger.exception("it failed")
+    assert [each["exception_name"] for each in records(written)] == ["ValueError"] * 2
+    assert TOKEN_KEY not in written.getvalue()
+
+
+def test_a_secret_that_cannot_be_encoded_hides_nothing_else(written: io.StringIO) -> None:
+    logs.conceal("\ud800 lone surrogate")
+    logs.logger.info("fine", text="a text, and \ud800 lone surrogate")
+    assert records(written)[0]["text"] == "a text, and ***"
 
 
 @pytest.mark.parametrize("model", [NewUser, LoginForm])
@@ -398,7 +441,7 @@ def test_a_record_is_bounded_whatever_failed(written: io.StringIO) -> None:
     def deep(left: int) -> None:
         if left:
             deep(left - 1)
-        raise ValueError("x" * 10_000_000)
+        raise ValueError("x" * 1_000_000)
 
     try:
         deep(300)
