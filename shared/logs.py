@@ -12,7 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from functools import wraps
+from functools import lru_cache, wraps
 from traceback import format_exception
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, quote_plus, unquote, urlsplit
@@ -48,11 +48,16 @@ def masked(text: str) -> str:
     """Mask the secrets in a text."""
     of_redis = unquote(urlsplit(os.environ.get("REDIS_URL", "")).password or "")
     for secret in sorted({*_concealed, of_redis} - {""}, key=len, reverse=True):
-        # As it is, and as errors and URLs write it.
-        quoted = [quotes(secret, safe="", errors="surrogatepass") for quotes in (quote, quote_plus)]
-        for form in {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], *quoted}:
+        for form in _forms(secret):
             text = text.replace(form, _MASK)
     return text
+
+
+@lru_cache(maxsize=64)
+def _forms(secret: str) -> set[str]:
+    """Write a secret as it is, and as errors and URLs do."""
+    quoted = [quotes(secret, safe="", errors="surrogatepass") for quotes in (quote, quote_plus)]
+    return {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], *quoted}
 
 
 def event_handler(
