@@ -1,14 +1,15 @@
 """An item in a table that tells readers to bypass a cache, because a write could not invalidate it.
 
 Readers look for it at most once in `INTERVAL` and trust the cache in between: they hold a lease. A write that
-makes the item waits until all leases are over, so that no reader misses it. See Gray and Cheriton, "Leases: An
-Efficient Fault-Tolerant Mechanism for Distributed File Cache Consistency", SOSP 1989.
+makes the item waits until all leases are over, so that no reader misses it. See Gray and Cheriton, "Leases:
+An Efficient Fault-Tolerant Mechanism for Distributed File Cache Consistency", SOSP 1989.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,7 @@ class Bypass:
 
     def turn_off(self, token: str) -> None:
         """Turn it off, unless another write has turned it on since the token was read."""
-        try:
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
             self._client.delete_item(
                 TableName=self._table,
                 Key=self._key,
@@ -86,8 +87,6 @@ class Bypass:
                 ExpressionAttributeNames={"#token": "token"},
                 ExpressionAttributeValues={":token": {"S": token}},
             )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            pass
 
     @cached_property
     def _client(self) -> DynamoDBClient:

@@ -2,9 +2,9 @@
 
 A page is valid only under the generation that stands at its head. A write deletes the generation, and the
 next reader sets another: a page that is valid now was read from the table after the last write. A write that
-cannot delete it makes readers bypass the cache. A generation belongs to the process that it was set in, because
-one that restarted or took over may have missed that it was deleted. All keys have one hash tag, which keeps
-them together in a clustered server.
+cannot delete it makes readers bypass the cache. A generation belongs to the process that it was set in,
+because one that restarted or took over may have missed that it was deleted. All keys have one hash tag, which
+keeps them together in a clustered server.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TTL = 60_000
 YOUNG_TTL = 2_000
 """The same for a page that was read this soon after a write, because an index may lag behind its table."""
 _GENERATION_TTL = 3_600_000
-"""Milliseconds for which a generation stands; how many are left tells how old it is, by the server's clock."""
+"""Milliseconds for which a generation stands; how many are left tells how old it is."""
 LEASE = 400
 """Milliseconds for which the reader of a missing page is waited for, before another one takes its place."""
 _MAX_WAIT = 1.0

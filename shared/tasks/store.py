@@ -55,8 +55,8 @@ class TaskStore:
         """Prepare the store.
 
         Args:
-            on_commit: Called after each write, to invalidate caches, and when it was found to be done already:
-                whoever did it may have died before. Without it the store is read-only.
+            on_commit: Called after each write, to invalidate caches, and when a write is found to be done
+                already: whoever did it may have died before. Without it the store is read-only.
             client: A DynamoDB client.
             table: The table's name; `TASKS_TABLE` by default.
             shards: How statuses are spread over the index; `STATUS_SHARDS` by default. Only creating and

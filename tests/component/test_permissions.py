@@ -19,8 +19,8 @@ from tests.template import RESOURCES, TEMPLATE, functions_of
 
 FUNCTIONS = {name: function.properties for name, function in functions_of(TEMPLATE).items()}
 Permission = tuple[str, str]
-"""An action, and what it is done to: a resource's logical id, with what follows in its ARN, and in brackets the
-only key of a table that it is allowed for."""
+"""An action, and what it is done to: a resource's logical id, with what follows in its ARN, and in brackets
+the only key of a table that it is allowed for."""
 
 # What Lambda itself does for a function that a stream or a queue calls. See
 # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
