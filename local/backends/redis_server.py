@@ -109,11 +109,11 @@ def _teach_info() -> None:
 
     reply = f"run_id:{secrets.token_hex(20)}\r\n".encode()
 
-    @command((), (bytes,))
+    @command((), (bytes,))  # type: ignore[untyped-decorator]
     def info(_connection: object, *_sections: bytes) -> bytes:
         return reply
 
-    ServerCommandsMixin.info = info  # type: ignore[attr-defined]
+    ServerCommandsMixin.info = info
 
 
 if __name__ == "__main__":
