@@ -1,15 +1,17 @@
-"""Faults between a client and DynamoDB: what becomes of a call on its way."""
+"""Faults between clients and AWS: what becomes of a call on its way."""
 
 from __future__ import annotations
 
 import io
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+from botocore.httpsession import URLLib3Session
 
 Send = Callable[[Any], Any]
 
@@ -83,32 +85,32 @@ class Sleepless:
 class Faults:
     """What becomes of the next calls, each in its turn; the last one stays."""
 
-    def __init__(self, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, client: Any | None, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Meet the calls of a client, or those of all clients."""
         self.sent = 0
         self._next: list[Any] = []
-        session = client._endpoint.http_session
-        self._send: Send = session.send
-        monkeypatch.setattr(session, "send", self._fail)
+        sessions = client._endpoint.http_session if client else URLLib3Session
+        send = sessions.send
+        # The class is given the session, too.
+        monkeypatch.setattr(sessions, "send", lambda *call: self._fail(partial(send, *call[:-1]), call[-1]))
         for module in ("shared.aws", "botocore.endpoint"):  # they need not wait for another try
             monkeypatch.setattr(f"{module}.time", Sleepless)
 
     def then(self, *faults: Any) -> None:
         self._next = list(faults)
 
-    def _fail(self, request: Any) -> Any:
+    def _fail(self, send: Send, request: Any) -> Any:
         self.sent += 1
         if not self._next:
-            return self._send(request)
+            return send(request)
         fault = self._next.pop(0) if len(self._next) > 1 else self._next[0]
-        return fault(self._send, request) if fault else self._send(request)
+        return fault(send, request) if fault else send(request)
 
 
+ANYWHERE = (lost, slow, unreachable, throttled, broken)
+"""Faults that every call can meet."""
 FAULTS = (
-    lost,
-    slow,
-    unreachable,
-    throttled,
-    broken,
+    *ANYWHERE,
     in_progress,
     conflict,
     canceled_for_throttling,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,13 @@ class Server:
     def bring_back(self) -> None:
         """Start it again at the same address, empty."""
         self._server = RedisServer(self._server.program, self._server.port)
+
+    def pause(self) -> None:
+        """Let it answer nothing until it goes on; what is sent to it meanwhile waits."""
+        self._server._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._server._process.send_signal(signal.SIGCONT)
 
     def lose_memory(self) -> None:
         self.client.flushall()

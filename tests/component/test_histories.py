@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -49,20 +50,48 @@ class Caller:
     def __init__(self, client: Any, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311 (a history that can be repeated)
         self.store = TaskStore(lambda: None, client=client)
+        self._unsure: dict[str, str] = {}
+        """Idempotency keys of requests of which nobody knows whether they succeeded, and their titles."""
 
     def act(self, known: Tasks) -> list[Tasks]:
         """Do something; returns what may be stored afterwards."""
-        title = self.random.choice(TITLES)
-        if not known or self.random.random() < 0.4:
+        what, title = self.random.choice(["create", "with key", "rename", "swap", "delete"]), self._title()
+        if what == "with key":
+            return self._create_with_key(known)
+        if not known or what == "create":
             return self._outcomes(known, lambda: self._create(title, known), None, title)
+        if what == "swap" and len(known) > 1:
+            return self._swap(known)
         task_id = self.random.choice(sorted(known))
-        if self.random.random() < 0.3:
+        if what == "delete":
             return self._outcomes(known, lambda: self._delete(task_id, known), task_id, None)
         return self._outcomes(known, lambda: self._rename(task_id, title, known), task_id, title)
 
-    def _create(self, title: str, known: Tasks) -> Tasks:
-        task = self.store.create(Draft(title), created_by="ada").task
-        return {**known, task.id: task}
+    def _title(self) -> str:
+        return self.random.choice(TITLES)
+
+    def _create(self, title: str, known: Tasks, key: str | None = None) -> Tasks:
+        task, is_replay = self.store.create(Draft(title), created_by="ada", key=key)
+        return known if is_replay else {**known, task.id: task}
+
+    def _create_with_key(self, known: Tasks) -> list[Tasks]:
+        """Create a task, or repeat a request that may have created one."""
+        key, title = self._unsure.popitem() if self._unsure else (str(self.random.random()), self._title())
+        outcomes = self._outcomes(known, lambda: self._create(title, known, key), None, title)
+        if len(outcomes) > 1:
+            self._unsure[key] = title
+        return outcomes
+
+    def _swap(self, known: Tasks) -> list[Tasks]:
+        first, second = self.random.sample(sorted(known), 2)
+        old = known[first].title, known[second].title
+        for task_id, title in ((first, "Spare"), (second, old[0]), (first, old[1])):
+            rename = partial(self._rename, task_id, title, known)
+            outcomes = self._outcomes(known, rename, task_id, title)
+            if outcomes[0] is known:  # it failed, or may have
+                return outcomes
+            known = outcomes[0]
+        return [known]
 
     def _rename(self, task_id: str, title: str, known: Tasks) -> Tasks:
         return {**known, task_id: self.store.update(task_id, changing(title=title))}

@@ -37,6 +37,31 @@ def test_without_a_cache_the_list_comes_from_the_table(
     assert (answer.json(), answer.headers["X-Cache"]) == ([task], "off")
 
 
+@pytest.mark.parametrize("is_read_meanwhile", [False, True], ids=["unread", "read meanwhile"])
+def test_redis_paused_around_a_write_serves_nothing_older(
+    start_stack: StartStack, server: Server, is_read_meanwhile: bool
+) -> None:
+    user = sign_up(start_stack("--no-state", "--redis", server.url).url)
+    path = f"/tasks/{user.create()['id']}"
+
+    def read() -> dict[str, str]:
+        (task,) = user("GET", "/tasks").json()
+        return {"title": task["title"]}
+
+    for _ in range(3):
+        await_condition(lambda: user("GET", "/tasks").headers["X-Cache"] == "hit")
+        title = {"title": unique("Paused")}
+        server.pause()
+        try:
+            assert user("PATCH", path, json=title).status_code == 200
+            if is_read_meanwhile:
+                assert read() == title
+        finally:
+            server.go_on()
+        for _ in range(5):
+            assert read() == title
+
+
 def test_redis_killed_under_load_and_brought_back(start_stack: StartStack, server: Server) -> None:
     stack = start_stack("--no-state", "--redis", server.url)
     user = sign_up(stack.url)

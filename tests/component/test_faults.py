@@ -1,0 +1,253 @@
+"""Faults between the functions and what they depend on: each answer is true, and nothing is half done."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+from migrations.check import problems
+from shared.errors import Unavailable
+from shared.tasks.status_index import StatusShards
+from tests.aws import empty_tables
+from tests.faults import ANYWHERE, FAULTS, Faults
+from tests.handlers import LambdaContext, authorization, event, load_function
+from tests.proxy import Network, Proxy
+from tests.redis_servers import Server
+
+Event = dict[str, Any]
+Answer = dict[str, Any]
+Call = Callable[[str, Event], Answer]
+
+AUTHORIZED = [
+    "change_password",
+    "create_task",
+    "delete_task",
+    "get_me",
+    "get_task",
+    "list_tasks",
+    "update_task",
+]
+ENDPOINTS = [*AUTHORIZED, "create_user", "login"]
+
+
+@pytest.fixture
+def dynamodb(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The tables of make run, empty; functions use them, too."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws)
+    client = boto3.client("dynamodb")
+    empty_tables(client)
+    return client
+
+
+def call(function: str, sent: Event | None = None) -> Answer:
+    answer: Answer = load_function(function).handler(sent or event(function), LambdaContext())
+    return answer
+
+
+def request_of(function: str) -> Event:
+    """A request that succeeds, and what it needs."""
+    if function in {"login", "change_password", "get_me"}:
+        user = json.loads(call("create_user")["body"])
+        sent = event(function)
+        if function != "login":
+            sent["requestContext"]["authorizer"]["session"] = user["id"]  # the first session's id
+        return sent
+    if "task_id" in (event(function)["pathParameters"] or {}):
+        task_id = json.loads(call("create_task")["body"])["id"]
+        return event(function, path=f"/tasks/{task_id}", pathParameters={"task_id": task_id})
+    return event(function)
+
+
+def assert_answered(answer: Answer) -> None:
+    """Either as if there were no fault, or that it must be tried again."""
+    headers = {name: values[0] for name, values in answer["multiValueHeaders"].items()}
+    if answer["statusCode"] >= 400:
+        # 429: others were counting attempts of the same account all the time.
+        assert answer["statusCode"] in {503, 429}, answer["body"]
+        assert headers["Content-Type"] == "application/problem+json"
+        assert headers["Retry-After"] == "1"
+
+
+def assert_consistent(client: Any) -> None:
+    assert [each for each in problems(client, "TasksTable", StatusShards(), rate=10**6) if each] == []
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("function", ENDPOINTS)
+def test_an_endpoint_answers_whatever_becomes_of_its_calls(
+    function: str, fault: Any, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = Faults(None, monkeypatch)
+    for plan in ([fault], [fault, None], [None, fault], [None, fault, None], [None, None, fault]):
+        faults.then()
+        empty_tables(dynamodb)
+        sent = request_of(function)
+        faults.then(*plan)
+        assert_answered(call(function, sent))
+        faults.then()
+        assert_consistent(dynamodb)
+
+
+@pytest.mark.parametrize("fault", ANYWHERE, ids=lambda fault: fault.__name__)
+def test_the_authorizer_denies_nobody_for_a_fault(
+    fault: Any, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("create_user")
+    token = json.loads(call("login")["body"])["access_token"]
+    sent = event("authorize", **authorization(f"Bearer {token}"))
+    Faults(None, monkeypatch).then(fault)
+    # API Gateway answers 503 then; a denial it would keep for minutes.
+    with pytest.raises((BotoCoreError, ClientError, Unavailable)):
+        call("authorize", sent)
+
+
+class Notifications:
+    """The way from the table to who is notified, with Lambda's retries."""
+
+    def __init__(self, dynamodb: Any, log: Callable[[], list[Answer]], call: Call) -> None:
+        self._dynamodb, self._log, self._call = dynamodb, log, call
+        self._sqs = boto3.client("sqs")
+        self._queue = self._sqs.get_queue_url(QueueName="NotificationsQueue")["QueueUrl"]
+
+    def publish(self) -> None:
+        """What Lambda does with one batch of the stream: again from the record that failed."""
+        tasks = [
+            item
+            for item in self._dynamodb.scan(TableName="TasksTable")["Items"]
+            if item["pk"]["S"].startswith("TASK#")
+        ]
+        records = [
+            {"dynamodb": {"SequenceNumber": str(number), "Keys": {"pk": item["pk"]}, "NewImage": item}}
+            for number, item in enumerate(tasks)
+        ]
+        while records:
+            failed = self._call("publish_task_events", {"Records": records})["batchItemFailures"]
+            first = failed[0]["itemIdentifier"] if failed else None
+            numbers = [each["dynamodb"]["SequenceNumber"] for each in records]
+            records = records[numbers.index(first) :] if first else []
+
+    def send(self) -> None:
+        """What Lambda does with the queue: a message that failed comes again."""
+        while True:
+            messages = self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get(
+                "Messages", []
+            )
+            if not messages:
+                return
+            template = event("send_notification")["Records"][0]
+            records = [
+                {**template, "messageId": each["MessageId"], "body": each["Body"]} for each in messages
+            ]
+            while records:
+                self._let_go()
+                failures = self._call("send_notification", {"Records": records})["batchItemFailures"]
+                failed = {each["itemIdentifier"] for each in failures}
+                records = [each for each in records if each["messageId"] in failed]
+            for each in messages:
+                self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=each["ReceiptHandle"])
+
+    def _let_go(self) -> None:
+        """Let the time pass after which a function that died is no longer thought to be sending."""
+        for item in self._dynamodb.scan(TableName="NotifiedTable")["Items"]:
+            if item["status"]["S"] == "INPROGRESS":
+                self._dynamodb.update_item(
+                    TableName="NotifiedTable",
+                    Key={"id": item["id"]},
+                    UpdateExpression="SET in_progress_expiration = :past",
+                    ExpressionAttributeValues={":past": {"N": "0"}},
+                )
+
+    def sent(self) -> Counter[str]:
+        return Counter(each["task_id"] for each in self._log() if each["message"] == "notification sent")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_stored_task_is_notified_once(
+    seed: int, dynamodb: Any, log: Callable[[], list[Answer]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One try of each call may fail, not both: who cannot remember what it sent must send it again."""
+    chance = random.Random(seed)  # noqa: S311 (a history that can be repeated)
+    faults = Faults(None, monkeypatch)
+
+    def call_among_faults(function: str, sent: Event) -> Answer:
+        faults.then(*[each for _ in range(60) for each in (None, chance.choice([*ANYWHERE, None]))])
+        try:
+            return call(function, sent)
+        finally:
+            faults.then()
+
+    for number in range(15):
+        body = json.dumps({"title": f"Task {number}"})
+        call_among_faults("create_task", event("create_task", body=body))
+    assert_consistent(dynamodb)
+    notifications = Notifications(dynamodb, log, call_among_faults)
+    notifications.publish()
+    notifications.publish()  # Lambda repeats a batch whose answer it lost
+    notifications.send()
+    items = dynamodb.scan(TableName="TasksTable")["Items"]
+    stored = [item["id"]["S"] for item in items if item["pk"]["S"].startswith("TASK#")]
+    assert len(stored) >= 10
+    assert notifications.sent() == Counter(stored)
+
+
+class TestANetwork:
+    @pytest.fixture
+    def aws(self, local_aws: str, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+        proxy = Proxy(local_aws)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        yield proxy
+        proxy.close()
+
+    @pytest.fixture
+    def redis(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+        proxy = Proxy(server.url)
+        monkeypatch.setenv("REDIS_URL", proxy.url)
+        yield proxy
+        proxy.close()
+
+    @pytest.mark.parametrize(
+        "network", [Network.RESETS, Network.LOSES_ANSWERS, Network.CUTS_ANSWERS], ids=lambda each: each.value
+    )
+    def test_to_aws_that_fails_has_one_task_of_a_repeated_request(
+        self, network: Network, aws: Proxy, dynamodb: Any
+    ) -> None:
+        sent = event("create_task")
+        sent["headers"] |= {"Idempotency-Key": "once"}
+        sent["multiValueHeaders"] |= {"Idempotency-Key": ["once"]}
+        aws.network = network
+        assert_answered(call("create_task", sent))
+        aws.network = Network.WELL
+        assert call("create_task", sent)["statusCode"] == 201
+        assert_consistent(dynamodb)
+        assert len(json.loads(call("list_tasks")["body"])) == 1
+
+    @pytest.mark.parametrize("network", [each for each in Network if each is not Network.WELL])
+    def test_to_redis_that_fails_shows_in_no_answer(
+        self, network: Network, redis: Proxy, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def titles() -> list[str]:
+            answer = pages.handler(event("list_tasks"), LambdaContext())
+            assert answer["statusCode"] == 200
+            return [task["title"] for task in json.loads(answer["body"])]
+
+        monkeypatch.setattr("shared.cache.pages.RETRY_AFTER", 0)
+        pages = load_function("list_tasks")
+        expected: list[str] = []
+        for number in range(3):
+            redis.network = Network.WELL
+            assert titles() == expected
+            redis.network = network
+            title = f"Task {number}"
+            created = call("create_task", event("create_task", body=json.dumps({"title": title})))
+            assert created["statusCode"] == 201
+            expected.insert(0, title)
+            assert titles() == expected
+            redis.network = Network.WELL
+            assert titles() == expected

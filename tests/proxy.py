@@ -1,0 +1,81 @@
+"""A TCP proxy that fails as networks do."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from contextlib import suppress
+from enum import Enum
+from urllib.parse import urlsplit
+
+
+class Network(Enum):
+    """What the network between a client and its server does."""
+
+    WELL = "well"
+    RESETS = "resets"
+    """It resets connections when the client sends."""
+    SWALLOWS = "swallows"
+    """What the client sends gets lost."""
+    LOSES_ANSWERS = "loses answers"
+    """The server gets the request and the client no answer."""
+    CUTS_ANSWERS = "cuts answers"
+    """The connection is reset in the middle of the answer."""
+
+
+class Proxy:
+    """Stands between clients and a server."""
+
+    def __init__(self, url: str) -> None:
+        """Listen for the clients of the server at a URL."""
+        parts = urlsplit(url)
+        self.network = Network.WELL
+        self._server = parts.hostname, parts.port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"{parts.scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
+        # The local AWS answers to its own name only.
+        self._hosts = (f"Host: {urlsplit(self.url).netloc}".encode(), f"Host: {parts.netloc}".encode())
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(self._server)
+                self._open += [client, server]
+                for pump in (self._requests, self._answers):
+                    threading.Thread(target=pump, args=(client, server), daemon=True).start()
+
+    def _requests(self, client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            while data := client.recv(65_536):
+                if self.network is Network.RESETS:
+                    break
+                if self.network is not Network.SWALLOWS:
+                    server.sendall(data.replace(*self._hosts))
+        _reset(client, server)
+
+    def _answers(self, client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            while data := server.recv(65_536):
+                if self.network is Network.CUTS_ANSWERS:
+                    client.sendall(data[: len(data) // 2])
+                if self.network in {Network.LOSES_ANSWERS, Network.CUTS_ANSWERS}:
+                    break
+                client.sendall(data)
+        _reset(client, server)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        _reset(*self._open)
+
+
+def _reset(*connections: socket.socket) -> None:
+    for each in connections:
+        with suppress(OSError):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            each.shutdown(socket.SHUT_RDWR)  # wakes up whoever waits for it
+            each.close()
