@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
 from tests.local_stack import Client, Stack, await_condition, sign_up, unique
+from tests.proxy import Network, Proxy
 from tests.redis_servers import Server
 
 StartStack = Callable[..., Stack]
+Failure = Callable[[], AbstractContextManager[None]]
 
 
 def test_hits_and_misses_show_in_the_answer_and_in_the_request_log(
@@ -37,27 +40,48 @@ def test_without_a_cache_the_list_comes_from_the_table(
     assert (answer.json(), answer.headers["X-Cache"]) == ([task], "off")
 
 
+@pytest.fixture(params=["paused", "cut off"])
+def failing(request: pytest.FixtureRequest, server: Server) -> Iterator[tuple[str, Failure]]:
+    """A Redis server's URL, and what makes it fail for a time."""
+    proxy = Proxy(server.url)
+
+    @contextmanager
+    def paused() -> Iterator[None]:
+        server.pause()
+        yield
+        server.go_on()
+
+    @contextmanager
+    def cut_off() -> Iterator[None]:
+        proxy.network = Network.SWALLOWS
+        yield
+        proxy.network = Network.WELL
+
+    yield proxy.url, paused if request.param == "paused" else cut_off
+    server.go_on()
+    proxy.close()
+
+
 @pytest.mark.parametrize("is_read_meanwhile", [False, True], ids=["unread", "read meanwhile"])
-def test_redis_paused_around_a_write_serves_nothing_older(
-    start_stack: StartStack, server: Server, is_read_meanwhile: bool
+def test_redis_failing_around_a_write_serves_nothing_older(
+    start_stack: StartStack, failing: tuple[str, Failure], is_read_meanwhile: bool
 ) -> None:
-    user = sign_up(start_stack("--no-state", "--redis", server.url).url)
+    url, failure = failing
+    user = sign_up(start_stack("--no-state", "--redis", url).url)
     path = f"/tasks/{user.create()['id']}"
 
-    def read() -> dict[str, str]:
+    def read() -> str:
         (task,) = user("GET", "/tasks").json()
-        return {"title": task["title"]}
+        title: str = task["title"]
+        return title
 
-    for _ in range(3):
+    for _ in range(2):
         await_condition(lambda: user("GET", "/tasks").headers["X-Cache"] == "hit")
-        title = {"title": unique("Paused")}
-        server.pause()
-        try:
-            assert user("PATCH", path, json=title).status_code == 200
+        title = unique("Failing")
+        with failure():
+            assert user("PATCH", path, json={"title": title}).status_code == 200
             if is_read_meanwhile:
                 assert read() == title
-        finally:
-            server.go_on()
         for _ in range(5):
             assert read() == title
 
