@@ -139,9 +139,7 @@ class PageCache:
     def _look_up(self, redis: RedisConnection, query: str) -> LookUp:
         give_up, delay = time.monotonic() + _MAX_WAIT, _MIN_DELAY
         while True:
-            (generation, stored), left = redis.pipeline(
-                ("MGET", self._generation, self._page(query)), ("PTTL", self._generation)
-            )
+            generation, stored = redis.call("MGET", self._generation, self._page(query))
             is_late = time.monotonic() >= give_up
             if generation is None or generation.partition(":")[0] != redis.server:
                 if is_late:
@@ -151,7 +149,12 @@ class PageCache:
             head, _, page = (stored or "").partition("\n")
             if head == generation:
                 return LookUp(page, generation)
-            if is_late or self._lease(redis, generation, query):
+            # The one that gets the lease reads the page for all who miss it under this generation.
+            lease = f"{self._prefix}:lease:{generation}:{query}"
+            left, leased = redis.pipeline(
+                ("PTTL", self._generation), ("SET", lease, "", "NX", "PX", str(LEASE))
+            )
+            if is_late or leased is not None:
                 is_young = left > _GENERATION_TTL - YOUNG_TTL
                 return LookUp(None, generation, YOUNG_TTL if is_young else TTL)
             time.sleep(delay * _jitter.uniform(0.5, 1))
@@ -162,11 +165,6 @@ class PageCache:
         new = f"{redis.server}:{secrets.token_hex(8)}"
         begin = ("SET", self._generation, new, "NX", "PX", str(_GENERATION_TTL))
         redis.pipeline(*[("DEL", self._generation)] * (old is not None), begin)
-
-    def _lease(self, redis: RedisConnection, generation: str, query: str) -> bool:
-        """Try to become the reader of the page under this generation."""
-        lease = f"{self._prefix}:lease:{generation}:{query}"
-        return redis.call("SET", lease, "", "NX", "PX", str(LEASE)) is not None
 
     def _page(self, query: str) -> str:
         return f"{self._prefix}:page:{query}"
