@@ -18,7 +18,7 @@ AT_ONCE := -n auto --maxprocesses 4
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sam-local migrate check-data adopt unit component test test-all bench lint format types validate audit openapi endpoint costs smoke pictures lock \
+.PHONY: help install run sam-local migrate check-data adopt unit component test test-all bench lint format types validate scan audit openapi endpoint costs smoke pictures lock \
 	clean build-SharedLayer build-CompiledLayerArm64 build-CompiledLayerX86
 
 help: ## List these commands
@@ -87,6 +87,10 @@ $(CHECKOV)/.installed: requirements/checkov.txt $(INSTALLED)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CHECKOV)
 	@$(BIN)/uv pip sync --quiet --python $(CHECKOV)/bin/python requirements/checkov.txt
 	@touch $@
+
+scan: $(INSTALLED) ## Look for insecure code with bandit; wants the package index
+	@$(BIN)/uv tool run --quiet --from 'bandit[toml]==1.9.4' bandit --quiet --configfile pyproject.toml --recursive \
+	  costs functions layer local migrations openapi scaffold shared smoke
 
 audit: $(INSTALLED) ## Look for known vulnerabilities of what the functions depend on; wants the internet
 	@$(BIN)/uv tool run --quiet pip-audit==2.10.1 --requirement requirements/runtime.txt --disable-pip --strict
