@@ -107,14 +107,15 @@ def _redis(choice: str, host: str, stack: contextlib.ExitStack) -> tuple[str, st
     if choice == "none":
         return "", "none: nothing is cached"
     if "://" in choice:
-        shown = without_password(choice)
         try:
             RedisConnection(choice).call("PING")
         except ValueError as error:
-            reason = str(error).replace(repr(choice), repr(shown))
-            raise LocalStackError(f"{reason}. Give another --redis.") from error
+            raise LocalStackError(f"{error}. Give another --redis.") from error
         except RedisError as error:
-            print(f"warning: {shown} does not answer ({error}); lists are not cached", file=sys.stderr)
+            print(
+                f"warning: {without_password(choice)} does not answer ({error}); lists are not cached",
+                file=sys.stderr,
+            )
         return choice, "your own"
     server = RedisServer(None if choice == "auto" else choice, host=host)
     stack.callback(server.stop)

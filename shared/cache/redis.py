@@ -20,6 +20,7 @@ the system offers no deadline for it."""
 CONNECT_TIMEOUT = 0.03
 """Connection timeout per resolved address, in seconds."""
 _OPTIONS = {"timeout", "ssl_ca_certs"}
+_FORM = "redis://[[user]:password@]host[:port][/database][?timeout=…&ssl_ca_certs=…], or rediss:// with TLS"
 _CHUNK = 65_536
 """Bytes to receive at once."""
 
@@ -45,14 +46,18 @@ class RedisConnection:
                 in place of the system's.
 
         Raises:
-            ValueError: the URL is another kind of URL.
+            ValueError: the URL is another kind of URL. The error does not quote it: it may hold a password.
         """
-        parts = urlsplit(url)
-        options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-        if parts.scheme not in {"redis", "rediss"} or not options.keys() <= _OPTIONS:
-            raise ValueError(f"{url!r} is not redis:// or rediss:// with no options but {sorted(_OPTIONS)}")
-        self._address = parts.hostname or "localhost", parts.port or 6379
-        self._timeout = float(options.get("timeout", TIMEOUT))
+        try:
+            parts = urlsplit(url)
+            options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+            self._address = parts.hostname or "localhost", parts.port or 6379
+            self._timeout = float(options.get("timeout", TIMEOUT))
+            is_valid = parts.scheme in {"redis", "rediss"} and options.keys() <= _OPTIONS
+        except ValueError:
+            is_valid = False
+        if not is_valid:
+            raise ValueError(f"The URL of Redis is not {_FORM}") from None
         # Named, because to read all certificates that the system trusts takes a tenth of a cold start.
         trusted = options.get("ssl_ca_certs")
         self._tls = ssl.create_default_context(cafile=trusted) if parts.scheme == "rediss" else None

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -413,10 +414,24 @@ class TestAServerThatFails:
             assert cache.invalidate()
 
 
-@pytest.mark.parametrize("url", ["unix:///tmp/redis.sock", "http://h", "redis://h?db=3", "h:6379"])
-def test_another_kind_of_url_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="redis://"):
+@pytest.mark.parametrize(
+    "url",
+    [
+        "unix:///tmp/redis.sock",
+        "http://:secret@h",
+        "redis://:secret@h?db=3",
+        "redis://:sec/ret@h",
+        "redis://:secret@h:port",
+        "redis://:secret@h?timeout=secret",
+        "redis://[:secret@h",
+        "h:6379",
+    ],
+)
+def test_another_kind_of_url_is_refused_without_quoting_its_password(url: str) -> None:
+    with pytest.raises(ValueError, match="redis://") as raised:
         RedisConnection(url)
+    assert "sec" not in "".join(traceback.format_exception(raised.value)[-1:])
+    assert raised.value.__suppress_context__
 
 
 def test_what_is_no_text_in_the_server_is_no_error(server: Server) -> None:
