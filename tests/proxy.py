@@ -31,7 +31,8 @@ class Proxy:
         """Listen for the clients of the server at a URL."""
         parts = urlsplit(url)
         self.network = Network.WELL
-        self._server = parts.hostname, parts.port
+        self.server = parts.hostname, parts.port
+        """Where new connections lead."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"{parts.scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         # The local AWS answers to its own name only.
@@ -43,8 +44,13 @@ class Proxy:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(self._server)
-                self._open += [client, server]
+                self._open.append(client)
+                try:
+                    server = socket.create_connection(self.server)
+                except OSError:
+                    _reset(client)
+                    continue
+                self._open.append(server)
                 for pump in (self._requests, self._answers):
                     threading.Thread(target=pump, args=(client, server), daemon=True).start()
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -15,7 +16,10 @@ from shared.deadline import deadline_of
 from shared.errors import Unavailable
 from shared.tasks.items import CACHE_BYPASS
 from tests.handlers import LambdaContext
-from tests.redis_servers import Server
+from tests.local_stack import await_condition
+from tests.optional import needs_redis
+from tests.proxy import Network, Proxy
+from tests.redis_servers import REAL, Server, serve
 
 NOBODY = "redis://127.0.0.1:1"
 
@@ -48,6 +52,12 @@ def reads(dynamodb: Any) -> list[str]:
     calls: list[str] = []
     dynamodb.meta.events.register("before-call.dynamodb.*", lambda model, **_: calls.append(model.name))
     return calls
+
+
+@pytest.fixture
+def resources() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
 
 
 def item(dynamodb: Any) -> Bypass:
@@ -166,3 +176,29 @@ class TestACache:
             server.client.set(key, str(text), px=60_000)
         assert reader.look_up("q").page is None
         assert self.cache(server.url, dynamodb).look_up("q").page is None
+
+
+@needs_redis
+def test_a_server_that_takes_over_serves_nothing_that_it_missed_the_end_of(
+    dynamodb: Any, resources: ExitStack
+) -> None:
+    first, second = (resources.enter_context(contextmanager(serve)(REAL)) for _ in range(2))
+    replication, endpoint = Proxy(first.url), Proxy(first.url)
+    for proxy in (replication, endpoint):
+        resources.callback(proxy.close)
+    first.client.config_set("repl-diskless-sync-delay", 0)
+    second.client.replicaof(*replication.url.removeprefix("redis://").split(":"))
+    await_condition(lambda: second.client.info("replication")["master_link_status"] == "up")
+    reader = PageCache("tasks", f"{endpoint.url}?timeout=5", retry_after=0)
+    reader.store("q", "page", reader.look_up("q"))
+    await_condition(lambda: bool(second.client.exists("{tasks}:page:q")))
+
+    replication.network = Network.LOSES_ANSWERS
+    assert reader.invalidate()
+    first.kill()
+    second.client.replicaof("NO", "ONE")
+    endpoint.server = urlsplit(second.url).hostname, urlsplit(second.url).port
+    assert second.client.exists("{tasks}:generation")
+    assert reader.look_up("q").page is None
+    reader.store("q", "new", reader.look_up("q"))
+    assert reader.look_up("q").page == "new"
