@@ -84,4 +84,4 @@ def _reset(*connections: socket.socket) -> None:
         with suppress(OSError):
             each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             each.shutdown(socket.SHUT_RDWR)  # wakes up whoever waits for it
-            each.close()
+        each.close()
