@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import logging
+import re
 import sys
 import threading
 import time
@@ -25,6 +26,8 @@ _OF_EVERY_LOG_ENTRY = {
 }  # fmt: skip
 """What Powertools' logger adds to each entry, and what is printed apart from the other fields."""
 _MAX_PATH = 2000
+_SECRET_PARAMETER = re.compile(r"([?&][^&=]*(?:pass|token|secret|key|auth|code)[^&=]*=)[^&]*", re.IGNORECASE)
+"""A parameter of a query string that by its name is a secret, sent where none belongs."""
 """Characters of a path that are shown."""
 
 # What could forge a line, move the cursor or turn text around: C0 and C1 controls but tab and line feed,
@@ -78,9 +81,8 @@ def configure(*, metrics: bool) -> None:
 
 def request(entry: RequestLogEntry) -> None:
     """Print one line about a request that was answered."""
-    # Without the query string, in which a secret may stand: AWS logs it neither.
-    path, query, _ = entry.path.partition("?")
-    path = path[:_MAX_PATH] + ("…" if len(path) > _MAX_PATH else "") + (query and "?…")
+    path = _SECRET_PARAMETER.sub(r"\1…", entry.path)
+    path = path if len(path) <= _MAX_PATH else path[:_MAX_PATH] + "…"
     outcome = (str(entry.status), _STYLES.get(entry.status // 100, ""))
     note = f"{entry.function or 'no route'} {f'cache {entry.cache}' if entry.cache else ''}"
     _event(outcome, entry.seconds, f"{entry.method:6} {path}", note)
