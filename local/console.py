@@ -20,14 +20,14 @@ from local.log_entries import DeliveryLogEntry, RequestLogEntry
 _STYLES = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
 """By the classes of status codes."""
 _OF_EVERY_LOG_ENTRY = {
-    "level", "message", "timestamp", "service", "location", "cold_start", "exception", "stack_trace",
+    "level", "message", "timestamp", "service", "location", "cold_start", "exception",
     "function_name", "function_memory_size", "function_arn", "function_request_id", "xray_trace_id",
     "correlation_id",
 }  # fmt: skip
 """What Powertools' logger adds to each entry, and what is printed apart from the other fields."""
 _MAX_PATH = 2000
-_SECRET_PARAMETER = re.compile(r"([?&][^&=]*(?:pass|token|secret|key|auth|code)[^&=]*=)[^&]*", re.IGNORECASE)
-"""A parameter of a query string that by its name is a secret, sent where none belongs."""
+_MAY_BE_SECRET = re.compile("[^&=]{8,}")
+"""What in a query string can be a secret, sent where none belongs: no password is shorter."""
 """Characters of a path that are shown."""
 
 # What could forge a line, move the cursor or turn text around: C0 and C1 controls but tab and line feed,
@@ -81,7 +81,8 @@ def configure(*, metrics: bool) -> None:
 
 def request(entry: RequestLogEntry) -> None:
     """Print one line about a request that was answered."""
-    path = _SECRET_PARAMETER.sub(r"\1…", entry.path)
+    path, mark, query = entry.path.partition("?")
+    path += mark + _MAY_BE_SECRET.sub("…", query)
     path = path if len(path) <= _MAX_PATH else path[:_MAX_PATH] + "…"
     outcome = (str(entry.status), _STYLES.get(entry.status // 100, ""))
     note = f"{entry.function or 'no route'} {f'cache {entry.cache}' if entry.cache else ''}"

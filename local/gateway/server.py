@@ -35,7 +35,7 @@ _MAX_RECEIVED = 10 * MAX_BODY
 _STOP_TIMEOUT = 5
 
 _HOST = rb"(?:[\w.~-]+|\[[\dA-Fa-f:.]+\])(?::\d*)?"
-_REQUEST_LINE = re.compile(rb"[^ ]+ (?:/|https?://%s(?=[/? ]))[!\"$-~]* HTTP/1\.[01]" % _HOST, re.ASCII)
+_REQUEST_LINE = re.compile(rb"[^ ]+ (?:/|(?i:https?)://%s(?=[/? ]))[!\"$-~]* HTTP/1\.[01]" % _HOST, re.ASCII)
 _HOST_VALUE = re.compile(_HOST.decode(), re.ASCII)
 
 

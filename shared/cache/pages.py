@@ -26,7 +26,7 @@ TTL = 60_000
 """Milliseconds for which a page is valid."""
 YOUNG_TTL = 2_000
 """The same for a page that was read this soon after a write, because an index may lag behind its table."""
-_GENERATION_TTL = 3_600_000
+_GENERATION_TTL = 600_000
 """Milliseconds for which a generation stands; how many are left tells how old it is."""
 LEASE = 400
 """Milliseconds for which the reader of a missing page is waited for, before another one takes its place."""
@@ -77,6 +77,7 @@ class PageCache:
         self._generation = f"{self._prefix}:generation"
         self._retry_after = retry_after
         self._retry_at = 0.0
+        self._replaced_for: str | None = None
 
     def look_up(self, query: str) -> LookUp:
         """Find the page of a query, or wait for the reader that is about to store it."""
@@ -141,7 +142,7 @@ class PageCache:
         while True:
             generation, stored = redis.call("MGET", self._generation, self._page(query))
             is_late = time.monotonic() >= give_up
-            if generation is None or generation.partition(":")[0] != redis.server:
+            if generation is None or self._is_of_another_process(generation, redis.server):
                 if is_late:
                     return LookUp()
                 self._begin_generation(redis, generation)
@@ -155,10 +156,20 @@ class PageCache:
                 ("PTTL", self._generation), ("SET", lease, "", "NX", "PX", str(LEASE))
             )
             if is_late or leased is not None:
-                is_young = left > _GENERATION_TTL - YOUNG_TTL
+                is_young = not 0 <= left <= _GENERATION_TTL - YOUNG_TTL
                 return LookUp(None, generation, YOUNG_TTL if is_young else TTL)
             time.sleep(delay * _jitter.uniform(0.5, 1))
             delay = min(2 * delay, _MAX_DELAY)
+
+    def _is_of_another_process(self, generation: str, process: str) -> bool:
+        """Whether a generation must be replaced, which it is once for a process.
+
+        Where one comes a second time, the endpoint hides several processes, and their ids tell nothing.
+        """
+        if generation.partition(":")[0] == process or self._replaced_for == process:
+            return False
+        self._replaced_for = process
+        return True
 
     def _begin_generation(self, redis: RedisConnection, old: str | None) -> None:
         """Set a generation where there is none; an old one of another process is deleted first."""

@@ -77,16 +77,17 @@ class RedisConnection:
         Raises:
             RedisError: there is no reply in time, or it is an error.
         """
-        return self.pipeline(command)[0]
+        return self._call([command], can_repeat=True)[0]
 
     def pipeline(self, *commands: tuple[str, ...]) -> list[Any]:
-        """Send commands in one round trip; returns their replies.
-
-        Like a single command, they must be idempotent.
+        """Send commands in one round trip, and once only; returns their replies.
 
         Raises:
-            RedisError: there is no reply in time, or one is an error.
+            RedisError: there is no reply in time, or one is an error. They may have been executed.
         """
+        return self._call(commands, can_repeat=False)
+
+    def _call(self, commands: Sequence[tuple[str, ...]], *, can_repeat: bool) -> list[Any]:
         self._deadline = time.monotonic() + self._timeout
         was_open = self._socket is not None
         try:
@@ -95,7 +96,7 @@ class RedisConnection:
             except TimeoutError:
                 raise
             except OSError:
-                if not was_open:
+                if not (was_open and can_repeat):
                     raise
                 self.close()
                 return self._ask(commands)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import urlsplit
 
 import pytest
 
 from shared.cache import bypass
 from shared.cache.bypass import INTERVAL, Bypass
-from shared.cache.pages import LookUp, PageCache
+from shared.cache.pages import _GENERATION_TTL, LookUp, PageCache
 from shared.deadline import deadline_of
 from shared.errors import Unavailable
 from shared.tasks.items import CACHE_BYPASS
@@ -33,6 +34,9 @@ class Clock:
 
     def time(self) -> float:
         return self.now
+
+    def monotonic(self) -> float:
+        return self.now - 5
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -85,6 +89,37 @@ def test_a_reader_looks_once_in_an_interval(dynamodb: Any, clock: Clock, reads: 
     clock.now -= 3600  # somebody set the clock
     assert not reader.is_on()
     assert reads == ["GetItem"] * 3
+
+
+def test_a_reader_looks_again_when_either_clock_says_so(
+    dynamodb: Any, clock: Clock, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = item(dynamodb)
+    for seconds in (0.0, 0.4):  # somebody set the clock back meanwhile
+        monkeypatch.setattr(clock, "monotonic", lambda seconds=seconds: 10 + 2 * seconds)
+        assert not reader.is_on()
+    assert reads == ["GetItem"] * 2
+
+
+def test_who_cannot_look_bypasses_the_cache(
+    dynamodb: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = item(dynamodb)
+    monkeypatch.setattr(dynamodb, "get_item", Mock(side_effect=[Unavailable(), {}]))
+    assert reader.is_on()
+    assert not reader.is_on()
+
+
+def test_it_ends_when_no_page_from_before_can_be_left(dynamodb: Any, clock: Clock) -> None:
+    item(dynamodb).turn_on()
+    clock.now += _GENERATION_TTL / 1000
+    assert item(dynamodb).is_on()
+    clock.now += _GENERATION_TTL / 1000
+    assert not item(dynamodb).is_on()
+    clock.slept.clear()
+    item(dynamodb).turn_on()
+    assert clock.slept == [INTERVAL]
+    assert item(dynamodb).is_on()
 
 
 def test_when_it_is_on_every_reader_knows(dynamodb: Any, clock: Clock) -> None:
@@ -176,6 +211,19 @@ class TestACache:
             server.client.set(key, str(text), px=60_000)
         assert reader.look_up("q").page is None
         assert self.cache(server.url, dynamodb).look_up("q").page is None
+
+    def test_behind_an_endpoint_that_hides_several_processes_is_of_use(
+        self, dynamodb: Any, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        readers = [self.cache(server.url, dynamodb) for _ in range(3)]
+        for number, reader in enumerate(readers):
+            assert reader._redis is not None
+            monkeypatch.setattr(type(reader._redis), "server", property(lambda each: str(id(each)), Mock()))
+            reader.store("q", f"page {number}", reader.look_up("q"))
+        for reader in readers:
+            reader.look_up("q")
+        readers[0].store("q", "page", readers[0].look_up("q"))
+        assert [reader.look_up("q").page for reader in readers] == ["page"] * 3
 
 
 @needs_redis

@@ -237,8 +237,8 @@ class TestANetwork:
             assert answer["statusCode"] == 200
             return [task["title"] for task in json.loads(answer["body"])]
 
-        monkeypatch.setattr("shared.cache.pages.RETRY_AFTER", 0)
         pages = load_function("list_tasks")
+        monkeypatch.setattr(pages.pages._cache, "_retry_after", 0)
         expected: list[str] = []
         for number in range(3):
             redis.network = Network.WELL

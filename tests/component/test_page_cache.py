@@ -23,6 +23,7 @@ from shared.cache.pages import LookUp, PageCache
 from shared.cache.redis import TIMEOUT, RedisConnection, RedisError
 from tests.local_stack import await_condition
 from tests.optional import REDIS, needs_redis
+from tests.proxy import Network, Proxy
 from tests.redis_servers import REAL, Server, serve, watch_commands
 from tests.servers import make_certificate
 
@@ -376,6 +377,18 @@ class TestAServerThatFails:
         with pytest.raises(RedisError, match="TimeoutError"):
             RedisConnection("redis://cache").call("PING")
         assert clock == pytest.approx(TIMEOUT)
+
+    def test_that_loses_replies_gets_no_generation_twice(self, server: Server) -> None:
+        """A write may have ended it meanwhile, and then pages from before would be valid again."""
+        proxy = Proxy(server.url)
+        connection = RedisConnection(f"{proxy.url}?timeout=5")
+        connection.call("PING")
+        proxy.network = Network.LOSES_ANSWERS
+        with pytest.raises(RedisError):
+            connection.pipeline(("INCR", "executed"))
+        assert server.client.get("executed") == "1"
+        connection.close()
+        proxy.close()
 
     def test_that_is_gone_shows_as_a_metric(self, capsys: pytest.CaptureFixture[str]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as gone:

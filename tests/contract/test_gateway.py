@@ -165,9 +165,9 @@ def test_nothing_from_outside_controls_the_terminal(
     stack: Stack, connection: http.client.HTTPConnection
 ) -> None:
     get(connection, "/docs?do=print")
-    get(connection, "/docs?%0a12:00:00%20200%1b[2J")
+    get(connection, "/docs?%0a%1b[2J")
     stack.wait_for(r"│ a\\x1b\[2Jb$")
-    stack.wait_for(r"GET    /docs\?%0a12:00:00%20200%1b\[2J  ApiDocsFunction$")
+    stack.wait_for(r"GET    /docs\?…  ApiDocsFunction$")
     assert not [line for line in stack.lines if "\x1b" in line]
 
 
