@@ -30,9 +30,14 @@ MAX_RECORD = 128_000
 _LEAST_SECRET = 8
 """Characters; no password is shorter, and to mask a shorter text would garble others."""
 _MASK = "***"
+_OURS = {
+    "level", "location", "timestamp", "service", "cold_start", "function_name", "function_memory_size",
+    "function_arn", "function_request_id", "xray_trace_id", "correlation_id", "user_id", "method", "status",
+}  # fmt: skip
+"""What no secret can be in; nobody's password changes it."""
 
 _concealed: deque[str] = deque(maxlen=32)
-"""The latest; whoever uses a secret conceals it again, so those of the request at hand are here."""
+"""Those of the request at hand: whoever uses a secret conceals it, also one that is kept for later."""
 
 _Returned = TypeVar("_Returned")
 
@@ -44,10 +49,17 @@ def conceal(secret: str) -> str:
     return secret
 
 
+def forget() -> None:
+    """Forget the secrets of the request before."""
+    _concealed.clear()
+    _forms.cache_clear()
+
+
 def masked(text: str) -> str:
     """Mask the secrets in a text."""
     of_redis = unquote(urlsplit(os.environ.get("REDIS_URL", "")).password or "")
-    for secret in sorted({*_concealed, of_redis} - {""}, key=len, reverse=True):
+    secrets = {*_concealed, of_redis} if len(of_redis) >= _LEAST_SECRET else _concealed
+    for secret in sorted(secrets, key=len, reverse=True):
         for form in _forms(secret):
             text = text.replace(form, _MASK)
     return text
@@ -71,6 +83,7 @@ def event_handler(
 
     @wraps(handle)
     def guarded(event: dict[str, Any], context: LambdaContext) -> _Returned:
+        forget()
         try:
             return handle(event, context)
         except Exception as error:
@@ -92,8 +105,7 @@ class _Formatter(LambdaPowertoolsFormatter):
         return line if len(line) <= MAX_RECORD else self._cut(log, MAX_TEXT // 20)
 
     def _cut(self, log: dict[str, Any], most: int) -> str:
-        # Only what others have said can hold a secret; nobody's password changes the names of things.
-        return _line({name: _writable(value, most, name in self.log_format) for name, value in log.items()})
+        return _line({name: _writable(value, most, name in _OURS) for name, value in log.items()})
 
 
 class _Handler(logging.StreamHandler[Any]):

@@ -20,6 +20,7 @@ class Network(Enum):
     """What the client sends gets lost."""
     LOSES_ANSWERS = "loses answers"
     """The server gets the request and the client no answer."""
+    LOSES_ONE_ANSWER = "loses one answer"
     CUTS_ANSWERS = "cuts answers"
     """The connection is reset in the middle of the answer."""
 
@@ -68,6 +69,9 @@ class Proxy:
             while data := server.recv(65_536):
                 if self.network is Network.CUTS_ANSWERS:
                     client.sendall(data[: len(data) // 2])
+                if self.network is Network.LOSES_ONE_ANSWER:
+                    self.network = Network.WELL
+                    break
                 if self.network in {Network.LOSES_ANSWERS, Network.CUTS_ANSWERS}:
                     break
                 client.sendall(data)

@@ -16,7 +16,7 @@ from shared.api.request import Request
 from shared.api.response import Response
 from shared.deadline import deadline_of
 from shared.errors import DomainError
-from shared.logs import conceal, logger
+from shared.logs import conceal, forget, logger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -94,6 +94,7 @@ class Endpoint:
         logger.set_correlation_id(request.id)
         if "user_id" in request.claims:
             logger.append_keys(user_id=request.user_id)
+        forget()
         conceal(request.authorization[1])
         try:
             with deadline_of(context):

@@ -341,10 +341,28 @@ def test_what_a_notification_tells_stays_one_record(module_aws: None, written: i
 
 
 def test_a_password_cannot_rename_what_is_ours(module_aws: None, written: io.StringIO) -> None:
-    for word in ("answered", "task-api", "timestamp", "Function"):
+    for word in ("task-api", "timestamp", "Function"):
         form = urlencode({"username": "ada", "password": word})
         load_function("login").handler(event("login", body=form), LambdaContext())
     assert {(each["message"], each["service"]) for each in records(written)} == {("answered", "task-api")}
+
+
+def test_a_message_holds_no_secret_and_the_next_request_knows_none(written: io.StringIO) -> None:
+    logs.conceal(PASSWORD)
+    logs.logger.info(f"it is {PASSWORD}", number=1)
+    logs.forget()
+    logs.logger.info(f"it was {PASSWORD}")
+    first, second = records(written)
+    assert first["message"] == "it is ***"
+    assert second["message"] == f"it was {PASSWORD}"
+
+
+def test_a_short_password_of_redis_garbles_nothing(
+    written: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://:task@h")
+    logs.logger.info("answered", path="/tasks/1")
+    assert records(written)[0]["path"] == "/tasks/1"
 
 
 class Resisting:

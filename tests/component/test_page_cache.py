@@ -383,7 +383,7 @@ class TestAServerThatFails:
         proxy = Proxy(server.url)
         connection = RedisConnection(f"{proxy.url}?timeout=5")
         connection.call("PING")
-        proxy.network = Network.LOSES_ANSWERS
+        proxy.network = Network.LOSES_ONE_ANSWER
         with pytest.raises(RedisError):
             connection.pipeline(("INCR", "executed"))
         assert server.client.get("executed") == "1"
