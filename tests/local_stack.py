@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,12 @@ class Stack:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(30)
+
+
+def notified(*stacks: Stack) -> Counter[str]:
+    """How often each title was notified."""
+    lines = [line for stack in stacks for line in stack.lines if "notification sent" in line]
+    return Counter(json.loads(line.partition("title=")[2]) for line in lines)
 
 
 def processes_of(pid: int) -> list[psutil.Process]:

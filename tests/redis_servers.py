@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,11 +37,11 @@ class Server:
         self._server = RedisServer(self._server.program, self._server.port)
 
     def pause(self) -> None:
-        """Let it answer nothing until it goes on; what is sent to it meanwhile waits."""
-        self._server._process.send_signal(signal.SIGSTOP)
+        """Keep it from answering until it resumes; what is sent to it meanwhile waits."""
+        os.kill(self._server.pid, signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        self._server._process.send_signal(signal.SIGCONT)
+    def resume(self) -> None:
+        os.kill(self._server.pid, signal.SIGCONT)
 
     def lose_memory(self) -> None:
         self.client.flushall()
@@ -57,7 +58,7 @@ class Server:
         """Forget everything but a generation that is old, as if no write had come for long."""
         self.client.flushall()
         run_id = self.client.info("server")["run_id"]
-        self.client.set("{tasks}:generation", f"{run_id}:settled", px=1_800_000)
+        self.client.set("{tasks}:generation", f"{run_id}:settled", px=300_000)
 
     def stop(self) -> None:
         self.client.close()

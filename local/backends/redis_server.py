@@ -57,6 +57,11 @@ class RedisServer:
         )
         self._wait_until_ready()
 
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        return self._process.pid
+
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _START_TIMEOUT
         while self._process.poll() is None and time.monotonic() < deadline:

@@ -49,7 +49,7 @@ def failing(request: pytest.FixtureRequest, server: Server) -> Iterator[tuple[st
     def paused() -> Iterator[None]:
         server.pause()
         yield
-        server.go_on()
+        server.resume()
 
     @contextmanager
     def cut_off() -> Iterator[None]:
@@ -58,7 +58,7 @@ def failing(request: pytest.FixtureRequest, server: Server) -> Iterator[tuple[st
         proxy.network = Network.WELL
 
     yield proxy.url, paused if request.param == "paused" else cut_off
-    server.go_on()
+    server.resume()
     proxy.close()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +15,7 @@ import psutil
 import requests
 
 from tests.contract.test_stack import assert_one_line, run
-from tests.local_stack import Client, Stack, await_condition, processes_of, sign_up, unique
+from tests.local_stack import Client, Stack, await_condition, notified, processes_of, sign_up, unique
 
 StartStack = Callable[..., Stack]
 
@@ -27,12 +26,6 @@ def kill_whole(stack: Stack) -> None:
         with suppress(psutil.NoSuchProcess):  # it ended by itself when the one before was killed
             process.kill()
     stack.process.wait(10)
-
-
-def notified(*stacks: Stack) -> Counter[str]:
-    """How often each title was notified."""
-    lines = [line for stack in stacks for line in stack.lines if "notification sent" in line]
-    return Counter(json.loads(line.partition("title=")[2]) for line in lines)
 
 
 def completed_notifications(stack: Stack) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.local_stack import Client, Stack, await_condition, sign_up, unique
+from tests.local_stack import Client, Stack, await_condition, notified, sign_up, unique
 
 StartStack = Callable[..., Stack]
 
@@ -23,12 +22,6 @@ def project(project: Path) -> Path:
     template = project / "template.yaml"
     template.write_text(template.read_text().replace("VisibilityTimeout: 180", "VisibilityTimeout: 1"))
     return project
-
-
-def notified(stack: Stack) -> Counter[str]:
-    """How often each title was notified."""
-    lines = [line for line in stack.lines if "notification sent" in line]
-    return Counter(json.loads(line.partition("title=")[2]) for line in lines)
 
 
 def sqs(stack: Stack) -> Any:
