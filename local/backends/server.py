@@ -6,6 +6,9 @@ import json
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
+import hypercorn.asyncio.run
+from hypercorn.asyncio.tcp_server import TCPServer
+
 from local.backends import emulator
 from local.backends.recorder import Recorder
 
@@ -15,6 +18,17 @@ Send = Callable[[Message], Awaitable[None]]
 
 MOST_BYTES = 16_777_216
 """What a request may have; DynamoDB takes no more either."""
+
+
+class _Connection(TCPServer):
+    """A connection that ends when its client closes it; hypercorn would keep it until it times out."""
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        await self.idle_task.stop()
+
+
+hypercorn.asyncio.run.TCPServer = _Connection  # type: ignore[attr-defined]
 
 
 class Application:

@@ -97,6 +97,18 @@ def test_prints_what_functions_log_and_no_secrets(start_stack: StartStack) -> No
     assert str(user.session.headers["Authorization"]).removeprefix("Bearer ") not in text
 
 
+def test_the_backends_close_what_clients_have_closed(stack: Stack) -> None:
+    aws = stack.wait_for(r"AWS\s+(http://\S+)")[1]
+    backends = next(
+        each for each in processes_of(stack.process.pid) if "local.backends" in " ".join(each.cmdline())
+    )
+    before = backends.num_fds()
+    for _ in range(30):
+        socket.create_connection(("127.0.0.1", int(aws.rpartition(":")[2]))).close()
+    assert requests.get(aws, timeout=10).status_code == 403  # all those before it were accepted
+    await_condition(lambda: backends.num_fds() < before + 10)
+
+
 class TestReloading:
     def test_the_next_request_runs_the_new_code(self, start_stack: StartStack, project: Path) -> None:
         stack = start_stack("--no-state", root=project)
