@@ -84,8 +84,8 @@ class Known:
 class LoadClient:
     """Changes tasks that nobody else touches, and checks each answer against what it knows of them.
 
-    An answer that a killed function could not give leaves open what became of the request. It is repeated such
-    that both together do it once, as the documentation of the API tells clients to.
+    What became of a request whose function was killed is unknown. It is repeated such that both together do it
+    once, as the documentation of the API tells clients to.
     """
 
     def __init__(self, user: Client, progress: Progress, number: int, seed: int) -> None:
@@ -102,8 +102,8 @@ class LoadClient:
 
     def run(self) -> None:
         acts: list[Callable[[], None]] = [
-            self.create, self.change, self.rename, self.swap, self.delete, self.read, self.list, self.list, self.list_status,
-            self.take_title, self.change_stale, self.look_for_gone, self.repeat_create, self.reuse_key,
+            self.create, self.change, self.rename, self.swap, self.delete, self.read, self.list, self.list,
+            self.list_status, self.take_title, self.change_stale, self.look_for_gone, self.repeat_create, self.reuse_key,
         ]  # fmt: skip
         try:
             while not self._progress.is_over:
@@ -207,9 +207,8 @@ class LoadClient:
             found = [each for each in self._pages(query) if each["title"].startswith(self._prefix)]
             return sorted(found, key=_id) == sorted(wanted, key=_id)
 
-        if (
-            self._list_may_lag
-        ):  # who wrote died before it could invalidate the cache, which the stream does then
+        if self._list_may_lag:
+            # Who wrote died before it invalidated the cache; the stream does that then.
             await_condition(is_up_to_date)
             self._list_may_lag = False
         else:
@@ -280,7 +279,14 @@ class LoadClient:
     def _insist(
         self, method: str, path: str, *, again: Document | None = None, **options: Any
     ) -> tuple[requests.Response, bool]:
-        """Send a request until it is answered; returns whether the first was. `again` are headers of the others."""
+        """Send a request until it is answered; returns whether the first one was.
+
+        Args:
+            method: Its method.
+            path: Its path.
+            again: The headers of all but the first, if these differ.
+            options: What else it has.
+        """
         answer = self._send(method, path, **options)
         if answer is not None:
             return answer, True
@@ -295,7 +301,7 @@ class LoadClient:
         self._progress.step()
         answer = self._client(method, path, **options)
         if answer.status_code == 500:
-            self._progress.note("unknown outcomes" if method != "GET" else "reads without an answer")
+            self._progress.note("without an answer")
             return None
         assert answer.status_code < 500, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer
