@@ -84,8 +84,8 @@ class Known:
 class LoadClient:
     """Changes tasks that nobody else touches, and checks each answer against what it knows of them.
 
-    What became of a request whose function was killed is unknown. It is repeated such that both together do it
-    once, as the documentation of the API tells clients to.
+    What became of a request whose function was killed is unknown. It is repeated such that both together do
+    it once, as the documentation of the API tells clients to.
     """
 
     def __init__(self, user: Client, progress: Progress, number: int, seed: int) -> None:
@@ -103,7 +103,8 @@ class LoadClient:
     def run(self) -> None:
         acts: list[Callable[[], None]] = [
             self.create, self.change, self.rename, self.swap, self.delete, self.read, self.list, self.list,
-            self.list_status, self.take_title, self.change_stale, self.look_for_gone, self.repeat_create, self.reuse_key,
+            self.list_status, self.take_title, self.change_stale, self.look_for_gone, self.repeat_create,
+            self.reuse_key,
         ]  # fmt: skip
         try:
             while not self._progress.is_over:
