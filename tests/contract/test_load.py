@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,9 @@ class Killer:
         return self._progress.wait_for(self._random.randint(1, most))
 
     def _kill_worker(self) -> None:
-        self._random.choice(workers(self._stack)).kill()
-        self._progress.note("functions killed")
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            self._random.choice(workers(self._stack)).kill()
+            self._progress.note("functions killed")
 
     def _kill_redis(self) -> None:
         self._server.kill()
@@ -116,7 +118,8 @@ def usage(stack: Stack) -> dict[str, Counter[str]]:
 
 
 def has_no_zombies(stack: Stack) -> bool:
-    return all(each.status() != psutil.STATUS_ZOMBIE for each in processes_of(stack.process.pid))
+    running = [each for each in processes_of(stack.process.pid) if each.is_running()]
+    return not any(each.status() == psutil.STATUS_ZOMBIE for each in running)
 
 
 def deaths(stack: Stack) -> Counter[str]:
