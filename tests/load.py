@@ -102,9 +102,9 @@ class LoadClient:
 
     def run(self) -> None:
         acts: list[Callable[[], None]] = [
-            self.create, self.change, self.rename, self.swap, self.delete, self.read, self.list, self.list,
-            self.list_status, self.take_title, self.change_stale, self.look_for_gone, self.repeat_create,
-            self.reuse_key,
+            self.create, self.change, self.rename, self.swap, self.delete, self.read, self.list_all,
+            self.list_all, self.list_status, self.take_title, self.change_stale, self.look_for_gone,
+            self.repeat_create, self.reuse_key,
         ]  # fmt: skip
         try:
             while not self._progress.is_over:
@@ -193,7 +193,7 @@ class LoadClient:
         expect(answer, 200)
         assert (answer.json(), answer.headers["ETag"]) == (task.document, task.etag)
 
-    def list(self) -> None:
+    def list_all(self) -> None:
         self._list(limit=self.random.choice([7, 30, 100, 100]))
 
     def list_status(self) -> None:
