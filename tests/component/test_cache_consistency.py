@@ -218,7 +218,9 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def everything_expires(self) -> None:
         for key in self.server.client.scan_iter():
-            assert self.server.client.ttl(key) != -1  # which is "for ever"; -2 is a key that has expired since
+            assert (
+                self.server.client.ttl(key) != -1
+            )  # which is "for ever"; -2 is a key that has expired since
 
     def teardown(self) -> None:
         if hasattr(self, "aws"):
