@@ -36,7 +36,8 @@ _STATUSES: dict[type[errors.DomainError], HTTPStatus] = {
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 UNEXPECTED = (
-    "Something went wrong on our side. If it happens again, report the x-request-id of this response."
+    "Something went wrong on our side. If you were writing, check whether the change was applied. "
+    "If it happens again, report the x-request-id of this response."
 )
 UNAVAILABLE = (
     "A service that this API depends on did not respond. "
