@@ -45,7 +45,9 @@ class LoginForm(Form):
     )
     password: Password = Field(description="The user's password.", examples=["correct horse battery"])
     grant_type: str = Field(
-        "password", description="The only grant there is.", json_schema_extra={"enum": ["password"]}
+        "password",
+        description="The only grant there is; empty is as if it were not sent (RFC 6749, section 3.2).",
+        json_schema_extra={"pattern": "^(password)?$"},
     )
 
     @model_validator(mode="before")
