@@ -17,6 +17,7 @@ from local.runtime.fingerprint import Fingerprint, fingerprint
 from local.runtime.output import Write
 from local.runtime.spec import FunctionSpec, Result, failure
 
+_WITHOUT_REASON = "Runtime exited without providing a reason"
 _INIT_TIMEOUT = 30
 """Seconds for a new worker to import the function's code and say that it is ready."""
 EXIT_TIMEOUT = 2
@@ -60,7 +61,7 @@ class Worker:
         code = self.process.exitcode
         self.kill()
         if not code:
-            return "Runtime exited without providing a reason"
+            return _WITHOUT_REASON
         if code > 0:
             return f"Runtime exited with error: exit status {code}"
         return f"Runtime exited with error: signal: {(signal.strsignal(-code) or str(-code)).lower()}"
@@ -113,7 +114,10 @@ class Pool:
         request_id = str(uuid.uuid4())
         with self._slots:
             code = self.code()
-            worker = self._take(code) or self._start(self._spec)
+            try:
+                worker = self._take(code) or self._start(self._spec)
+            except OSError:  # it was killed before it could read what it is to run
+                return self._fail("Runtime.ExitError", request_id, f"Error: {_WITHOUT_REASON}")
             self._busy.add(worker)
             try:
                 result = worker.invoke(request_id, event, self._spec.timeout)

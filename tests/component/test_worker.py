@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import Pipe
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -181,6 +183,16 @@ class TestFailures:
         assert reason in function.report()
         assert len(function.reports) == 1
         function.body("return 'alive'")
+        assert function().payload == b'"alive"'
+
+    def test_a_function_that_is_killed_while_it_starts_says_so(
+        self, function: Runtime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        function.body("return 'alive'")
+        with monkeypatch.context() as patch:
+            patch.setattr(ForkServerProcess, "start", Mock(side_effect=BrokenPipeError))
+            assert error(function())["errorType"] == "Runtime.ExitError"
+        assert "Runtime exited without providing a reason" in function.report()
         assert function().payload == b'"alive"'
 
 

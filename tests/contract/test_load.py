@@ -124,7 +124,8 @@ def has_no_zombies(stack: Stack) -> bool:
 
 def deaths(stack: Stack) -> Counter[str]:
     """How many calls each function was killed in."""
-    lines = [line for line in stack.lines if "Runtime exited with error: signal: killed" in line]
+    ends = r"Runtime exited (with error: signal: killed|without providing a reason)"
+    lines = [line for line in stack.lines if re.search(ends, line)]
     return Counter(line.partition("│")[0].strip() for line in lines)
 
 
