@@ -6,9 +6,12 @@ import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any
+from unittest.mock import patch
 
 from moto import mock_aws
+from moto.dynamodb.models import DynamoDBBackend
 
 from local.backends.resources import Resources
 from local.template import load_template
@@ -27,8 +30,21 @@ def template_resources() -> Mapping[str, Any]:
 def aws_with_resources() -> Iterator[None]:
     """The template's tables, queues and secret, empty, in moto."""
     # A new session would read the model of each service again.
-    with mock_aws(config={"core": {"reset_boto3_session": False}}):
+    with mock_aws(config={"core": {"reset_boto3_session": False}}), _isolated_transactions():
         _create_resources()
+        yield
+
+
+@contextmanager
+def _isolated_transactions() -> Iterator[None]:
+    """Let transactions happen one after the other: moto would show them half done to other threads."""
+    transact, lock = DynamoDBBackend.transact_write_items, Lock()
+
+    def transact_alone(*arguments: Any, **options: Any) -> None:
+        with lock:
+            transact(*arguments, **options)
+
+    with patch.object(DynamoDBBackend, "transact_write_items", transact_alone):
         yield
 
 
