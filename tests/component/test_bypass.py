@@ -235,6 +235,7 @@ def test_a_server_that_takes_over_serves_nothing_that_it_missed_the_end_of(
     for proxy in (replication, endpoint):
         resources.callback(proxy.close)
     first.client.config_set("repl-diskless-sync-delay", 0)
+    second.client.config_set("repl-diskless-load", "swapdb")  # or it leaves a file here
     second.client.replicaof(*replication.url.removeprefix("redis://").split(":"))
     await_condition(lambda: second.client.info("replication")["master_link_status"] == "up")
     reader = PageCache("tasks", f"{endpoint.url}?timeout=5", retry_after=0)
