@@ -16,8 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from migrations.runner import RECORDS_TABLE
 from migrations.stacks import NO_REGION, StackError, add_options, chosen_stack, rate
-from shared.tasks.items import task_from_item, title_key
 from shared.tasks.status_index import StatusShards
+from shared.tasks.table import task_from_item, title_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from migrations.runner import Change, Item, Migration
-from shared.tasks.status_index import MAX_SHARDS, STATUS_INDEX, StatusShards, status_of
+from shared.tasks.status_index import MAX_SHARDS, STATUS_INDEX, StatusShards, status_in
 from shared.tasks.task import TaskStatus
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def move_tasks_to_their_shards(parameters: Mapping[str, str]) -> Migration:
         if not item["pk"]["S"].startswith("TASK#"):
             return None
         old = item["status"]["S"]
-        new = shards.partition_key(status_of(old), item["id"]["S"])
+        new = shards.partition_key(status_in(old), item["id"]["S"])
         if new == old:
             return None
         return {

@@ -33,7 +33,7 @@ def write_document(template: Template) -> None:
 
 
 def _text(template: Template) -> str:
-    return json.dumps(build_document(template), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(build_document(template), indent=2) + "\n"
 
 
 if __name__ == "__main__":

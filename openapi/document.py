@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError
 from local.backends.environment import ENVIRONMENT
 from local.template import Template
 from openapi.schemas import Schemas
-from shared.api.endpoint import Declaration, Endpoint, Returns
+from shared.api.endpoint import Handler, Returns
 from shared.api.idempotency import KEY_PATTERN
 from shared.api.models import Body, Form, Query
 from shared.api.problems import (
@@ -97,7 +97,7 @@ class Operation:
     method: str
     path: str
     is_public: bool
-    declared: Declaration
+    handler: Handler
 
 
 def build_document(template: Template) -> dict[str, Any]:
@@ -154,21 +154,22 @@ def _operations(template: Template) -> Iterator[Operation]:
         name = Path(function.codeuri).name
         variables = {name: str(value) for name, value in function.environment["Variables"].items()}
         os.environ.update({**variables, **ENVIRONMENT, "REDIS_URL": ""})
-        endpoint: Endpoint = importlib.import_module(f"functions.{name}.app").handler
-        if endpoint.declaration.include_in_schema:
+        handler: Handler = importlib.import_module(f"functions.{name}.app").handler
+        if handler.declared.include_in_schema:
             (method,) = (method for method in route.methods if method != "OPTIONS")
-            yield Operation(name, method, route.path, route.authorizer_object is None, endpoint.declaration)
+            yield Operation(name, method, route.path, route.authorizer_object is None, handler)
 
 
 def _order(operation: Operation) -> tuple[int, str, int]:
     """Put first what people start with: signing up and in; and of each path reading before deleting."""
     tags, methods = list(_TAGS), ("GET", "POST", "PATCH", "DELETE")
-    return tags.index(operation.declared.tag), operation.path, methods.index(operation.method)
+    return tags.index(operation.handler.declared.tag), operation.path, methods.index(operation.method)
 
 
 def _schemas(operations: Iterable[Operation]) -> Schemas:
-    models = dict.fromkeys(each.declared.takes for each in operations if each.declared.takes)
-    returned = itertools.chain.from_iterable(each.declared.returns for each in operations)
+    handlers = [each.handler for each in operations]
+    models = dict.fromkeys(each.takes for each in handlers if each.takes)
+    returned = itertools.chain.from_iterable(each.declared.returns for each in handlers)
     documents = dict.fromkeys(_item(each.document) for each in returned if each.document)
     return Schemas(list(models), [*documents, Problem])  # type: ignore[arg-type]
 
@@ -195,19 +196,19 @@ def _describe(
     schemas: Schemas,
     shared: dict[HTTPStatus, dict[str, Any]],
 ) -> dict[str, Any]:
-    declared = operation.declared
+    handler, declared = operation.handler, operation.handler.declared
     described: dict[str, Any] = {
         "tags": [declared.tag],
         "summary": declared.summary,
-        "description": " ".join(inspect.cleandoc(declared.description).split()),
+        "description": " ".join(inspect.cleandoc(handler.description).split()),
         "operationId": operation.id,
         "security": [] if operation.is_public else [{"password": []}, {"token": []}],
     }
     if parameters := list(_parameters(operation, schemas)):
         described["parameters"] = parameters
-    if declared.takes and issubclass(declared.takes, Body | Form):
-        schema = {"schema": schemas.reference(declared.takes)}
-        content = dict.fromkeys(declared.takes.media_types, schema)
+    if handler.takes and issubclass(handler.takes, Body | Form):
+        schema = {"schema": schemas.reference(handler.takes)}
+        content = dict.fromkeys(handler.takes.media_types, schema)
         described["requestBody"] = {"content": content, "required": True}
     responses: dict[HTTPStatus, dict[str, Any]] = {
         status: {"$ref": f"#/components/responses/{_name(status)}"}
@@ -219,7 +220,7 @@ def _describe(
     for returned in declared.returns:
         if links := dict(_links(operation, returned, operations)):
             responses[returned.status]["links"] = links
-    responses |= _problems(declared, schemas)
+    responses |= _problems(handler, schemas)
     if operation.is_public and HTTPStatus.UNAUTHORIZED in responses:
         # API Gateway lets no function answer with it.
         del responses[HTTPStatus.UNAUTHORIZED]["headers"]["WWW-Authenticate"]
@@ -237,11 +238,11 @@ def _parameters(operation: Operation, schemas: Schemas) -> Iterator[dict[str, An
             "required": True,
             "schema": schema,
         }
-    takes = operation.declared.takes
+    takes = operation.handler.takes
     if takes and issubclass(takes, Query):
         for name, schema in schemas.take_properties(takes).items():
             yield {"name": name, "in": "query", "description": schema.pop("description"), "schema": schema}
-    for name in operation.declared.headers:
+    for name in operation.handler.declared.headers:
         description, header_schema = _REQUEST_HEADERS[name]
         yield {"name": name, "in": "header", "description": description, "schema": header_schema}
 
@@ -264,7 +265,7 @@ def _links(
         if f"{{{name}_id}}" in target.path:
             link["parameters"] = {f"{name}_id": "$response.body#/0/id" if is_list else "$response.body#/id"}
             if "ETag" in returned.headers and not is_list:
-                conditions = [header for header in target.declared.headers if header in _CONDITIONS]
+                conditions = [header for header in target.handler.declared.headers if header in _CONDITIONS]
                 link["parameters"] |= {f"header.{each}": "$response.header.ETag" for each in conditions}
             yield target.id, link
         elif _can_send_body_of(operation, target):
@@ -273,23 +274,23 @@ def _links(
 
 def _can_send_body_of(operation: Operation, target: Operation) -> bool:
     """Tell whether the body of an operation has what a form of another asks for."""
-    given, asked = operation.declared.takes, target.declared.takes
+    given, asked = operation.handler.takes, target.handler.takes
     if not (given and asked and issubclass(given, Body) and issubclass(asked, Form)):
         return False
     required = {name for name, field in asked.model_fields.items() if field.is_required()}
     return required <= given.model_fields.keys()
 
 
-def _problems(declared: Declaration, schemas: Schemas) -> dict[HTTPStatus, dict[str, Any]]:
+def _problems(handler: Handler, schemas: Schemas) -> dict[HTTPStatus, dict[str, Any]]:
     """Describe the problems of one operation, each with an example that its own code makes."""
-    errors: list[Exception] = list(declared.errors)
-    if declared.takes:
-        errors.append(_invalid(declared.takes))
-        if issubclass(declared.takes, Body | Form):
-            errors.append(UnsupportedMediaType(declared.takes.media_types))
+    errors: list[Exception] = list(handler.declared.errors)
+    if handler.takes:
+        errors.append(_invalid(handler.takes))
+        if issubclass(handler.takes, Body | Form):
+            errors.append(UnsupportedMediaType(handler.takes.media_types))
     examples: dict[HTTPStatus, dict[str, Problem]] = {}
     for error in errors:
-        problem = declared.extend_problem(problem_of(error), error)
+        problem = handler.declared.extend_problem(problem_of(error), error)
         examples.setdefault(HTTPStatus(problem["status"]), {})[type(error).__name__] = problem
     return {status: _problem(schemas, status, each) for status, each in examples.items()}
 
@@ -323,4 +324,4 @@ def _headers(names: Iterable[str]) -> dict[str, Any]:
 
 
 def _name(status: HTTPStatus) -> str:
-    return status.name.title().replace("_", "")
+    return phrase(status).title().replace(" ", "")

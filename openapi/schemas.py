@@ -8,7 +8,7 @@ from collections.abc import Collection
 from types import UnionType
 from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, create_model
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 _PREFIX = "#/components/schemas/"
@@ -22,6 +22,12 @@ class _Generator(GenerateJsonSchema):
 
     def decimal_schema(self, schema: Any) -> dict[str, Any]:
         return {"type": "number", "minimum": int(schema["ge"]), "maximum": int(schema["le"])}
+
+    def nullable_schema(self, schema: Any) -> dict[str, Any]:
+        """Describe the field, and not only what it is when it is there."""
+        described = super().nullable_schema(schema)
+        inner = described.get("anyOf", [{}])[0]
+        return described | {name: inner.pop(name) for name in ("description", "examples") if name in inner}
 
     def default_schema(self, schema: Any) -> dict[str, Any]:
         described = super().default_schema(schema)
@@ -76,10 +82,10 @@ class Schemas:
         return self._converted(hint), ...
 
     def _converted(self, hint: Any) -> Any:
-        """Replace documents by models, and what `Schema` says by what pydantic understands."""
+        """Replace documents by models."""
         parts = get_args(hint)
         if get_origin(hint) is Annotated:
-            return Annotated[self._converted(parts[0]), Field(json_schema_extra=parts[1].keywords)]
+            return Annotated[self._converted(parts[0]), parts[1]]
         if get_origin(hint) is list:
             return list[self._converted(parts[0])]  # type: ignore[misc]
         if get_origin(hint) in {Union, UnionType}:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
+Item = Mapping[str, Any]
+"""An item of a table, or a key, as DynamoDB's client has it."""
+
 _CONFIG = Config(
     connect_timeout=1,
     read_timeout=2,

@@ -20,6 +20,8 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
+from shared.event_sources import expect
+
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -73,30 +75,37 @@ def _forms(secret: str) -> set[str]:
 
 
 def event_handler(
-    handle: Callable[[dict[str, Any], LambdaContext], _Returned],
-) -> Callable[[dict[str, Any], LambdaContext], _Returned]:
+    *sources: str,
+) -> Callable[[Callable[[dict[str, Any], LambdaContext], _Returned]], Callable[[Any, Any], _Returned]]:
     """Make a Lambda handler of a function that no HTTP request calls: its records have the context.
 
     Lambda itself logs an error that is raised, so one whose text holds a secret is logged here, and raised
     without it.
+
+    Args:
+        sources: What may call it, of `shared.event_sources`; anything else is an `UnexpectedEvent`.
     """
 
-    @wraps(handle)
-    def guarded(event: dict[str, Any], context: LambdaContext) -> _Returned:
-        forget()
-        try:
-            return handle(event, context)
-        except Exception as error:
-            text = "".join(format_exception(error))  # with causes and notes, as Lambda may write it
-            if masked(text) == text:
-                raise
-            logger.exception("function failed")
-            raise RuntimeError(f"{type(error).__name__}: {masked(str(error))}") from None
+    def decorate(
+        handle: Callable[[dict[str, Any], LambdaContext], _Returned],
+    ) -> Callable[[Any, Any], _Returned]:
+        @wraps(handle)
+        def guarded(event: dict[str, Any], context: LambdaContext) -> _Returned:
+            expect(event, *sources)
+            forget()
+            try:
+                return handle(event, context)
+            except Exception as error:
+                text = "".join(format_exception(error))  # with causes and notes, as Lambda may write it
+                if masked(text) == text:
+                    raise
+                logger.exception("function failed")
+                raise RuntimeError(f"{type(error).__name__}: {masked(str(error))}") from None
 
-    handler: Callable[[dict[str, Any], LambdaContext], _Returned] = logger.inject_lambda_context(
-        guarded, clear_state=True
-    )
-    return handler
+        handler: Callable[[Any, Any], _Returned] = logger.inject_lambda_context(guarded, clear_state=True)
+        return handler
+
+    return decorate
 
 
 class _Formatter(LambdaPowertoolsFormatter):

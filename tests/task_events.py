@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from shared.tasks.events import TaskEvent, task_created
-from shared.tasks.task import Task, TaskStatus
+from tests.tasks import new_task
 
 # What a message may consist of. See
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
@@ -31,5 +31,5 @@ class Queue:
         return {"Failed": [{"Id": entry["Id"], "SenderFault": False} for entry in failed]} if failed else {}
 
 
-def new_task(title: str) -> TaskEvent:
-    return task_created(Task("1", title, "🗓" * 10_000, TaskStatus.PENDING, 1, 1, "ada", 1))
+def new_event(title: str) -> TaskEvent:
+    return task_created(new_task(title, description="🗓" * 10_000))

@@ -12,8 +12,7 @@ from aws_lambda_powertools import PACKAGE_PATH
 from shared.api.conditional import unless_unchanged, weak_etag
 from shared.api.endpoint import Returns, endpoint
 from shared.api.request import Request
-from shared.api.response import JSON, Response
-from shared.documents import to_json
+from shared.api.response import JSON, Response, to_json
 
 SWAGGER_UI = PACKAGE_PATH / "event_handler/openapi/swagger_ui"
 """Swagger UI's own files, which Powertools brings along."""
@@ -26,13 +25,13 @@ SWAGGER_UI = PACKAGE_PATH / "event_handler/openapi/swagger_ui"
     include_in_schema=False,
 )
 def handler(request: Request) -> Response:
-    """Read the API's documentation; `/docs?format=json` is where the page links to its document."""
-    if request.route == "/openapi.json" or request.query().get("format") == "json":
+    """Read the API's documentation."""
+    if request.route == "/openapi.json":
         # Whole, because programs that read it elsewhere must find the API.
-        body, content_type = to_json(_document(request.url.removesuffix(request.route))), JSON
+        body, content_type = to_json(_document(request.api_url)), JSON
     else:
         # A path, because the page can be behind another host's name than the API knows.
-        body, content_type = _page(request.path.removesuffix(request.route)), "text/html; charset=utf-8"
+        body, content_type = _page(request.root), "text/html; charset=utf-8"
     headers = {"ETag": weak_etag(body), "Cache-Control": "no-cache"}  # kept, and asked for again each time
     response = Response(body=body, content_type=content_type, headers=headers)
     return unless_unchanged(response, request.header("If-None-Match"))
@@ -54,4 +53,5 @@ def _page(root: str) -> str:
         style=(SWAGGER_UI / "swagger-ui.min.css").read_text("utf-8"),
         script=(SWAGGER_UI / "swagger-ui-bundle.min.js").read_text("utf-8"),
         document=json.dumps(_document(root)).replace("</", "<\\/"),
+        url=json.dumps(f"{root}/openapi.json"),
     )

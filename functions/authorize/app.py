@@ -15,6 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.api.request import Request
 from shared.deadline import deadline_of
 from shared.errors import InvalidToken, SessionEnded, UncertainToken
+from shared.event_sources import AUTHORIZER, SCHEDULE
 from shared.logs import conceal, event_handler, logger
 from shared.users.sessions import Sessions
 from shared.users.tokens import TokenSigner
@@ -23,7 +24,7 @@ tokens = TokenSigner()
 sessions = Sessions()
 
 
-@event_handler
+@event_handler(AUTHORIZER, SCHEDULE)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Allow the bearer of a valid token the whole stage until the token expires."""
     if event.get("source") == "aws.events":
@@ -37,7 +38,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             raise InvalidToken("not a bearer token")
         with deadline_of(context):
             claims = tokens.verify(token)
-            sessions.check(claims)
+            sessions.check(claims.username, claims.session)
     except UncertainToken as error:
         # No policy, which API Gateway would keep for minutes. This text is a 401 to it.
         logger.info("token refused", reason=str(error))

@@ -25,7 +25,7 @@ SCRIPTS = ("api.js", "tasks.js", "card.js", "column.js", "deletion.js", "sign_in
 )
 def handler(request: Request) -> Response:
     """Open the board."""
-    return unless_unchanged(_page(request.path), request.header("If-None-Match"))
+    return unless_unchanged(_page(request.root), request.header("If-None-Match"))
 
 
 @lru_cache(maxsize=8)

@@ -16,7 +16,6 @@ users = UserStore()
 @endpoint(
     "Change your password",
     tag="Users",
-    takes=PasswordChange,
     returns=[Returns(HTTPStatus.NO_CONTENT, "The password is changed.")],
     errors=[WrongPassword(), SessionEnded(), TooManyAttempts(60)],
 )

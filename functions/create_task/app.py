@@ -20,7 +20,6 @@ tasks = TaskStore(task_list_cache().invalidate)
 @endpoint(
     "Create a task",
     tag="Tasks",
-    takes=NewTask,
     headers=["Idempotency-Key"],
     returns=[
         Returns(
@@ -37,9 +36,8 @@ def handler(request: Request, new: NewTask) -> Response:
 
     With an `Idempotency-Key`, a request can be repeated safely for 24 hours: it gets the first answer again.
     """
-    task, is_replay = tasks.create(
-        new, created_by=request.user_id, key=idempotency_key(request), request_id=request.id
-    )
+    new_task = new.to_task(created_by=request.user_id, request_id=request.id)
+    task, is_replay = tasks.create(new_task, key=idempotency_key(request))
     headers = {"ETag": etag(task.version), "Location": f"{request.url}/{task.id}"}
     if is_replay:
         headers["Idempotency-Replayed"] = "true"

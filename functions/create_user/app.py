@@ -18,7 +18,6 @@ users = UserStore()
 @endpoint(
     "Sign up",
     tag="Users",
-    takes=NewUser,
     returns=[Returns(HTTPStatus.CREATED, "The new user.", UserDocument)],
     errors=[UsernameTaken("ada"), SignUpDisabled(), TooManyAttempts(60)],
 )

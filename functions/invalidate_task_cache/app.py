@@ -4,6 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.event_sources import STREAM
 from shared.logs import event_handler
 from shared.tasks.pages import task_list_cache
 
@@ -11,7 +12,7 @@ from shared.tasks.pages import task_list_cache
 cache = task_list_cache(retry_after=0)
 
 
-@event_handler
+@event_handler(STREAM)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 (Lambda passes both)
     """Invalidate once for the whole batch; all of it is retried when the cache does not respond.
 

@@ -18,7 +18,6 @@ pages = TaskPages()
 @endpoint(
     "List tasks",
     tag="Tasks",
-    takes=TaskListQuery,
     headers=["If-None-Match"],
     returns=[
         Returns(HTTPStatus.OK, "A page of tasks.", list[TaskDocument], headers=["ETag", "Link", "X-Cache"]),
@@ -33,6 +32,6 @@ def handler(request: Request, query: TaskListQuery) -> Response:
     page = pages.render(query.to_task_query())
     headers = {"X-Cache": page.cache.value, "ETag": weak_etag(f"{page.next}\n{page.body}")}
     if page.next is not None:
-        headers["Link"] = next_link(request.url, query, page.next)
+        headers["Link"] = next_link(request.url, query.carried_over(), page.next)
     response = Response(HTTPStatus.OK, page.body, JSON, headers)
     return unless_unchanged(response, request.header("If-None-Match"))

@@ -24,7 +24,6 @@ tokens = TokenSigner()
 @endpoint(
     "Sign in",
     tag="Users",
-    takes=LoginForm,
     returns=[Returns(HTTPStatus.OK, "An access token.", TokenDocument, headers=list(UNCACHED))],
     errors=[BadCredentials(), UnsupportedGrant(), TooManyAttempts(60)],
     extend_problem=with_oauth_error,

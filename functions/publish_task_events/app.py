@@ -5,15 +5,16 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.deadline import deadline_of
+from shared.event_sources import STREAM
 from shared.logs import event_handler, logger
 from shared.metrics import count
 from shared.tasks.events import EventQueue, TaskEvent, task_created
-from shared.tasks.items import task_from_item
+from shared.tasks.table import task_from_item
 
 queue = EventQueue()
 
 
-@event_handler
+@event_handler(STREAM)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Publish in the stream's order. Lambda retries from the first record that failed.
 

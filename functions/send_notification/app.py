@@ -15,6 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared import aws
 from shared.deadline import deadline_of
+from shared.event_sources import QUEUE
 from shared.logs import event_handler, logger
 from shared.metrics import count
 from shared.notifications import LogNotifier, Notifier
@@ -59,7 +60,7 @@ def handle(record: SQSRecord) -> None:
     notify(event=event)
 
 
-@event_handler
+@event_handler(QUEUE)
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Handle a batch; returns the messages that failed."""
     once.register_lambda_context(context)

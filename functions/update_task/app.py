@@ -19,7 +19,6 @@ tasks = TaskStore(task_list_cache().invalidate)
 @endpoint(
     "Change a task",
     tag="Tasks",
-    takes=TaskChanges,
     headers=["If-Match"],
     returns=[Returns(HTTPStatus.OK, "The changed task.", TaskDocument, headers=["ETag"])],
     errors=[

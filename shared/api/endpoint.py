@@ -6,9 +6,11 @@ generates the OpenAPI document from these declarations.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 from shared.api.cors import cors_headers
 from shared.api.problems import Problem, is_our_fault, problem_of, problem_response
@@ -16,6 +18,7 @@ from shared.api.request import Request
 from shared.api.response import Response
 from shared.deadline import deadline_of
 from shared.errors import DomainError
+from shared.event_sources import REST_API, SCHEDULE, expect
 from shared.logs import conceal, forget, logger
 
 if TYPE_CHECKING:
@@ -36,17 +39,6 @@ class Input(Protocol):
         """
 
 
-_Input = TypeVar("_Input", bound=Input)
-
-
-ExtendProblem = Callable[[Problem, Exception], Problem]
-
-
-def as_it_is(problem: Problem, _error: Exception) -> Problem:
-    """Add nothing to a problem."""
-    return problem
-
-
 class Returns(NamedTuple):
     """A successful response of an endpoint."""
 
@@ -58,32 +50,53 @@ class Returns(NamedTuple):
     """Names of its headers."""
 
 
-class Declaration(NamedTuple):
-    """What an endpoint declares."""
+@dataclass(frozen=True)
+class endpoint:  # noqa: N801 (a decorator)
+    """Turns a function into the handler of an endpoint.
+
+    The function takes the request and, if it has a second parameter, the model of a body, a form or a query
+    string that annotates it. Its docstring is the description in the OpenAPI document.
+    """
 
     summary: str
+    """A few words that say what it does."""
+    _: KW_ONLY
     tag: str
+    """The group of endpoints that it belongs to."""
     returns: Sequence[Returns]
-    errors: Sequence[DomainError]
-    """An example of each error."""
-    headers: Sequence[str]
+    """Its successful responses."""
+    errors: Sequence[DomainError] = ()
+    """An example of each error that the function can raise."""
+    headers: Sequence[str] = ()
     """Names of the request headers that it reads."""
-    takes: type[Input] | None
-    description: str
-    include_in_schema: bool
-    extend_problem: ExtendProblem
+    include_in_schema: bool = True
+    """Whether the OpenAPI document has it."""
+    extend_problem: Callable[[Problem, Exception], Problem] = lambda problem, _error: problem
+    """Adds members to the problem of an error."""
+
+    def __call__(self, function: Callable[..., Response]) -> Handler:
+        """Decorate a function."""
+        return Handler(self, function)
 
 
-class Endpoint:
+class Handler:
     """A Lambda handler: calls a function with each request, and turns its errors into problem details."""
 
-    def __init__(self, declaration: Declaration, respond: Callable[[Request], Response]) -> None:
-        self.declaration = declaration
-        self._respond = respond
+    def __init__(self, declared: endpoint, function: Callable[..., Response]) -> None:
+        self.declared = declared
+        self.description = function.__doc__ or ""
+        _, *inputs = inspect.signature(function, eval_str=True).parameters.values()
+        self.takes: type[Input] | None = inputs[0].annotation if inputs else None
+        self._function = function
         self._handle = logger.inject_lambda_context(self._answer, clear_state=True)
 
     def __call__(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-        """Answer an event of API Gateway's proxy integration."""
+        """Answer an event of API Gateway's proxy integration.
+
+        Raises:
+            UnexpectedEvent: it is another kind of event.
+        """
+        expect(event, REST_API, SCHEDULE)
         if event.get("source") == "aws.events":
             return {}  # the weekly call that keeps the version's snapshot
         answer: dict[str, Any] = self._handle(event, context)
@@ -100,14 +113,7 @@ class Endpoint:
             with deadline_of(context):
                 response = self._respond(request)
         except Exception as error:
-            problem = problem_of(error)
-            if problem["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                logger.exception("request failed", exc_info=error)
-            if is_our_fault(error):
-                from shared.metrics import count  # which a request that succeeds need not import
-
-                count("UnexpectedError")
-            response = problem_response(self.declaration.extend_problem(problem, error), error)
+            response = self._problem(error)
         logger.info("answered", method=request.method, path=event["path"], status=response.status)
         headers = {**response.headers, **cors_headers(), "x-request-id": request.id}
         if response.content_type:
@@ -119,66 +125,17 @@ class Endpoint:
             "isBase64Encoded": False,
         }
 
+    def _respond(self, request: Request) -> Response:
+        if not (self.takes and self.takes.is_query):
+            request.refuse_query()
+        return self._function(request, self.takes.read(request)) if self.takes else self._function(request)
 
-@overload
-def endpoint(
-    summary: str,
-    *,
-    tag: str,
-    returns: Sequence[Returns],
-    errors: Sequence[DomainError] = (),
-    headers: Sequence[str] = (),
-    include_in_schema: bool = True,
-    extend_problem: ExtendProblem = as_it_is,
-) -> Callable[[Callable[[Request], Response]], Endpoint]: ...
-@overload
-def endpoint(
-    summary: str,
-    *,
-    tag: str,
-    takes: type[_Input],
-    returns: Sequence[Returns],
-    errors: Sequence[DomainError] = (),
-    headers: Sequence[str] = (),
-    include_in_schema: bool = True,
-    extend_problem: ExtendProblem = as_it_is,
-) -> Callable[[Callable[[Request, _Input], Response]], Endpoint]: ...
-def endpoint(
-    summary: str,
-    *,
-    tag: str,
-    takes: type[Input] | None = None,
-    returns: Sequence[Returns],
-    errors: Sequence[DomainError] = (),
-    headers: Sequence[str] = (),
-    include_in_schema: bool = True,
-    extend_problem: ExtendProblem = as_it_is,
-) -> Callable[[Callable[..., Response]], Endpoint]:
-    """Turn a function into an endpoint. Its docstring is the description in the OpenAPI document.
+    def _problem(self, error: Exception) -> Response:
+        problem = problem_of(error)
+        if problem["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            logger.exception("request failed", exc_info=error)
+        if is_our_fault(error):
+            from shared.metrics import count  # which a request that succeeds need not import
 
-    Args:
-        summary: A few words that say what it does.
-        tag: The group of endpoints that it belongs to.
-        takes: The model of its body, form or query string; the function's second argument.
-        returns: Its successful responses.
-        errors: An example of each error that the function can raise.
-        headers: Names of the request headers that it reads.
-        include_in_schema: Whether the OpenAPI document has it.
-        extend_problem: Adds members to the problem of an error.
-    """
-
-    def decorate(function: Callable[..., Response]) -> Endpoint:
-        takes_query = bool(takes and takes.is_query) or not include_in_schema
-
-        def respond(request: Request) -> Response:
-            if not takes_query:
-                request.refuse_query()
-            return function(request, takes.read(request)) if takes else function(request)
-
-        description = function.__doc__ or ""
-        declared = Declaration(
-            summary, tag, returns, errors, headers, takes, description, include_in_schema, extend_problem
-        )
-        return Endpoint(declared, respond)
-
-    return decorate
+            count("UnexpectedError")
+        return problem_response(self.declared.extend_problem(problem, error), error)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from shared.tasks.task import Position
 
-if TYPE_CHECKING:
-    from shared.api.task_models import TaskListQuery
+CURSOR = "^[A-Za-z0-9_-]+$"
 
 
 def to_cursor(position: Position) -> str:
@@ -17,19 +17,26 @@ def to_cursor(position: Position) -> str:
     return base64.urlsafe_b64encode(str(position).encode()).rstrip(b"=").decode()
 
 
-def from_cursor(cursor: str) -> Position:
+def from_cursor(cursor: object) -> Position:
     """Decode a cursor.
 
     Raises:
-        ValueError: the text is no cursor of this API.
+        ValueError: it is no cursor of this API.
     """
     try:
+        if not isinstance(cursor, str) or not re.fullmatch(CURSOR, cursor):
+            raise ValueError("no text in base64url")
         return Position.parse(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode())
     except ValueError as error:  # binascii's error and UnicodeDecodeError are among them
         raise ValueError("not a cursor of this list; take it from the Link header") from error
 
 
-def next_link(url: str, query: TaskListQuery, position: Position) -> str:
-    """Link to the page after a position. All of the query but its beginning carries over."""
-    asked = query.model_dump(mode="json", exclude_unset=True, exclude={"skip", "cursor"})
-    return f'<{url}?{urlencode({**asked, "cursor": to_cursor(position)}, doseq=True)}>; rel="next"'
+def next_link(url: str, parameters: Mapping[str, object], position: Position) -> str:
+    """Link to the page after a position.
+
+    Args:
+        url: The list's URL.
+        parameters: Those of the query string that carry over.
+        position: Where the next page begins.
+    """
+    return f'<{url}?{urlencode({**parameters, "cursor": to_cursor(position)}, doseq=True)}>; rel="next"'

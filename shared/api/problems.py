@@ -9,8 +9,8 @@ from typing import Annotated, NotRequired, Self, TypedDict
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import errors
-from shared.api.response import Response
-from shared.documents import Schema, to_json
+from shared.api.response import Response, to_json
+from shared.schema import Schema
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -35,6 +35,7 @@ _STATUSES: dict[type[errors.DomainError], HTTPStatus] = {
     errors.Contention: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 UNEXPECTED = (
     "Something went wrong on our side. If you were writing, check whether the change was applied. "
     "If it happens again, report the x-request-id of this response."
@@ -153,8 +154,8 @@ def problem_response(problem: Problem, error: Exception | None = None) -> Respon
 
 
 def phrase(status: HTTPStatus) -> str:
-    """Give a status's reason phrase (RFC 9110). Python has the one of 422 from version 3.13 on."""
-    return "Unprocessable Content" if status == HTTPStatus.UNPROCESSABLE_ENTITY else status.phrase
+    """Give a status's reason phrase (RFC 9110), where older versions of Python have older ones."""
+    return _PHRASES.get(status, status.phrase)
 
 
 def _problem(status: HTTPStatus, detail: str) -> Problem:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from shared.api.problems import MAX_ERRORS, MAX_NAME, FieldError, InvalidRequest, UnsupportedMediaType
 from shared.api.response import JSON
@@ -75,14 +75,28 @@ class Request:
         return str(self._context["resourcePath"])
 
     @property
-    def path(self) -> str:
-        """The path that the client asked for, with the stage where there is one."""
-        return str(self._context["path"]).rstrip("/")
+    def root(self) -> str:
+        """The path of the API: its stage, the base path of a custom domain, or empty.
+
+        It is what the path has before the route. Where that is no plain path, as in `//docs`, it is the stage
+        if there is one: a path that begins with two slashes would lead to another host.
+        """
+        path, stage = unquote(self._context["path"]).rstrip("/"), f"/{self._context['stage']}"
+        route = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(self.route.rstrip("/")))
+        if found := re.fullmatch(rf"((?:/[\w.~-]+)*){route}", path, re.ASCII):
+            return found[1]
+        return stage if path.startswith(f"{stage}/") else ""
+
+    @property
+    def api_url(self) -> str:
+        """The URL of the API."""
+        scheme = self._headers.get("x-forwarded-proto", "https")
+        return f"{scheme}://{self._context['domainName']}{self.root}"
 
     @property
     def url(self) -> str:
-        """The URL that the client asked for, without the query string."""
-        return f"{self._headers.get('x-forwarded-proto', 'https')}://{self._context['domainName']}{self.path}"
+        """The URL of the route, which has no parameters, without the query string."""
+        return self.api_url + self.route
 
     @property
     def path_parameters(self) -> Mapping[str, str]:

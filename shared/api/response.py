@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import NamedTuple
 
-from shared.documents import to_json
-
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+
+
+to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Response(NamedTuple):

@@ -1,4 +1,4 @@
-"""Models of the requests that concern tasks: the one description of each."""
+"""Models of requests that concern tasks: the constraints of their fields."""
 
 from __future__ import annotations
 
@@ -7,47 +7,65 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from shared.api.models import Body, Composed, DecimalNumber, Query, WholeNumber
-from shared.api.paging import from_cursor
+from shared.api.paging import CURSOR, from_cursor, to_cursor
 from shared.api.response import JSON, MERGE_PATCH
 from shared.api.text import MANY_LINES, TRIMMED_LINE, many_lines, one_line, visible
-from shared.documents import MICROSECONDS
-from shared.tasks.task import Task, TaskQuery, TaskStatus
+from shared.tasks.query import TaskQuery
+from shared.tasks.task import MICROSECONDS, Description, Position, Status, Task, TaskStatus, Title
 
 _LATEST = 253_402_300_799
 """The end of the year 9999, as a Unix time in seconds."""
-
-
-def _checked(cursor: str) -> str:
-    from_cursor(cursor)
-    return cursor
 
 
 def _as_list(value: Any) -> Any:
     return list(dict.fromkeys(value)) if isinstance(value, list) else [value]
 
 
-Title = Annotated[
-    str,
+_Title = Annotated[
+    Title,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     Composed,  # which runs before
     AfterValidator(one_line),
     AfterValidator(visible),
     Field(json_schema_extra={"pattern": TRIMMED_LINE}),
 ]
-Description = Annotated[
-    str,
+_Description = Annotated[
+    Description,
     StringConstraints(max_length=10_000),
     Composed,
     AfterValidator(many_lines),
     Field(json_schema_extra={"pattern": MANY_LINES}),
 ]
 
+_Cursor = Annotated[
+    Position,
+    PlainValidator(from_cursor),
+    PlainSerializer(to_cursor),
+    WithJsonSchema({"type": "string", "format": "cursor", "pattern": CURSOR}),
+]
 
-class NewTask(Body):
-    """A task to create."""
+
+class _TaskFields(Body):
+    title: _Title
+    description: _Description | None = None
+    status: Status = TaskStatus.PENDING
+
+
+class NewTask(_TaskFields):
+    """A task to create. White space around the title is dropped."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -55,29 +73,26 @@ class NewTask(Body):
         }
     )
 
-    title: Title = Field(description="Unique among all tasks. White space around it is dropped.")
-    description: Description | None = Field(None, description="What the task is about.")
-    status: TaskStatus = Field(TaskStatus.PENDING, description="How far it has come.")
+    def to_task(self, *, created_by: str, request_id: str) -> Task:
+        """Make the task: of the user with an id, by a request."""
+        return Task.new(**self.model_dump(), created_by=created_by, request_id=request_id)
 
 
-class TaskChanges(Body):
-    """Changes of a task: at least one. Fields that are absent stay as they are."""
+class TaskChanges(_TaskFields):
+    """Changes of a task: at least one. Absent fields stay as they are; null clears an optional one."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "examples": [{"status": "IN_PROGRESS"}]})
     media_types: ClassVar[tuple[str, ...]] = (JSON, MERGE_PATCH)
 
-    # A title and a status cannot be null: None stands for "absent", and is never read.
-    title: Title = Field(
-        None,  # type: ignore[assignment]
-        description="Unique among all tasks. White space around it is dropped.",
-    )
-    description: Description | None = Field(None, description="What the task is about; null clears it.")
-    status: TaskStatus = Field(None, description="How far it has come.")  # type: ignore[assignment]
+    # These cannot be null: None stands for "absent", and is never read.
+    title: _Title = None  # type: ignore[assignment]
+    status: Status = None  # type: ignore[assignment]
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError("give at least one of title, description and status")
+            *others, last = type(self).model_fields
+            raise ValueError(f"give at least one of {', '.join(others)} and {last}")
         return self
 
     def apply(self, task: Task) -> Task:
@@ -99,23 +114,24 @@ class TaskListQuery(Query):
         0,
         ge=0,
         le=10_000,
-        description="How many tasks to skip. For deep pages follow the Link header.",
+        description="How many tasks to skip. For deep pages follow the Link header instead.",
     )
     limit: Annotated[int, WholeNumber] = Field(
         20, ge=1, le=100, description="How many tasks to return at most."
     )
-    cursor: Annotated[str, AfterValidator(_checked)] | None = Field(
-        None,
-        description="Where the page begins; comes from a Link header. Its depth costs nothing.",
-        json_schema_extra={"format": "cursor"},
+    cursor: _Cursor | None = Field(
+        None, description="Where the page begins; comes from a Link header. Its depth costs nothing."
     )
 
     def to_task_query(self) -> TaskQuery:
-        """Convert to the domain's query."""
+        """Convert to the domain's query; fields of the same name carry over."""
         return TaskQuery(
-            limit=self.limit,
-            skip=self.skip,
+            **self.model_dump(exclude={"status", "created_at", "cursor"}),
             statuses=tuple(status for status in TaskStatus if status in self.status),
             created_before=None if self.created_at is None else math.ceil(self.created_at * MICROSECONDS),
-            after=None if self.cursor is None else from_cursor(self.cursor),
+            after=self.cursor,
         )
+
+    def carried_over(self) -> dict[str, Any]:
+        """Return the parameters that the link to the next page has, too: all but those of the beginning."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude={"skip", "cursor"})

@@ -1,26 +1,43 @@
-"""Text that requests may have: composed (NFC), without control characters.
+"""Text that requests may have: composed (NFC), without control characters and what nobody sees.
 
-See https://www.unicode.org/reports/tr15/
+See https://www.unicode.org/reports/tr15/ (NFC) and
+https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
-_LINE_BREAKS_AND_TABS = "\t\n\r"
 # Letters and symbols that show nothing, besides the categories of separators, controls and marks.
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
 _INVISIBLE = {"Cc", "Cf", "Cs", "Me", "Mn", "Zl", "Zp", "Zs"}
 
-# Regular expressions of ECMA-262, for the OpenAPI document; they cannot say which characters are visible.
+# Regular expressions of ECMA-262, for the OpenAPI document, and of Python. They list characters, because
+# Python's Unicode tables differ by its version; they cannot say which characters are visible.
 _CONTROLS = r"\u0000-\u001f\u007f-\u009f"
 _BREAKS = r"\u2028\u2029"
 _SPACES = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _PRINTED = rf"[^{_CONTROLS}{_SPACES}]"
-TRIMMED_LINE = rf"^[{_SPACES}]*{_PRINTED}([^{_CONTROLS}{_BREAKS}]*{_PRINTED})?[{_SPACES}]*$"
+# Format characters, Hangul's fillers, the combining grapheme joiner, tags.
+_HIDDEN = (
+    r"\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f"
+    r"\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
+)
+# Joiners and variation selectors, and after what scripts and emoji need them: no letter of Latin, Greek or
+# Cyrillic.
+_MODIFIERS = r"\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f" "\U000e0100-\U000e01ef"
+_MODIFIED = r"#*0-9\u00a9\u00ae\u0590-" "\U0010ffff"
+_UNSEEN = rf"[{_HIDDEN}]|(?:^|[^{_MODIFIED}])[{_MODIFIERS}]"
+
+PRINTABLE = rf"^[^{_CONTROLS}{_BREAKS}]*$"
+TRIMMED_LINE = (
+    rf"^(?!.*(?:{_UNSEEN}))[{_SPACES}]*{_PRINTED}([^{_CONTROLS}{_BREAKS}]*{_PRINTED})?[{_SPACES}]*$"
+)
 """One line that shows something; the white space around it counts for nothing."""
-ONE_LINE = rf"^[^{_CONTROLS}{_BREAKS}]*$"
-MANY_LINES = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
+MANY_LINES = rf"^(?![\s\S]*(?:{_UNSEEN}))[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
 
 
 def composed(text: str) -> str:
@@ -28,23 +45,31 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def one_line(text: str) -> str:
+def printable(text: str) -> str:
     """Check a text of one line.
 
     Raises:
         ValueError: it has control characters or line breaks.
     """
-    return _without(text, {"Cc", "Zl", "Zp"})
+    return _without(rf"[{_CONTROLS}{_BREAKS}]", text)
+
+
+def one_line(text: str) -> str:
+    """Check a text of one line that people must be able to tell from another.
+
+    Raises:
+        ValueError: it has control characters, line breaks or invisible characters.
+    """
+    return _without(_UNSEEN, printable(text))
 
 
 def many_lines(text: str) -> str:
     """Check a text that may have tabs and line breaks.
 
     Raises:
-        ValueError: it has other control characters.
+        ValueError: it has other control characters, or invisible ones.
     """
-    _without(text.translate(dict.fromkeys(map(ord, _LINE_BREAKS_AND_TABS))), {"Cc"})
-    return text
+    return _without(rf"(?![\t\n\r])[{_CONTROLS}]|{_UNSEEN}", text)
 
 
 def visible(text: str) -> str:
@@ -58,8 +83,8 @@ def visible(text: str) -> str:
     return text
 
 
-def _without(text: str, categories: set[str]) -> str:
-    for character in text:
-        if unicodedata.category(character) in categories:
-            raise ValueError(f"Text should have no control characters, such as U+{ord(character):04X}")
+def _without(pattern: str, text: str) -> str:
+    if found := re.search(pattern, text):
+        unwanted = ord(found[0][-1])
+        raise ValueError(f"Text should have no control or invisible characters, such as U+{unwanted:04X}")
     return text

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from shared.api.models import Body, Composed, Form
-from shared.api.text import ONE_LINE, one_line
+from shared.api.text import PRINTABLE, printable
 from shared.errors import UnsupportedGrant
 from shared.logs import conceal
 
@@ -17,8 +17,8 @@ NewPassword = Annotated[
     str,
     StringConstraints(min_length=8, max_length=128),
     Composed,
-    AfterValidator(one_line),
-    Field(json_schema_extra={"pattern": ONE_LINE}),
+    AfterValidator(printable),
+    Field(json_schema_extra={"pattern": PRINTABLE}),
     AfterValidator(conceal),
 ]
 

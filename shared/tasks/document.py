@@ -1,31 +1,29 @@
-"""The JSON representation of a task, in responses and events."""
+"""JSON representation of a task, in responses and events."""
 
 from __future__ import annotations
 
-from typing import Annotated, TypedDict
+from dataclasses import fields
+from typing import TypedDict, cast
 
-from shared.documents import MICROSECONDS, Schema, UnixTime, Uuid
-from shared.tasks.task import Task, TaskStatus
+from shared.schema import UnixTime, Uuid
+from shared.tasks.task import INTERNAL, MICROSECONDS, Description, Status, Task, Title
 
 
 class TaskDocument(TypedDict):
     """A task."""
 
     id: Uuid
-    title: Annotated[str, Schema(examples=["Book the venue"])]
-    description: Annotated[str | None, Schema(examples=["Room for 40, with a projector"])]
-    status: TaskStatus
+    title: Title
+    description: Description | None
+    status: Status
     created_at: UnixTime
     updated_at: UnixTime
 
 
+_NAMES = [field.name for field in fields(Task) if field.name not in INTERNAL]
+
+
 def task_document(task: Task) -> TaskDocument:
     """Represent a task."""
-    return {
-        "id": task.id,
-        "title": task.title,
-        "description": task.description,
-        "status": task.status,
-        "created_at": task.created_at // MICROSECONDS,
-        "updated_at": task.updated_at // MICROSECONDS,
-    }
+    seconds = {name: getattr(task, name) // MICROSECONDS for name in ("created_at", "updated_at")}
+    return cast("TaskDocument", {name: getattr(task, name) for name in _NAMES} | seconds)

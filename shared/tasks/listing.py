@@ -1,4 +1,4 @@
-"""The list of tasks, newest first: merged from the partitions of the status index."""
+"""The list of tasks, newest first: a merge of the partitions of the status index."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import heapq
 import itertools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from shared import aws
 from shared.errors import SkipTooDeep
-from shared.tasks.items import Item, task_from_item
+from shared.tasks.query import TaskPage, TaskQuery
 from shared.tasks.status_index import STATUS_INDEX, StatusShards
-from shared.tasks.task import Task, TaskPage, TaskQuery, TaskStatus
+from shared.tasks.table import task_from_item
+from shared.tasks.task import Task, TaskStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from shared.aws import Item
 
 _READERS = 10
 """How many partitions of the index are queried at once: as many connections as botocore keeps open."""
@@ -29,6 +32,31 @@ _MORE_QUERIES = 20
 """Queries that a page may take, beside the first of each partition, to skip tasks: each reads up to 1 MB."""
 _END_OF_TIME = 10**18
 """Later than any task, in microseconds."""
+
+
+def merge(partitions: Iterable[Iterator[Task]], query: TaskQuery) -> TaskPage:
+    """Merge partitions into a page of the list, reading them no further than it needs.
+
+    Args:
+        partitions: Tasks of each partition, by descending position. While a change of status is on its way,
+            a task can be in two of them: the newer version is the one listed.
+        query: What the page is to have.
+    """
+    merged = heapq.merge(*partitions, key=attrgetter("position"), reverse=True)
+    unique = (
+        max(copies, key=attrgetter("version"))
+        for _, copies in itertools.groupby(merged, key=attrgetter("position"))
+    )
+    admitted = filter(query.admits, unique)
+    tasks = list(itertools.islice(admitted, query.skip, query.skip + query.limit + 1))
+    page = tasks[: query.limit]
+    return TaskPage(page, next=page[-1].position if len(tasks) > query.limit else None)
+
+
+def in_order(tasks: Iterable[Task]) -> Iterator[Task]:
+    """Order tasks of equal times, which DynamoDB leaves open, of a partition that is ordered by time."""
+    for _, simultaneous in itertools.groupby(tasks, key=attrgetter("created_at")):
+        yield from sorted(simultaneous, key=attrgetter("id"), reverse=True)
 
 
 class TaskListing:
@@ -46,10 +74,7 @@ class TaskListing:
         self._readers = ThreadPoolExecutor(_READERS) if self._shards.read > 1 else None
 
     def page(self, query: TaskQuery) -> TaskPage:
-        """Read a page of tasks, newest first, from the status index.
-
-        The index follows the table with a delay, usually of milliseconds. While a change of status is on
-        its way, a task can be in two partitions: the newer version is the one listed.
+        """Read a page of tasks, newest first. The index lags behind the table, usually by milliseconds.
 
         Raises:
             SkipTooDeep: to skip as many tasks as the query asks for would read too much.
@@ -66,30 +91,13 @@ class TaskListing:
         # For all partitions together. Without a skip, the page's limit is bound enough.
         more_queries = iter(range(_MORE_QUERIES)) if query.skip else itertools.count()
         partitions = [
-            self._read_partition(partition_key, bound, expected, more_queries)
+            in_order(map(task_from_item, self._query(partition_key, bound, expected, more_queries)))
             for status in query.statuses or TaskStatus
             for partition_key in self._shards.partition_keys(status)
         ]
         if self._readers:
             partitions = list(self._readers.map(_start, partitions))
-        merged = heapq.merge(*partitions, key=attrgetter("position"), reverse=True)
-        unique = (
-            max(copies, key=attrgetter("version"))
-            for _, copies in itertools.groupby(merged, key=attrgetter("position"))
-        )
-        following = (task for task in unique if query.after is None or task.position < query.after)
-        tasks = list(itertools.islice(following, query.skip, query.skip + query.limit + 1))
-        page = tasks[: query.limit]
-        return TaskPage(page, next=page[-1].position if len(tasks) > query.limit else None)
-
-    def _read_partition(
-        self, partition_key: str, before: int, expected: int, more_queries: Iterator[int]
-    ) -> Iterator[Task]:
-        """Yield a partition's tasks by descending position, querying as far as they are asked for."""
-        tasks = (task_from_item(item) for item in self._query(partition_key, before, expected, more_queries))
-        # DynamoDB leaves the order of equal sort keys open.
-        for _, simultaneous in itertools.groupby(tasks, key=attrgetter("created_at")):
-            yield from sorted(simultaneous, key=attrgetter("id"), reverse=True)
+        return merge(partitions, query)
 
     def _query(
         self, partition_key: str, before: int, limit: int, more_queries: Iterator[int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from shared import aws
 from shared.cache.bypass import Bypass
 from shared.cache.pages import RETRY_AFTER, PageCache
-from shared.documents import to_json
 from shared.metrics import count
 from shared.tasks.document import task_document
-from shared.tasks.items import CACHE_BYPASS
 from shared.tasks.listing import TaskListing
-from shared.tasks.task import Position, TaskQuery
+from shared.tasks.query import TaskQuery
+from shared.tasks.table import CACHE_BYPASS
+from shared.tasks.task import Position
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _MAX_BYTES = 5_500_000
 """Of a page, as a part of the JSON that a function returns. See
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class CacheUse(StrEnum):
@@ -71,7 +74,7 @@ class TaskPages:
             position, _, body = found.page.partition("\n")
             return RenderedPage(body, Position.parse(position) if position else None, CacheUse.HIT)
         page = self._listing.page(query)
-        documents = [to_json(task_document(task)) for task in page.tasks]
+        documents = [_to_json(task_document(task)) for task in page.tasks]
         fitting = _fitting(documents)
         following = page.next if fitting == len(documents) else page.tasks[fitting - 1].position
         body = f"[{','.join(documents[:fitting])}]"
@@ -86,7 +89,7 @@ def _fitting(documents: list[str]) -> int:
     """Count how many documents, from the first on, Lambda can return; the next page goes on after them."""
     size = 0
     for position, document in enumerate(documents):
-        size += len(to_json(document).encode())  # as it is written in the JSON that a function returns
+        size += len(_to_json(document).encode())  # as it is written in the JSON that a function returns
         if size > _MAX_BYTES and position > 0:
             return position
     return len(documents)

@@ -62,7 +62,7 @@ class StatusShards:
         return [_partition_key(status, shard) for shard in range(self.read)]
 
 
-def status_of(partition_key: str) -> TaskStatus:
+def status_in(partition_key: str) -> TaskStatus:
     """Tell the status of the tasks in a partition."""
     return TaskStatus(partition_key.partition("#")[0])
 

@@ -15,13 +15,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared import aws
-from shared.aws import ConditionFailed, transact_write
+from shared.aws import ConditionFailed, Item, transact_write
 from shared.errors import Contention, IdempotencyKeyReused, TaskNotFound, TitleTaken, VersionMismatch
 from shared.logs import logger
-from shared.tasks.items import Item, digest_of, task_from_item, task_key
 from shared.tasks.status_index import StatusShards
-from shared.tasks.task import Task, TaskDraft, now
-from shared.tasks.writes import create_task, delete_task, free_title, hold_title, remember_key, update_task
+from shared.tasks.table import (
+    create_task,
+    delete_task,
+    digest_of,
+    free_title,
+    hold_title,
+    remember_key,
+    task_from_item,
+    task_key,
+    update_task,
+)
+from shared.tasks.task import Task, current_time
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -33,7 +42,7 @@ _NEW_TITLE, _KEY = 1, 2
 """Positions of these writes in the transactions below."""
 
 
-class NewTask(NamedTuple):
+class Created(NamedTuple):
     """A task that was created."""
 
     task: Task
@@ -67,23 +76,18 @@ class TaskStore:
         self._table = table or os.environ["TASKS_TABLE"]
         self._given_shards = shards
 
-    def create(
-        self, draft: TaskDraft, *, created_by: str, key: str | None = None, request_id: str | None = None
-    ) -> NewTask:
+    def create(self, task: Task, *, key: str | None = None) -> Created:
         """Store a new task.
 
         Args:
-            draft: Its title, description and status.
-            created_by: The user's id.
-            key: An idempotency key of the user: for a day, the same draft with it makes one task.
-            request_id: The request, by which what follows from it is found in the logs.
+            task: The task.
+            key: An idempotency key of the user: for a day, the same request with it creates one task.
 
         Raises:
             TitleTaken: another task has this title.
-            IdempotencyKeyReused: the user has used the key with another draft.
+            IdempotencyKeyReused: the user has used the key for another task.
             Contention: other writers won every race.
         """
-        task = Task.new(draft, created_by=created_by, request_id=request_id)
         writes = [create_task(self._table, task, self._shards), hold_title(self._table, task)]
         if key is not None:
             writes.append(remember_key(self._table, key, task))
@@ -93,9 +97,9 @@ class TaskStore:
             if first := error.failed.get(_KEY):
                 replay = self._replay(task, first)
                 self._tell()
-                return NewTask(replay, is_replay=True)
+                return Created(replay, is_replay=True)
             raise TitleTaken(task.title, error.failed[_NEW_TITLE]["task_id"]["S"]) from error
-        return NewTask(task, is_replay=False)
+        return Created(task, is_replay=False)
 
     def get(self, task_id: str) -> Task:
         """Read a task as the last write left it.
@@ -132,7 +136,7 @@ class TaskStore:
             if changed == task:
                 self._tell()
                 return task
-            changed = replace(changed, version=task.version + 1, updated_at=now())
+            changed = replace(changed, version=task.version + 1, updated_at=current_time())
             writes = [update_task(self._table, task, changed, self._shards)]
             if changed.title != task.title:
                 writes += [hold_title(self._table, changed), free_title(self._table, task)]
@@ -179,7 +183,7 @@ class TaskStore:
         try:
             self._on_commit()
         except Exception:
-            logger.exception("the change is stored, but who listens could not be told")
+            logger.exception("change committed; commit hook failed")
 
     @cached_property
     def _shards(self) -> StatusShards:

@@ -1,4 +1,8 @@
-"""What a task is, and where a reader stands in the list of tasks."""
+"""What a task is: the one source of its fields.
+
+Items of the table, the conditions of writes, idempotency digests and the JSON representation derive from the
+fields of `Task`.
+"""
 
 from __future__ import annotations
 
@@ -7,65 +11,55 @@ import time
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol, Self
+from typing import Annotated, Any, NamedTuple, Self
+
+from shared.schema import Schema
+
+MICROSECONDS = 1_000_000
+"""Stored times are in microseconds, documents have seconds."""
 
 
 class TaskStatus(StrEnum):
-    """How far a task has come."""
+    """Status of a task."""
 
     PENDING = "PENDING"
     IN_PROGRESS = "IN_PROGRESS"
     COMPLETED = "COMPLETED"
 
 
-class TaskDraft(Protocol):
-    """What a new task is made of."""
-
-    @property
-    def title(self) -> str:
-        """Unique among all tasks."""
-
-    @property
-    def description(self) -> str | None:
-        """What the task is about."""
-
-    @property
-    def status(self) -> TaskStatus:
-        """How far it has come."""
+Title = Annotated[str, Schema(description="Unique among all tasks.", examples=["Book the venue"])]
+Description = Annotated[
+    str, Schema(description="What the task is about.", examples=["Room for 40, with a projector"])
+]
+Status = Annotated[TaskStatus, Schema(description="Status of the task.")]
 
 
-def now() -> int:
-    """Tell the Unix time in microseconds."""
-    return time.time_ns() // 1_000
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """A task as it is stored. Times are Unix times in microseconds."""
 
     id: str
-    title: str
-    description: str | None
-    status: TaskStatus
+    title: Title
+    description: Description | None = None
+    status: Status = TaskStatus.PENDING
     created_at: int
     updated_at: int
     created_by: str
+    """The user's id."""
     version: int
     """Raised by every write, so that two editors cannot overwrite each other."""
     request_id: str | None = None
     """The request that created it, to be followed in the logs; unknown of older tasks."""
 
     @classmethod
-    def new(cls, draft: TaskDraft, *, created_by: str, request_id: str | None = None) -> Self:
-        """Make a task of a draft, with an id of its own."""
-        created_at = now()
+    def new(cls, *, created_by: str, request_id: str | None = None, **chosen: Any) -> Self:
+        """Make a task of the fields that its user chooses, with an id of its own."""
+        now = current_time()
         return cls(
+            **chosen,
             id=str(uuid.uuid4()),
-            title=draft.title,
-            description=draft.description,
-            status=draft.status,
-            created_at=created_at,
-            updated_at=created_at,
+            created_at=now,
+            updated_at=now,
             created_by=created_by,
             version=1,
             request_id=request_id,
@@ -75,6 +69,14 @@ class Task:
     def position(self) -> Position:
         """Where the task stands in the list."""
         return Position(self.created_at, self.id)
+
+
+CONSTANT = {"id", "created_at", "created_by", "request_id"}
+"""Fields that no update changes."""
+KEPT_BY_STORE = CONSTANT | {"updated_at", "version"}
+"""Fields that no user chooses; all others come from requests."""
+INTERNAL = {"created_by", "version", "request_id"}
+"""Fields that the JSON representation leaves out."""
 
 
 class Position(NamedTuple):
@@ -102,23 +104,6 @@ class Position(NamedTuple):
         return cls(int(match[1]), match[2])
 
 
-@dataclass(frozen=True, slots=True)
-class TaskQuery:
-    """Which tasks to list."""
-
-    limit: int
-    skip: int = 0
-    statuses: tuple[TaskStatus, ...] = ()
-    """Only tasks with one of these; with any, when there are none."""
-    created_before: int | None = None
-    """Only tasks created strictly before this Unix time in microseconds."""
-    after: Position | None = None
-    """Only tasks that come after this place in the list, that is, older ones."""
-
-
-class TaskPage(NamedTuple):
-    """A page of the list."""
-
-    tasks: list[Task]
-    next: Position | None
-    """The place of the last task, when more tasks follow."""
+def current_time() -> int:
+    """Return the Unix time in microseconds."""
+    return time.time_ns() // 1_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypedDict
 
-from shared.documents import Schema, UnixTime, Uuid
-from shared.users.store import User
+from shared.schema import Schema, UnixTime, Uuid
+from shared.users.user import User
 
 
 class UserDocument(TypedDict):

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shared import aws
 from shared.errors import SessionEnded
+from shared.users.user import session_of, user_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-    from shared.users.tokens import Claims
-
-
-def session_of(item: Mapping[str, Any]) -> str:
-    """Find the id of a user's sessions: at first the user's own, and a new one with each new password."""
-    return str(item.get("session", item["id"])["S"])
 
 
 class Sessions:
@@ -27,13 +20,12 @@ class Sessions:
         self._client = client or aws.client("dynamodb")
         self._table = table or os.environ["USERS_TABLE"]
 
-    def check(self, claims: Claims) -> None:
-        """Check that a token's session goes on.
+    def check(self, username: str, session: str) -> None:
+        """Check that a session of a user goes on.
 
         Raises:
-            SessionEnded: the user is gone, or has changed the password since the token was issued.
+            SessionEnded: the user is gone, or has changed the password since the session began.
         """
-        key = {"username": {"S": claims.username.lower()}}
-        item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-        if item is None or session_of(item) != claims.session:
+        found = self._client.get_item(TableName=self._table, Key=user_key(username), ConsistentRead=True)
+        if "Item" not in found or session_of(found["Item"]) != session:
             raise SessionEnded

@@ -5,36 +5,18 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shared import aws
+from shared.aws import Item
 from shared.errors import BadCredentials, Contention, SessionEnded, UsernameTaken, WrongPassword
 from shared.logs import conceal
 from shared.users import passwords
 from shared.users.attempts import Attempts
-from shared.users.sessions import session_of
+from shared.users.user import User, session_of, user_from_item, user_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
-
-
-Item = Mapping[str, Any]
-"""An item as DynamoDB's client has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """A user, without the password hash. `created_at` is a Unix time in seconds."""
-
-    id: str
-    username: str
-    """As its owner wrote it; names that differ only in case are one name."""
-    created_at: int
-    session: str
-    """The id of the sessions that begin now: see `shared.users.sessions`."""
 
 
 class UserStore:
@@ -64,7 +46,7 @@ class UserStore:
             self._client.put_item(
                 TableName=self._table,
                 Item={
-                    "username": {"S": username.lower()},
+                    **user_key(username),
                     "id": {"S": user.id},
                     "display_name": {"S": username},
                     "password_hash": {"S": passwords.hash_password(password)},
@@ -84,7 +66,7 @@ class UserStore:
         Raises:
             SessionEnded: the user is gone, or has changed the password.
         """
-        return _user(self._item(username, session))
+        return user_from_item(self._item(username, session))
 
     def change_password(self, username: str, session: str, current: str, new: str) -> None:
         """Replace the password of a session's user, and end all sessions.
@@ -104,7 +86,7 @@ class UserStore:
         try:
             self._client.update_item(
                 TableName=self._table,
-                Key=_key(username),
+                Key=user_key(username),
                 UpdateExpression="SET password_hash = :new, #session = :session",
                 # The second half lets botocore repeat the call after a lost response.
                 ConditionExpression="password_hash = :old OR password_hash = :new",
@@ -142,10 +124,10 @@ class UserStore:
         attempt.succeeded()
         if new_hash is not None:
             self._renew_hash(username, old_hash, new_hash)
-        return _user(item)
+        return user_from_item(item)
 
     def _find(self, username: str) -> Item | None:
-        found = self._client.get_item(TableName=self._table, Key=_key(username), ConsistentRead=True)
+        found = self._client.get_item(TableName=self._table, Key=user_key(username), ConsistentRead=True)
         item = found.get("Item")
         if item is None or "password_hash" not in item:  # which a counter has not
             return None
@@ -162,7 +144,7 @@ class UserStore:
         try:
             self._client.update_item(
                 TableName=self._table,
-                Key=_key(username),
+                Key=user_key(username),
                 UpdateExpression="SET password_hash = :new",
                 ConditionExpression="password_hash = :old",
                 ExpressionAttributeValues={":old": {"S": old}, ":new": {"S": new}},
@@ -170,17 +152,3 @@ class UserStore:
         except self._client.exceptions.ConditionalCheckFailedException:
             # Another login renewed it first, or the password changed: theirs is the newer one.
             return
-
-
-def _key(username: str) -> dict[str, AttributeValueTypeDef]:
-    # Lower case of ASCII alone: of other characters some become letters of a name that is not this one.
-    return {"username": {"S": username.lower() if username.isascii() else username}}
-
-
-def _user(item: Item) -> User:
-    return User(
-        id=item["id"]["S"],
-        username=item["display_name"]["S"],
-        created_at=int(item["created_at"]["N"]),
-        session=session_of(item),
-    )

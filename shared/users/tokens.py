@@ -9,8 +9,8 @@ import jwt
 
 from shared.errors import InvalidToken, UncertainToken
 from shared.logs import conceal
-from shared.users.store import User
 from shared.users.token_keys import TokenKeys
+from shared.users.user import User
 
 _ALGORITHM = "HS256"
 _ISSUER = "task-api"
@@ -21,12 +21,12 @@ _LEEWAY = 5
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a valid token says."""
+    """Claims of a verified token."""
 
     user_id: str
     username: str
     session: str
-    """Which of the user's sessions it is of: see `shared.users.sessions`."""
+    """The id of the user's sessions when it was issued: see `User.session`."""
     expires_at: int
     """Unix time in seconds."""
 
@@ -56,7 +56,7 @@ class TokenSigner:
         """Check a token's signature, time, issuer and audience.
 
         Raises:
-            UncertainToken: it may be good in a moment: its key is not known yet, or its clock is ahead.
+            UncertainToken: it may be good in a moment: its key is unknown here, or `iat` lies in the future.
             InvalidToken: any of them is wrong, or the text is no token.
         """
         try:

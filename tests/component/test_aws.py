@@ -13,7 +13,6 @@ from shared.errors import Contention, Unavailable
 from shared.tasks.store import TaskStore
 from shared.users.store import UserStore
 from tests.aws import empty_tables
-from tests.drafts import Draft
 from tests.faults import (
     FAULTS,
     Faults,
@@ -29,6 +28,7 @@ from tests.faults import (
     unreachable,
 )
 from tests.handlers import LambdaContext
+from tests.tasks import new_task
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def store(client: Any) -> TaskStore:
 
 
 def create(store: TaskStore) -> Any:
-    return store.create(Draft("Buy milk"), created_by="ada").task
+    return store.create(new_task()).task
 
 
 def items(client: Any) -> int:

@@ -15,7 +15,7 @@ from shared.cache.bypass import INTERVAL, Bypass
 from shared.cache.pages import _GENERATION_TTL, LookUp, PageCache
 from shared.deadline import deadline_of
 from shared.errors import Unavailable
-from shared.tasks.items import CACHE_BYPASS
+from shared.tasks.table import CACHE_BYPASS
 from tests.handlers import LambdaContext
 from tests.local_stack import await_condition
 from tests.optional import needs_redis

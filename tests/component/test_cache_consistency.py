@@ -13,22 +13,23 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from shared.documents import to_json
 
 from local.backends.redis_server import FAKE
 from shared.cache import bypass, pages
 from shared.cache.bypass import Bypass
 from shared.cache.pages import PageCache
 from shared.cache.redis import RedisError
-from shared.documents import to_json
 from shared.tasks.document import task_document
-from shared.tasks.items import CACHE_BYPASS
 from shared.tasks.listing import TaskListing
 from shared.tasks.pages import TaskPages
+from shared.tasks.query import TaskQuery
 from shared.tasks.store import TaskStore
-from shared.tasks.task import TaskQuery, TaskStatus
+from shared.tasks.table import CACHE_BYPASS
+from shared.tasks.task import TaskStatus
 from tests.aws import aws_with_resources
-from tests.drafts import Draft, changing
 from tests.redis_servers import PROGRAMS, Server, serve
+from tests.tasks import changing, new_task
 
 statuses = st.sampled_from(TaskStatus)
 queries = st.sampled_from(
@@ -130,8 +131,7 @@ class Machine(RuleBasedStateMachine):
     def happen(self, what: str, number: int, status: TaskStatus) -> None:
         writer = self.writers[number % 2]
         if what == "create":
-            draft = Draft(f"Task {next(self.numbers)}", status=status)
-            task = writer.create(draft, created_by="ada").task
+            task = writer.create(new_task(f"Task {next(self.numbers)}", status=status)).task
             self.ids.append(task.id)
         elif what in FAULTS:
             self.fail(what, number)

@@ -11,7 +11,7 @@ import pytest
 from migrations import check
 from shared.tasks.status_index import StatusShards
 from shared.tasks.store import TaskStore
-from tests.drafts import Draft, changing
+from tests.tasks import changing, new_task
 
 ID = "7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"
 TABLE = "TasksTable"
@@ -27,7 +27,7 @@ def store(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> TaskStore:
     monkeypatch.setattr(check, "_PAGE_SIZE", 3)
     store = TaskStore(lambda: None, client=dynamodb)
     for number in range(7):
-        store.create(Draft(f"Task {number}"), created_by="ada", key=str(number) if number % 2 else None)
+        store.create(new_task(f"Task {number}"), key=str(number) if number % 2 else None)
     return store
 
 
@@ -51,7 +51,7 @@ def change(dynamodb: Any, key: str, name: str, value: Any) -> None:
 
 
 def test_what_the_api_wrote_is_well(store: TaskStore, dynamodb: Any) -> None:
-    task = store.create(Draft("Another"), created_by="ada").task
+    task = store.create(new_task("Another")).task
     store.update(task.id, changing(title="Renamed"))
     assert found(dynamodb) == []
 
@@ -77,7 +77,7 @@ def test_what_the_api_wrote_is_well(store: TaskStore, dynamodb: Any) -> None:
 def test_damage_is_found(
     store: TaskStore, dynamodb: Any, damage: Callable[[Any, Any], None], says: str
 ) -> None:
-    task = store.create(Draft("Mine"), created_by="ada").task
+    task = store.create(new_task("Mine")).task
     damage(dynamodb, task)
     assert any(says in each for each in found(dynamodb)), found(dynamodb)
 
@@ -85,7 +85,7 @@ def test_damage_is_found(
 def test_what_changes_between_two_reads_is_no_problem(
     store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = store.create(Draft("Mine"), created_by="ada").task
+    task = store.create(new_task("Mine")).task
     read, titles = dynamodb.batch_get_item, iter(f"Mine {number}" for number in range(100))
 
     def rename_and_read(**arguments: Any) -> Any:

@@ -16,14 +16,15 @@ from costs.__main__ import DOCUMENT, filled_in, inventory, tables, without_traff
 from costs.table import of_traffic, total
 from costs.usage import Workload
 from shared.cache.bypass import Bypass
-from shared.tasks.items import CACHE_BYPASS
 from shared.tasks.listing import TaskListing
 from shared.tasks.pages import TaskPages
+from shared.tasks.query import TaskQuery
 from shared.tasks.store import TaskStore
-from shared.tasks.task import TaskQuery, TaskStatus
-from tests.drafts import Draft
+from shared.tasks.table import CACHE_BYPASS
+from shared.tasks.task import TaskStatus
 from tests.handlers import event, invoke
 from tests.local_stack import ROOT
+from tests.tasks import new_task
 from tests.template import TEMPLATE, functions_of
 
 DESCRIPTION = "x" * 180  # makes an item of half a KB
@@ -69,7 +70,7 @@ def test_a_notification_takes_as_many_units_as_it_says(calls: Calls) -> None:
 
 
 def test_a_task_is_read_with_as_many_units_as_it_says(calls: Calls) -> None:
-    task = TaskStore(lambda: None).create(Draft(description=DESCRIPTION), created_by="ada").task
+    task = TaskStore(lambda: None).create(new_task(description=DESCRIPTION)).task
     calls.clear()
     TaskStore().get(task.id)
     ((_, parameters, result),) = calls
@@ -80,8 +81,8 @@ def test_a_task_is_read_with_as_many_units_as_it_says(calls: Calls) -> None:
 def test_a_list_reads_as_many_units_as_it_says(calls: Calls) -> None:
     store = TaskStore(lambda: None)
     for number in range(90):
-        draft = Draft(f"Task {number}", DESCRIPTION, list(TaskStatus)[number % 3])
-        store.create(draft, created_by="7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10")
+        chosen = {"description": DESCRIPTION, "status": list(TaskStatus)[number % 3]}
+        store.create(new_task(f"Task {number}", created_by="7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10", **chosen))
     calls.clear()
     TaskListing().page(TaskQuery(limit=20))
     assert len(calls) == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.event_sources import UnexpectedEvent
 from tests.aws import aws_with_resources
 from tests.handlers import LambdaContext, event, load_function
 from tests.template import TEMPLATE, functions_of
+from tests.unit.test_event_sources import FOREIGN
 
 FUNCTIONS = functions_of(TEMPLATE).values()
 ENDPOINTS = [each.name for each in FUNCTIONS if each.routes]
@@ -114,3 +117,15 @@ def test_a_message_that_cannot_be_read_is_reported(handlers: dict[str, Any], bod
     record = {**event("send_notification")["Records"][0], "body": body}
     answer = handlers["send_notification"]({"Records": [record]}, LambdaContext())
     assert answer == {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
+
+
+@pytest.mark.parametrize("name", [each.name for each in FUNCTIONS])
+def test_an_event_from_elsewhere_is_refused_by_name_and_the_next_is_served(
+    handlers: dict[str, Any], name: str
+) -> None:
+    for source, foreign in FOREIGN.items():
+        refusal = f"^This function takes .*, and was called with {re.escape(source)}[.]$"
+        with pytest.raises(UnexpectedEvent, match=refusal):
+            handlers[name](foreign, LambdaContext())
+    if name in ENDPOINTS:
+        assert handlers[name](event(name), LambdaContext())["statusCode"] < 500

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from shared.tasks.store import TaskStore
 from shared.tasks.task import TaskStatus
-from tests.drafts import changing
 from tests.handlers import LambdaContext, authorization, counted_metrics, event, load_function
+from tests.tasks import changing
 from tests.template import TEMPLATE, functions_of
 
 Invoke = Callable[..., dict[str, Any]]
@@ -61,6 +61,37 @@ def test_the_docs_call_the_api_where_they_are_served(invoke: Invoke, base: str, 
         body = invoke("api_docs", path=path, resource=path, requestContext=context)["body"]
         assert f'"tokenUrl":"{root}/auth/login"' in body.replace('": ', '":')
         assert f'"servers":[{{"url":"{root or "/"}",' in body.replace('": ', '":')
+
+
+@pytest.mark.parametrize(
+    ("asked", "root"),
+    [
+        ("//docs", ""),
+        ("/%64ocs", ""),
+        ("//evil.example/docs", ""),
+        ("/%2Fevil.example/docs", ""),
+        ("/%5Cevil.example/docs", ""),
+        ("/v1//docs", "/v1"),
+        ("/v1/%64ocs", "/v1"),
+        ("/v1/docs//", "/v1"),
+        ("/my/base/%64ocs", "/my/base"),
+    ],
+)
+def test_no_path_that_is_asked_for_sends_the_password_to_another_host(
+    invoke: Invoke, asked: str, root: str
+) -> None:
+    context = event("api_docs")["requestContext"] | {"path": asked}
+    body = invoke("api_docs", requestContext=context)["body"]
+    assert f'"tokenUrl":"{root}/auth/login"' in body.replace('": ', '":')
+    assert f'updateUrl("{root}/openapi.json")' in body
+
+
+@pytest.mark.parametrize(
+    ("asked", "root"), [("//", ""), ("/v1//", "/v1"), ("/base/", "/base"), ("/v1", "/v1")]
+)
+def test_the_board_calls_the_api_where_it_is_served(invoke: Invoke, asked: str, root: str) -> None:
+    context = event("board")["requestContext"] | {"path": asked}
+    assert f'<meta name="api" content="{root}">' in invoke("board", requestContext=context)["body"]
 
 
 def test_every_answer_has_its_requests_id(invoke: Invoke) -> None:
@@ -241,7 +272,7 @@ def test_a_task_lists_with_its_status(invoke: Invoke) -> None:
 def test_created_before_is_exact_to_the_microsecond(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch, created_at: str, listed: int
 ) -> None:
-    monkeypatch.setattr("shared.tasks.task.now", lambda: 1_700_000_000_500_000)
+    monkeypatch.setattr("shared.tasks.task.current_time", lambda: 1_700_000_000_500_000)
     invoke("create_task")
     query = {"created_at": created_at}
     multi = {name: [value] for name, value in query.items()}

@@ -15,12 +15,13 @@ from migrations.check import problems
 from shared import aws
 from shared.errors import Contention, TaskNotFound, TitleTaken, Unavailable
 from shared.tasks.listing import TaskListing
+from shared.tasks.query import TaskQuery
 from shared.tasks.status_index import StatusShards
 from shared.tasks.store import TaskStore
-from shared.tasks.task import Task, TaskQuery
+from shared.tasks.task import Task
 from tests.aws import empty_tables
-from tests.drafts import Draft, changing
 from tests.faults import FAULTS, Faults
+from tests.tasks import changing, new_task
 
 TITLES = [f"Title {number}" for number in range(6)]
 Tasks = dict[str, Task]
@@ -71,7 +72,7 @@ class Caller:
         return self.random.choice(TITLES)
 
     def _create(self, title: str, known: Tasks, key: str | None = None) -> Tasks:
-        task, is_replay = self.store.create(Draft(title), created_by="ada", key=key)
+        task, is_replay = self.store.create(new_task(title), key=key)
         return known if is_replay else {**known, task.id: task}
 
     def _create_with_key(self, known: Tasks) -> list[Tasks]:
@@ -116,7 +117,7 @@ class Caller:
         others = {key: task for key, task in known.items() if key != task_id}
         if title is None:
             return others
-        return {**others, "?": Task("?", title, None, None, 0, 0, "", 0)}  # type: ignore[arg-type]
+        return {**others, "?": new_task(title)}
 
 
 def titles(tasks: Tasks) -> list[str]:

@@ -1,4 +1,4 @@
-"""Properties of the list: whatever the tasks, pages add up to the list, and the list is in order."""
+"""The list as it is read from the table: what is asked of the status index, and how much of it is read."""
 
 from __future__ import annotations
 
@@ -10,24 +10,14 @@ from typing import Any
 
 import boto3
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 from shared.api.paging import from_cursor, to_cursor
 from shared.errors import SkipTooDeep
-from shared.tasks.items import item_from_task
 from shared.tasks.listing import TaskListing
+from shared.tasks.query import TaskQuery
 from shared.tasks.status_index import StatusShards
-from shared.tasks.store import TaskStore
-from shared.tasks.task import Position, Task, TaskQuery, TaskStatus
-from tests.drafts import changing
-
-NEWEST = 10
-statuses = st.sampled_from(TaskStatus)
-# Few times, so that they tie often.
-drafts = st.lists(st.tuples(st.integers(1, NEWEST), statuses), max_size=25)
-limits = st.integers(1, 8)
-fast = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+from shared.tasks.table import item_from_task
+from shared.tasks.task import Position, Task, TaskStatus
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +39,6 @@ class Tasks:
     """Tasks in the table, and the list they ought to make."""
 
     def __init__(self, client: Any, shards: StatusShards, drafts: list[tuple[int, TaskStatus]]) -> None:
-        self._store = TaskStore(lambda: None, client=client, shards=shards)
         self._shards, self._client, self._numbers = shards, client, itertools.count()
         old = client.scan(TableName="TasksTable")["Items"]
         self._write([{"DeleteRequest": {"Key": {"pk": item["pk"]}}} for item in old])
@@ -79,13 +68,6 @@ class Tasks:
         for start in range(0, len(requests), 25):
             self._client.batch_write_item(RequestItems={"TasksTable": requests[start : start + 25]})
 
-    def remove(self, task: Task) -> None:
-        self._store.delete(task.id)
-        del self.tasks[task.id]
-
-    def change_status(self, task: Task, status: TaskStatus) -> None:
-        self.tasks[task.id] = self._store.update(task.id, changing(status=status))
-
     def expected(self, query: TaskQuery) -> list[Task]:
         def wanted(task: Task) -> bool:
             return (not query.statuses or task.status in query.statuses) and (
@@ -105,75 +87,19 @@ def walk(listing: TaskListing, query: TaskQuery) -> Iterator[list[Task]]:
         query = replace(query, after=from_cursor(to_cursor(page.next)), skip=0)
 
 
-queries = st.builds(
-    TaskQuery,
-    limit=limits,
-    statuses=st.lists(statuses, unique=True).map(tuple),
-    created_before=st.none() | st.integers(1, NEWEST + 1),
-)
-
-
-@fast
-@given(drafts=drafts, query=queries)
-@example(drafts=[(1, TaskStatus.PENDING)] * 9, query=TaskQuery(limit=3))
-def test_following_the_cursor_yields_every_task_once_in_order(
-    client: Any, shards: StatusShards, listing: TaskListing, drafts: Any, query: TaskQuery
+def test_the_table_is_listed_as_the_merge_has_it(
+    client: Any, shards: StatusShards, listing: TaskListing
 ) -> None:
-    tasks = Tasks(client, shards, drafts)
-    pages = list(walk(listing, query))
-    assert list(itertools.chain(*pages)) == tasks.expected(query)
-    assert all(len(page) == query.limit for page in pages[:-1])
-    assert pages[-1] or not tasks.expected(query), "a next link led to an empty page"
-
-
-@fast
-@given(drafts=drafts, query=queries, skip=st.integers(0, 30))
-def test_skip_and_limit_slice_the_list(
-    client: Any, shards: StatusShards, listing: TaskListing, drafts: Any, query: TaskQuery, skip: int
-) -> None:
-    tasks = Tasks(client, shards, drafts)
-    whole = tasks.expected(query)
-    page = listing.page(replace(query, skip=skip))
-    assert page.tasks == whole[skip : skip + query.limit]
-    assert (page.next is not None) == (skip + query.limit < len(whole))
-
-
-@fast
-@given(drafts=drafts, limit=limits, data=st.data())
-def test_what_survives_is_seen_once_whatever_comes_and_goes_between_pages(
-    client: Any, shards: StatusShards, listing: TaskListing, drafts: Any, limit: int, data: st.DataObject
-) -> None:
-    tasks = Tasks(client, shards, drafts)
-    from_the_start = set(tasks.tasks)
-    seen: list[Task] = []
-    for page in walk(listing, TaskQuery(limit=limit)):
-        seen += page
-        for _ in range(data.draw(st.integers(0, 2), label="changes")):
-            kind = data.draw(st.sampled_from(["add", "remove", "move"]))
-            if kind == "add":
-                tasks.add((data.draw(st.integers(1, NEWEST)), data.draw(statuses)))
-            elif tasks.tasks:
-                task = data.draw(st.sampled_from(sorted(tasks.tasks.values(), key=lambda t: t.title)))
-                if kind == "remove":
-                    tasks.remove(task)
-                else:
-                    tasks.change_status(task, data.draw(statuses))
-    ids = [task.id for task in seen]
-    assert len(ids) == len(set(ids)), "a task was listed twice"
-    assert from_the_start & set(tasks.tasks) <= set(ids), "a task that was there all along was not listed"
-    assert seen == sorted(seen, key=lambda t: (t.created_at, t.id), reverse=True)
-
-
-def test_a_task_on_its_way_between_partitions_is_listed_once_as_the_newer(
-    client: Any, shards: StatusShards, listing: TaskListing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Or between the shards of one, while a migration moves it."""
-    tasks = Tasks(client, shards, [(1, TaskStatus.PENDING)])
-    (old,) = tasks.tasks.values()
-    new = replace(old, status=TaskStatus.COMPLETED, version=2)
-    copies = {"PENDING": [old], "COMPLETED": [new]}
-    monkeypatch.setattr(listing, "_read_partition", lambda key, *_: iter(copies.get(key, [])))
-    assert listing.page(TaskQuery(limit=20)).tasks == [new]
+    """Whether each partition is asked for what the merge expects of it; `unit/test_merge.py` has the rest."""
+    tasks = Tasks(client, shards, [(1 + n % 7, list(TaskStatus)[n % 3]) for n in range(25)])
+    for query in (
+        TaskQuery(limit=3),
+        TaskQuery(limit=4, statuses=(TaskStatus.PENDING, TaskStatus.COMPLETED)),
+        TaskQuery(limit=100, created_before=5),
+    ):
+        assert [task for page in walk(listing, query) for task in page] == tasks.expected(query)
+    query = TaskQuery(limit=5, skip=7)
+    assert listing.page(query).tasks == tasks.expected(query)[7:12]
 
 
 def test_the_order_of_ties_does_not_depend_on_the_index(

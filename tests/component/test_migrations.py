@@ -24,11 +24,12 @@ from migrations import runner
 from migrations.m0001_status_shards import move_tasks_to_their_shards
 from migrations.runner import Change, Item, Migration, MigrationError, Progress, Runner, TakenOver
 from shared.tasks.listing import TaskListing
+from shared.tasks.query import TaskQuery
 from shared.tasks.status_index import StatusShards
 from shared.tasks.store import TaskStore
-from shared.tasks.task import Task, TaskQuery, TaskStatus
+from shared.tasks.task import Task, TaskStatus
 from tests.aws import aws_with_resources
-from tests.drafts import Draft, changing
+from tests.tasks import changing, new_task
 from tests.template import TEMPLATE
 
 TABLES = {"TasksTable": "TasksTable"}
@@ -44,7 +45,7 @@ def nothing(_progress: Progress) -> None:
 
 
 def create(store: TaskStore) -> Task:
-    return store.create(Draft(f"Task {next(numbers)}", status=next(statuses)), created_by="ada").task
+    return store.create(new_task(f"Task {next(numbers)}", status=next(statuses))).task
 
 
 def to_shards(shards: str) -> Migration:

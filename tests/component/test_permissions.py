@@ -12,7 +12,7 @@ from botocore.client import BaseClient
 from passlib.hash import argon2
 
 from local.backends.redis_server import FAKE
-from shared.tasks.items import CACHE_BYPASS
+from shared.tasks.table import CACHE_BYPASS
 from tests.handlers import authorization, event, invoke
 from tests.redis_servers import serve
 from tests.template import RESOURCES, TEMPLATE, functions_of

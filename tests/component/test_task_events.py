@@ -13,12 +13,12 @@ from botocore.exceptions import ConnectTimeoutError
 
 from shared.tasks.events import EventQueue
 from tests.handlers import LambdaContext, event, invoke, load_function
-from tests.task_events import Queue, new_task
+from tests.task_events import Queue, new_event
 
 
 @pytest.mark.parametrize("title", ["Kaffee ☕", "\ufffe\uffff", "\x00\x1b", "🗓" * 200])
 def test_any_title_arrives_as_it_is(aws: None, title: str) -> None:
-    assert EventQueue().publish([new_task(title)]) == 1
+    assert EventQueue().publish([new_event(title)]) == 1
     (message,) = boto3.client("sqs").receive_message(QueueUrl="NotificationsQueue")["Messages"]
     document = json.loads(message["Body"])
     assert (document["type"], document["task"]["title"]) == ("task.created", title)

@@ -10,11 +10,11 @@ import pytest
 from shared.cache.pages import PageCache
 from shared.tasks.listing import TaskListing
 from shared.tasks.pages import CacheUse, TaskPages
+from shared.tasks.query import TaskQuery
 from shared.tasks.store import TaskStore
-from shared.tasks.task import TaskQuery
-from tests.drafts import Draft, changing
 from tests.handlers import LambdaContext, counted_metrics, event, load_function
 from tests.redis_servers import Server, watch_commands
+from tests.tasks import changing, new_task
 
 QUERY = TaskQuery(limit=20)
 
@@ -40,7 +40,7 @@ def pages(listing: TaskListing, cache: PageCache) -> TaskPages:
 
 
 def create(store: TaskStore, title: str = "Buy milk") -> Any:
-    return store.create(Draft(title, "✓"), created_by="ada").task
+    return store.create(new_task(title, description="✓")).task
 
 
 def titles(pages: TaskPages) -> list[str]:

@@ -14,9 +14,10 @@ from botocore.exceptions import ClientError
 
 from shared.errors import Contention, IdempotencyKeyReused, TaskNotFound, TitleTaken, VersionMismatch
 from shared.tasks.listing import TaskListing
+from shared.tasks.query import TaskQuery
 from shared.tasks.store import TaskStore
-from shared.tasks.task import TaskQuery, TaskStatus
-from tests.drafts import Draft, changing
+from shared.tasks.task import TaskStatus
+from tests.tasks import changing, new_task
 
 UNKNOWN = "7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"
 
@@ -36,7 +37,7 @@ def new_store(dynamodb: Any) -> TaskStore:
 
 
 def create(store: TaskStore, title: str = "Buy milk", **fields: Any) -> Any:
-    return store.create(Draft(title, **fields), created_by="ada").task
+    return store.create(new_task(title, **fields)).task
 
 
 def titles_held(dynamodb: Any) -> set[str]:
@@ -86,7 +87,7 @@ def test_a_taken_title_names_who_has_it(store: TaskStore) -> None:
 
 class TestIdempotencyKeys:
     def create(self, store: TaskStore, key: str = "k", user: str = "ada", **fields: Any) -> Any:
-        return store.create(Draft(**fields), created_by=user, key=key)
+        return store.create(new_task(created_by=user, **fields), key=key)
 
     def test_the_same_task_is_created_once_and_answered_as_the_first_time(self, store: TaskStore) -> None:
         task, is_replay = self.create(store, description="two litres")
@@ -118,9 +119,9 @@ class TestIdempotencyKeys:
         first = self.create(store).task
         store.delete(first.id)
         later = time.time() + 24 * 60 * 60
-        monkeypatch.setattr("shared.tasks.writes.time.time", lambda: later - 2)
+        monkeypatch.setattr("shared.tasks.table.time.time", lambda: later - 2)
         assert self.create(store).is_replay
-        monkeypatch.setattr("shared.tasks.writes.time.time", lambda: later + 1)
+        monkeypatch.setattr("shared.tasks.table.time.time", lambda: later + 1)
         again, is_replay = self.create(store)
         assert not is_replay
         assert again.id != first.id
@@ -201,8 +202,8 @@ def test_who_listens_hears_of_a_change_again_when_it_is_repeated(dynamodb: Any) 
     heard: list[str] = []
     died = TaskStore(lambda: None, client=dynamodb)
     store = TaskStore(lambda: heard.append("commit"), client=dynamodb)
-    task = died.create(Draft("Buy milk"), created_by="ada", key="k").task
-    assert store.create(Draft("Buy milk"), created_by="ada", key="k").is_replay
+    task = died.create(new_task(), key="k").task
+    assert store.create(new_task(), key="k").is_replay
     assert heard == ["commit"]
     died.update(task.id, changing(title="Buy bread"))
     store.update(task.id, changing(title="Buy bread"))

@@ -499,4 +499,4 @@ class TestDocs:
         assert "SwaggerUIBundle" in response.text
 
     def test_the_page_links_to_the_document(self, anyone: Client) -> None:
-        assert anyone("GET", "/docs?format=json").json() == anyone("GET", "/openapi.json").json()
+        assert 'updateUrl("/openapi.json")' in anyone("GET", "/docs").text

@@ -16,16 +16,17 @@ import boto3
 import redis
 
 from shared.cache.pages import PageCache
-from shared.tasks.items import item_from_task
 from shared.tasks.listing import TaskListing
 from shared.tasks.pages import CacheUse, TaskPages
+from shared.tasks.query import TaskQuery
 from shared.tasks.status_index import StatusShards
 from shared.tasks.store import TaskStore
-from shared.tasks.task import Position, Task, TaskQuery, TaskStatus
+from shared.tasks.table import item_from_task
+from shared.tasks.task import Position, TaskStatus
 from tests.aws import aws_with_resources
-from tests.drafts import Draft
 from tests.performance.programs import backends, dynamodb, say
 from tests.performance.report import lines, table
+from tests.tasks import new_task
 
 SIZES = (100, 1_000, 10_000, 100_000)
 DEEP = 10_000
@@ -184,7 +185,7 @@ def _read(client: Any, listing: TaskListing, query: TaskQuery) -> Reads:
 
 def _fill(client: Any, shards: StatusShards, start: int, end: int) -> None:
     statuses = list(TaskStatus)
-    task = Task("", "", "A few words of what it is about", TaskStatus.PENDING, 0, 0, str(uuid.uuid4()), 1)
+    task = new_task("", description="A few words of what it is about", created_by=str(uuid.uuid4()))
     for first in range(start, end, 25):
         numbers = range(first, min(first + 25, end))
         items = [
@@ -223,7 +224,7 @@ def _burst(*, alone: bool = False, empty: bool = False) -> list[int]:
             shards=StatusShards(),
         )
         for number in range(30):
-            writer.create(Draft(f"Task {number}"), created_by="ada")
+            writer.create(new_task(f"Task {number}"))
         if empty:
             server.flushall()
         readers, counts = [], []

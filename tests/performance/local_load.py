@@ -18,10 +18,10 @@ import psutil
 from local.backends.environment import ENVIRONMENT, REGION
 from shared.tasks.status_index import StatusShards
 from shared.tasks.store import TaskStore
-from tests.drafts import Draft, changing
 from tests.local_stack import Client, Stack, await_condition, processes_of, sign_up, unique
 from tests.performance.programs import say
 from tests.performance.report import ratio, table
+from tests.tasks import changing, new_task
 
 SIZE = 20_000
 """Tasks to grow to, and changes to make then."""
@@ -68,8 +68,7 @@ def _measure(stack: Stack) -> str:
     say(f"growing to {SIZE:,} tasks")
     existing = 2 * CREATES + SAMPLES
     ids = [
-        store.create(Draft(unique("Grown"), "x" * 100), created_by="bench").task.id
-        for _ in range(SIZE - existing)
+        store.create(new_task(unique("Grown"), description="x" * 100)).task.id for _ in range(SIZE - existing)
     ]
     _await_delivery(stack)
     memory.append(_memory(backends))

@@ -15,11 +15,11 @@ from local.backends.process import Endpoints
 from local.backends.redis_server import free_port
 from shared.tasks.status_index import StatusShards
 from shared.tasks.store import TaskStore
-from tests.drafts import Draft
 from tests.handlers import event
 from tests.local_stack import await_condition
 from tests.performance.programs import Program, alternative, backends, bare, build, dynamodb, ours, run, say
 from tests.performance.report import bars, ratio, table
+from tests.tasks import new_task
 
 ROUNDS = 4
 REQUESTS = 60
@@ -115,7 +115,7 @@ def _fill(endpoints: Endpoints) -> str:
     client = dynamodb(endpoints)
     store = TaskStore(lambda: None, client=client, table="TasksTable", shards=StatusShards())
     for number in range(TASKS):
-        task = store.create(Draft(f"Task {number}", "A few words"), created_by="ada").task
+        task = store.create(new_task(f"Task {number}", description="A few words")).task
     return task.id
 
 

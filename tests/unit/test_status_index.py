@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.tasks.status_index import MAX_SHARDS, StatusShards, status_of
+from shared.tasks.status_index import MAX_SHARDS, StatusShards, status_in
 from shared.tasks.task import TaskStatus
 from tests.template import TEMPLATE
 
@@ -23,7 +23,7 @@ def test_a_task_is_where_it_is_looked_for(status: TaskStatus, task_id: str, a: i
     key = StatusShards(written, read).partition_key(status, task_id)
     assert key == StatusShards(written).partition_key(status, task_id)
     assert key in StatusShards(written, read).partition_keys(status)
-    assert status_of(key) is status
+    assert status_in(key) is status
 
 
 def test_without_shards_a_status_is_just_a_status() -> None:

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.tasks.events import EventQueue, TaskEvent
-from tests.task_events import Queue, new_task
+from tests.task_events import Queue, new_event
 
 
 def numbered(sizes: list[int]) -> list[TaskEvent]:
@@ -42,4 +42,4 @@ def test_small_events_share_calls() -> None:
 @given(st.text(min_size=1))
 @example("\ufffe\uffff")
 def test_sqs_takes_any_title(title: str) -> None:
-    EventQueue(Queue(), "queue").publish([new_task(title)])  # type: ignore[arg-type]
+    EventQueue(Queue(), "queue").publish([new_event(title)])  # type: ignore[arg-type]
