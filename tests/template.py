@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,8 @@ from samcli.yamlhelper import yaml_parse
 
 from tests.local_stack import ROOT
 
-TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+TEXT = (ROOT / "template.yaml").read_text()
+TEMPLATE: dict[str, Any] = yaml_parse(TEXT)
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 
 
@@ -19,6 +21,25 @@ def of_type(prefix: str) -> list[str]:
     names = [name for name, resource in RESOURCES.items() if resource["Type"].startswith(prefix)]
     assert names
     return names
+
+
+def lines_of(logical_id: str) -> int:
+    """Lines of a resource, besides comments and blank ones.
+
+    The definition of an anchor counts as one line, which is what each further use of it takes.
+    """
+    (block,) = re.findall(rf"^  {logical_id}:\n(?:    .*\n|\n)+", TEXT, re.MULTILINE)
+    lines = 0
+    anchor: int | None = None  # the indentation of one that is being defined
+    for line in block.splitlines():
+        indentation = len(line) - len(line.lstrip(" -"))
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if anchor is not None and indentation > anchor:
+            continue
+        lines += 1
+        anchor = indentation if re.search(r"[ -]&[\w-]+( !\w+)?( #.*)?$", line) else None
+    return lines
 
 
 @dataclass(frozen=True)
@@ -40,6 +61,9 @@ class Function:
 
     logical_id: str
     properties: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return self.name
 
     @property
     def name(self) -> str:

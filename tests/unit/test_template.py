@@ -10,7 +10,10 @@ import pytest
 
 from shared.api.problems import phrase
 from tests.local_stack import ROOT
-from tests.template import RESOURCES, of_type
+from tests.template import RESOURCES, TEMPLATE, Function, functions_of, lines_of, of_type
+
+FUNCTIONS = functions_of(TEMPLATE)
+MAX_LINES_OF_AN_ENDPOINT = 40
 
 
 @pytest.mark.parametrize("prefix", ["AWS::EC2::", "AWS::ElastiCache::"])
@@ -42,6 +45,17 @@ def test_only_functions_that_use_the_cache_reach_it() -> None:
         assert ("REDIS_URL" in variables) == ("VpcConfig" in function)
     (ingress,) = RESOURCES["CacheSecurityGroup"]["Properties"]["SecurityGroupIngress"]
     assert ingress["SourceSecurityGroupId"] == {"Ref": "FunctionsSecurityGroup"}
+
+
+@pytest.mark.parametrize("function", [each for each in FUNCTIONS.values() if each.routes], ids=str)
+def test_an_endpoint_is_short(function: Function) -> None:
+    name = function.logical_id.removesuffix("Function")
+    lines = {each: lines_of(each) for each in (function.logical_id, f"{name}Role", f"{name}ErrorsAlarm")}
+    total = sum(lines.values())
+    assert total <= MAX_LINES_OF_AN_ENDPOINT, (
+        f"{function.name} takes {total} lines of template.yaml, and {MAX_LINES_OF_AN_ENDPOINT} are the most: "
+        f"{lines}. Share what it has in common with others through anchors, such as `<<: *cache-function`."
+    )
 
 
 def test_the_dashboard_is_json() -> None:
