@@ -71,6 +71,17 @@ class Function:
         return str(self.properties["CodeUri"]).removeprefix("functions/")
 
     @property
+    def variables(self) -> Mapping[str, Any]:
+        """Its own environment variables, besides those that Globals give to every function."""
+        variables: Mapping[str, Any] = self.properties.get("Environment", {}).get("Variables", {})
+        return variables
+
+    @property
+    def role(self) -> str:
+        """The logical id of its role."""
+        return str(self.properties["Role"]["Fn::GetAtt"][0])
+
+    @property
     def routes(self) -> list[Route]:
         events = [event["Properties"] for event in self._events if event["Type"] == "Api"]
         return [
@@ -93,4 +104,24 @@ def functions_of(template: Mapping[str, Any]) -> dict[str, Function]:
     return {function.name: function for function in functions}
 
 
-ROUTES = [route for function in functions_of(TEMPLATE).values() for route in function.routes]
+FUNCTIONS = functions_of(TEMPLATE)
+GLOBAL_VARIABLES: Mapping[str, Any] = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+ROUTES = [route for function in FUNCTIONS.values() for route in function.routes]
+
+
+_PSEUDO_PARAMETERS = {"AWS::StackName": "task-api", "AWS::StackId": "task-api-id"}
+
+
+def environment() -> dict[str, str]:
+    """All variables that functions are given, as they are in tests: a resource's name is its logical id."""
+    variables = [GLOBAL_VARIABLES, *(function.variables for function in FUNCTIONS.values())]
+    return {name: _value(value) for each in variables for name, value in each.items()}
+
+
+def _value(value: Any) -> str:
+    """Resolve a value; what is only known in AWS is empty."""
+    if isinstance(value, str):
+        return value
+    name = value.get("Ref", "")
+    parameter = TEMPLATE["Parameters"].get(name, {})
+    return str(parameter.get("Default", _PSEUDO_PARAMETERS.get(name, name)))

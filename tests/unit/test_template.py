@@ -10,9 +10,8 @@ import pytest
 
 from shared.api.problems import phrase
 from tests.local_stack import ROOT
-from tests.template import RESOURCES, TEMPLATE, Function, functions_of, lines_of, of_type
+from tests.template import FUNCTIONS, RESOURCES, Function, lines_of, of_type
 
-FUNCTIONS = functions_of(TEMPLATE)
 MAX_LINES_OF_AN_ENDPOINT = 40
 
 
@@ -38,11 +37,31 @@ def test_nothing_leads_out_of_the_network() -> None:
     }
 
 
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=str)
+def test_a_function_is_in_the_network_if_it_uses_the_cache_and_only_then(function: Function) -> None:
+    uses_cache = "REDIS_URL" in function.variables
+    policies = RESOURCES[function.role]["Properties"]["ManagedPolicyArns"]
+    parts = (
+        ("VpcConfig", "VpcConfig" in function.properties, function.logical_id, "`<<: *cache-function`"),
+        ("!Ref NetworkPolicy", {"Ref": "NetworkPolicy"} in policies, function.role, "`<<: *cache-role`"),
+    )
+    advice = [
+        f"Give {resource} {part} in template.yaml, as {anchor} does: {function.logical_id} has REDIS_URL."
+        if uses_cache
+        else f"Take {part} away from {resource} in template.yaml, or give {function.logical_id} REDIS_URL."
+        for part, is_there, resource, anchor in parts
+        if is_there != uses_cache
+    ]
+    assert not advice, "\n" + "\n".join(advice)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=str)
+def test_every_function_may_log(function: Function) -> None:
+    policies = RESOURCES[function.role]["Properties"]["ManagedPolicyArns"]
+    assert {"Ref": "RunPolicy"} in policies, f"Add !Ref RunPolicy to ManagedPolicyArns of {function.role}."
+
+
 def test_only_functions_that_use_the_cache_reach_it() -> None:
-    functions = [RESOURCES[name]["Properties"] for name in of_type("AWS::Serverless::Function")]
-    for function in functions:
-        variables = function.get("Environment", {}).get("Variables", {})
-        assert ("REDIS_URL" in variables) == ("VpcConfig" in function)
     (ingress,) = RESOURCES["CacheSecurityGroup"]["Properties"]["SecurityGroupIngress"]
     assert ingress["SourceSecurityGroupId"] == {"Ref": "FunctionsSecurityGroup"}
 
