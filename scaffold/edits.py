@@ -11,6 +11,8 @@ from typing import Any
 from scaffold.endpoint import PARAMETER, InvalidEndpoint, NewEndpoint, new_files
 
 _PATTERN = "board"  # the smallest function: its role may do nothing but log
+_LONG_PATH = 50  # is put on its own line
+_PATTERN_ROUTE = "Method: GET, Path: /, Auth: {Authorizer: NONE}"
 # Before which its resources go: at the end of the section "signing in", and at that of "tasks".
 _AFTER_USERS = "  # -------------------------------------------------------------------- tasks\n"
 _AFTER_TASKS = "  # ------------------------- the network of the cache"
@@ -68,12 +70,17 @@ def _template(endpoint: NewEndpoint, root: Path) -> str:
     whole = path.read_text("utf-8")
     function = _copy(whole, rf"{name}Function:\n.*?^  {name}Role", endpoint)
     function = function.replace(f"functions/{_PATTERN}", f"functions/{endpoint.name}")
-    function = function.replace("            Auth: {Authorizer: NONE}\n", "")
-    function = function.replace("Method: GET", f"Method: {endpoint.method}")
-    function = function.replace("Path: /", f"Path: {endpoint.path}")
+    function = function.replace(_PATTERN_ROUTE, _route(endpoint))
     place = _AFTER_USERS if _is_of_users(endpoint) else _AFTER_TASKS
     whole = _insert(whole, place, function, path)
     return _insert(whole, _AFTER_ALARMS, _copy(whole, f"{name}ErrorsAlarm", endpoint), path)
+
+
+def _route(endpoint: NewEndpoint) -> str:
+    """Write its method and path as YAML in braces, in which braces are quoted."""
+    path = f'"{endpoint.path}"' if endpoint.parameters else endpoint.path
+    between = " " if len(path) < _LONG_PATH else "\n            "
+    return f"Method: {endpoint.method},{between}Path: {path}"
 
 
 def _copy(whole: str, resource: str, endpoint: NewEndpoint) -> str:

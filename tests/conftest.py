@@ -14,6 +14,7 @@ import pytest
 from tests.local_stack import ROOT, Client, Stack, sign_up
 from tests.optional import skip_without_its_tools
 from tests.sam_cli import sam
+from tests.template import environment
 
 os.environ.update(
     AWS_ACCESS_KEY_ID="testing",
@@ -21,17 +22,7 @@ os.environ.update(
     AWS_DEFAULT_REGION="us-east-1",
     AWS_REGION="us-east-1",
     POWERTOOLS_LOG_LEVEL="INFO",
-    POWERTOOLS_SERVICE_NAME="task-api",
-    TASKS_TABLE="TasksTable",
-    STATUS_SHARDS="1",
-    USERS_TABLE="UsersTable",
-    TOKEN_SECRET="TokenSecret",
-    TOKEN_LIFETIME="3600",
-    SIGN_UP="enabled",
-    CORS_ORIGIN="*",
-    REDIS_URL="",
-    NOTIFICATIONS_QUEUE="NotificationsQueue",
-    NOTIFIED_TABLE="NotifiedTable",
+    **environment(),
 )
 os.environ.pop("AWS_ENDPOINT_URL", None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,8 @@ from samcli.yamlhelper import yaml_parse
 
 from tests.local_stack import ROOT
 
-TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+TEXT = (ROOT / "template.yaml").read_text()
+TEMPLATE: dict[str, Any] = yaml_parse(TEXT)
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 
 
@@ -19,6 +21,25 @@ def of_type(prefix: str) -> list[str]:
     names = [name for name, resource in RESOURCES.items() if resource["Type"].startswith(prefix)]
     assert names
     return names
+
+
+def lines_of(logical_id: str) -> int:
+    """Lines of a resource, besides comments and blank ones.
+
+    The definition of an anchor counts as one line, which is what each further use of it takes.
+    """
+    (block,) = re.findall(rf"^  {logical_id}:\n(?:    .*\n|\n)+", TEXT, re.MULTILINE)
+    lines = 0
+    anchor: int | None = None  # the indentation of one that is being defined
+    for line in block.splitlines():
+        indentation = len(line) - len(line.lstrip(" -"))
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if anchor is not None and indentation > anchor:
+            continue
+        lines += 1
+        anchor = indentation if re.search(r"[ -]&[\w-]+( !\w+)?( #.*)?$", line) else None
+    return lines
 
 
 @dataclass(frozen=True)
@@ -41,10 +62,24 @@ class Function:
     logical_id: str
     properties: Mapping[str, Any]
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def name(self) -> str:
         """The name of its folder and of its sample event."""
         return str(self.properties["CodeUri"]).removeprefix("functions/")
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        """Its own environment variables, besides those that Globals give to every function."""
+        variables: Mapping[str, Any] = self.properties.get("Environment", {}).get("Variables", {})
+        return variables
+
+    @property
+    def role(self) -> str:
+        """The logical id of its role."""
+        return str(self.properties["Role"]["Fn::GetAtt"][0])
 
     @property
     def routes(self) -> list[Route]:
@@ -69,4 +104,24 @@ def functions_of(template: Mapping[str, Any]) -> dict[str, Function]:
     return {function.name: function for function in functions}
 
 
-ROUTES = [route for function in functions_of(TEMPLATE).values() for route in function.routes]
+FUNCTIONS = functions_of(TEMPLATE)
+GLOBAL_VARIABLES: Mapping[str, Any] = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+ROUTES = [route for function in FUNCTIONS.values() for route in function.routes]
+
+
+_PSEUDO_PARAMETERS = {"AWS::StackName": "task-api", "AWS::StackId": "task-api-id"}
+
+
+def environment() -> dict[str, str]:
+    """All variables that functions are given, as they are in tests: a resource's name is its logical id."""
+    variables = [GLOBAL_VARIABLES, *(function.variables for function in FUNCTIONS.values())]
+    return {name: _value(value) for each in variables for name, value in each.items()}
+
+
+def _value(value: Any) -> str:
+    """Resolve a value; what is only known in AWS is empty."""
+    if isinstance(value, str):
+        return value
+    name = value.get("Ref", "")
+    parameter = TEMPLATE["Parameters"].get(name, {})
+    return str(parameter.get("Default", _PSEUDO_PARAMETERS.get(name, name)))

@@ -229,14 +229,6 @@ def test_a_function_may_do_what_it_does_and_no_more(function: str, called: set[P
     assert allowed(function) == called | by_lambda(function)
 
 
-@pytest.mark.parametrize("function", sorted(FUNCTIONS))
-def test_only_a_function_in_the_network_may_make_interfaces_there(function: str) -> None:
-    role = RESOURCES[resource_name(FUNCTIONS[function]["Role"])]["Properties"]
-    policies = json.dumps(role["ManagedPolicyArns"])
-    assert '{"Ref": "RunPolicy"}' in policies
-    assert ('{"Ref": "NetworkPolicy"}' in policies) == ("VpcConfig" in FUNCTIONS[function])
-
-
 def test_no_resource_is_a_wildcard_where_one_can_be_named() -> None:
     statements = RESOURCES["RunPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     everything = [statement["Action"] for statement in statements if statement["Resource"] == "*"]

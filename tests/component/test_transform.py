@@ -119,7 +119,7 @@ def test_cloudformation_gets_no_cycle_and_no_wrong_value(parameters: dict[str, s
     assert [str(each) for each in problems if each.message != "Parameter Canary not used."] == []
 
 
-def test_a_canary_is_taken_back_by_alarms() -> None:
+def test_alarms_roll_a_canary_back() -> None:
     assert not [each for each in deployed().values() if each["Type"].startswith("AWS::CodeDeploy::")]
     resources = deployed(Canary="true")
     groups = {

@@ -10,7 +10,9 @@ import pytest
 
 from shared.api.problems import phrase
 from tests.local_stack import ROOT
-from tests.template import RESOURCES, of_type
+from tests.template import FUNCTIONS, RESOURCES, Function, lines_of, of_type
+
+MAX_LINES_OF_AN_ENDPOINT = 40
 
 
 @pytest.mark.parametrize("prefix", ["AWS::EC2::", "AWS::ElastiCache::"])
@@ -35,13 +37,44 @@ def test_nothing_leads_out_of_the_network() -> None:
     }
 
 
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=str)
+def test_a_function_is_in_the_network_if_it_uses_the_cache_and_only_then(function: Function) -> None:
+    uses_cache = "REDIS_URL" in function.variables
+    policies = RESOURCES[function.role]["Properties"]["ManagedPolicyArns"]
+    parts = (
+        ("VpcConfig", "VpcConfig" in function.properties, function.logical_id, "`<<: *cache-function`"),
+        ("!Ref NetworkPolicy", {"Ref": "NetworkPolicy"} in policies, function.role, "`<<: *cache-role`"),
+    )
+    advice = [
+        f"Give {resource} {part} in template.yaml, as {anchor} does: {function.logical_id} has REDIS_URL."
+        if uses_cache
+        else f"Take {part} away from {resource} in template.yaml, or give {function.logical_id} REDIS_URL."
+        for part, is_there, resource, anchor in parts
+        if is_there != uses_cache
+    ]
+    assert not advice, "\n" + "\n".join(advice)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=str)
+def test_every_function_may_log(function: Function) -> None:
+    policies = RESOURCES[function.role]["Properties"]["ManagedPolicyArns"]
+    assert {"Ref": "RunPolicy"} in policies, f"Add !Ref RunPolicy to ManagedPolicyArns of {function.role}."
+
+
 def test_only_functions_that_use_the_cache_reach_it() -> None:
-    functions = [RESOURCES[name]["Properties"] for name in of_type("AWS::Serverless::Function")]
-    for function in functions:
-        variables = function.get("Environment", {}).get("Variables", {})
-        assert ("REDIS_URL" in variables) == ("VpcConfig" in function)
     (ingress,) = RESOURCES["CacheSecurityGroup"]["Properties"]["SecurityGroupIngress"]
     assert ingress["SourceSecurityGroupId"] == {"Ref": "FunctionsSecurityGroup"}
+
+
+@pytest.mark.parametrize("function", [each for each in FUNCTIONS.values() if each.routes], ids=str)
+def test_an_endpoint_is_short(function: Function) -> None:
+    name = function.logical_id.removesuffix("Function")
+    lines = {each: lines_of(each) for each in (function.logical_id, f"{name}Role", f"{name}ErrorsAlarm")}
+    total = sum(lines.values())
+    assert total <= MAX_LINES_OF_AN_ENDPOINT, (
+        f"{function.name} takes {total} lines of template.yaml, and {MAX_LINES_OF_AN_ENDPOINT} are the most: "
+        f"{lines}. Share what it has in common with others through anchors, such as `<<: *cache-function`."
+    )
 
 
 def test_the_dashboard_is_json() -> None:
