@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from migrations.m0001_status_shards import move_tasks_to_their_shards
+from migrations.m0002_composed_titles import compose_titles
 from migrations.runner import (
     RATE,
     Migration,
@@ -20,7 +21,10 @@ from migrations.runner import (
 )
 from migrations.stacks import NO_REGION, StackError, add_options, chosen_stack, rate
 
-MIGRATIONS: tuple[Callable[[Mapping[str, str]], Migration], ...] = (move_tasks_to_their_shards,)
+MIGRATIONS: tuple[Callable[[Mapping[str, str]], Migration], ...] = (
+    move_tasks_to_their_shards,
+    compose_titles,
+)
 """All migrations by number; each is made from the stack's parameters."""
 
 _LINE_INTERVAL = 1
@@ -57,7 +61,7 @@ def main() -> int:
             else:
                 _apply(runner, migration, again=chosen.again)
     except KeyboardInterrupt:
-        print("\ninterrupted; run it again to go on from here", file=sys.stderr)
+        print("\ninterrupted; run it again to resume", file=sys.stderr)
         return 130
     except NoRegionError:
         print(f"error: {NO_REGION}", file=sys.stderr)
@@ -104,8 +108,9 @@ def _state(progress: Progress | None) -> str:
         return "not applied"
     if progress.finished_at is None:
         return f"interrupted after {progress.read:,} items"
+    left = f", {progress.left:,} left for somebody to decide" if progress.left else ""
     when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(progress.finished_at))
-    return f"applied {when}; {progress.read:,} items read, {progress.changed:,} changed"
+    return f"applied {when}; {progress.read:,} items read, {progress.changed:,} changed{left}"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from migrations.runner import RECORDS_TABLE
 from migrations.stacks import NO_REGION, StackError, add_options, chosen_stack, rate
+from shared.api.text import composed
+from shared.aws import Item
 from shared.tasks.status_index import StatusShards
 from shared.tasks.table import task_from_item, title_key
 
@@ -30,8 +32,6 @@ _OTHERS = ("CACHE#", "KEY#", "MIGRATION#", "STACK#")
 _LINE_INTERVAL = 1
 _MAX_FOUND = 100
 """Problems after which the rest is not looked at: something is wrong with all of it."""
-
-Item = Mapping[str, Any]
 
 
 def problems(
@@ -62,18 +62,19 @@ def problems(
         time.sleep(max(0, looked_at / rate - (time.monotonic() - begun)))
 
 
-def _partner_key(item: Item) -> str | None:
-    """Name the item that must be there besides: of a task its title, of a title its task."""
+def _partner_keys(item: Item) -> list[str]:
+    """Name the items to look at besides: a title's task; a task's title, as it is and composed."""
     key: str = item["pk"]["S"]
     if key.startswith("TASK#") and "S" in item.get("title", {}):
-        return title_key(item["title"]["S"])["pk"]["S"]
+        title = item["title"]["S"]
+        return list(dict.fromkeys(title_key(each)["pk"]["S"] for each in (title, composed(title))))
     if key.startswith("TITLE#") and "S" in item.get("task_id", {}):
-        return f"TASK#{item['task_id']['S']}"
-    return None
+        return [f"TASK#{item['task_id']['S']}"]
+    return []
 
 
 def _partners(client: DynamoDBClient, table: str, items: list[Any]) -> dict[str, Item]:
-    wanted = {key for item in items if (key := _partner_key(item))}
+    wanted = {key for item in items for key in _partner_keys(item)}
     found: dict[str, Item] = {}
     keys: Any = [{"pk": {"S": key}} for key in wanted]
     while keys:
@@ -84,13 +85,13 @@ def _partners(client: DynamoDBClient, table: str, items: list[Any]) -> dict[str,
 
 
 def _problem_now(client: DynamoDBClient, table: str, item: Item, shards: StatusShards) -> str | None:
-    keys = [item["pk"]["S"], *filter(None, [_partner_key(item)])]
+    keys = [item["pk"]["S"], *_partner_keys(item)]
     answer = client.transact_get_items(
         TransactItems=[{"Get": {"TableName": table, "Key": {"pk": {"S": key}}}} for key in keys]
     )
     now = {each["Item"]["pk"]["S"]: each["Item"] for each in answer["Responses"] if "Item" in each}
     itself = now.get(keys[0])
-    if itself is None or _partner_key(itself) not in {None, *keys}:
+    if itself is None or not set(_partner_keys(itself)) <= set(keys):
         return None  # it is gone, or has changed meanwhile: it was alive
     return _problem(itself, now, shards)
 
@@ -100,7 +101,7 @@ def _problem(item: Item, partners: Mapping[str, Item], shards: StatusShards) -> 
     if key.startswith("TASK#"):
         return _problem_of_task(key, item, partners, shards)
     if key.startswith("TITLE#"):
-        partner = partners.get(_partner_key(item) or "")
+        partner = next((partners[key] for key in _partner_keys(item) if key in partners), None)
         if partner is None:
             return f"{key} is held for a task that is not there. Nobody can use it: delete this item."
         if f"TITLE#{partner.get('title', {}).get('S')}" != key:
@@ -118,7 +119,7 @@ def _problem_of_task(key: str, item: Item, partners: Mapping[str, Item], shards:
         return f"{key} cannot be read: {error!r}. Correct or delete it."
     if key != f"TASK#{task.id}":
         return f"{key} has the id {task.id}. Correct its id."
-    holder = partners.get(_partner_key(item) or "")
+    holder = partners.get(f"TITLE#{task.title}")
     if holder is None:
         return (
             f"{key} does not hold its title {task.title!r}, so another task can take it. "
@@ -126,6 +127,11 @@ def _problem_of_task(key: str, item: Item, partners: Mapping[str, Item], shards:
         )
     if holder.get("task_id") != {"S": task.id}:
         return f"{key} has the title {task.title!r}, which is held for another task. Rename it."
+    if (title := composed(task.title)) != task.title:
+        if twin := partners.get(f"TITLE#{title}"):
+            other = twin.get("task_id", {}).get("S")
+            return f"{key} and TASK#{other} have the same title {title!r}, in two forms. Rename one of them."
+        return f"{key} has a title that is not composed (NFC). Run 'make migrate ARGS=--again'."
     if item["status"]["S"] not in shards.partition_keys(task.status):
         return f"{key} is in {item['status']['S']}, which no list reads. Run 'make migrate'."
     return None

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from migrations.runner import Change, Item, Migration
+from migrations.runner import Change, Migration
+from shared.aws import Item
 from shared.tasks.status_index import MAX_SHARDS, STATUS_INDEX, StatusShards, status_in
 from shared.tasks.task import TaskStatus
 

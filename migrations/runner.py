@@ -11,12 +11,12 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from shared.aws import Item
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
 
-Item = Mapping[str, Any]
-"""An item, or a key, as DynamoDB's own API has it."""
 Change = Mapping[str, Any]
 """The arguments of UpdateItem that change an item, without table and key.
 
@@ -43,8 +43,16 @@ class MigrationError(Exception):
     """A migration cannot be applied; the message says why."""
 
 
+class Unchangeable(Exception):
+    """An item cannot be changed, and somebody has to decide; the message says what about."""
+
+
 class TakenOver(Exception):
     """Another run of the same migration has started, and continues instead of this one."""
+
+
+def _update(client: DynamoDBClient, table: str, key: Item, change: Change) -> None:
+    client.update_item(TableName=table, Key=key, **change)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,12 @@ class Migration:
     """What of the stack's parameters it depends on: when that changes, it is to be applied again."""
     change: Callable[[Item], Change | None]
     """Tells how to change an item; None when it is as it should be, whoever made it so."""
+    write: Callable[[DynamoDBClient, str, Item, Change], object] = _update
+    """Writes a change of the item of a table that has a key.
+
+    Raises:
+        Unchangeable: it cannot be written.
+    """
     leftovers: Callable[[DynamoDBClient, str], Iterator[Item]] = lambda _client, _table: iter(())
     """Finds items of the table, by an index, that are not as they should be.
 
@@ -78,7 +92,8 @@ class Progress:
     """The key of the item up to which all are done."""
     read: int = 0
     changed: int = 0
-    """Numbers of items."""
+    left: int = 0
+    """Numbers of items; those that are left could not be changed."""
     finished_at: int | None = None
     """Unix time in seconds."""
 
@@ -118,7 +133,12 @@ class Runner:
         return self._describe(migration)["ItemCount"]
 
     def apply(
-        self, migration: Migration, report: Callable[[Progress], object], *, again: bool = False
+        self,
+        migration: Migration,
+        report: Callable[[Progress], object],
+        *,
+        again: bool = False,
+        complain: Callable[[str], object] = print,
     ) -> Progress:
         """Apply a migration, from where its last run ended.
 
@@ -129,6 +149,7 @@ class Runner:
             migration: What to apply.
             report: Called with the progress after each page.
             again: Whether it is applied although that was done.
+            complain: Called with what somebody has to decide about an item that is left as it is.
 
         Raises:
             TakenOver: another run has begun.
@@ -141,16 +162,18 @@ class Runner:
         progress = replace(found, run=fresh.run) if found else fresh
         self._record(migration, progress, take_over=True)
         key_names = [each["AttributeName"] for each in self._describe(migration)["KeySchema"]]
-        change = partial(self._change, migration, key_names)
+        change = partial(self._change, migration, key_names, complain)
         with ThreadPoolExecutor(WRITERS) as writers:
             for items, position in self._pages(migration, progress.position):
                 began = time.monotonic()
-                changed = sum(writers.map(change, items))
+                outcomes = list(writers.map(change, items))
+                changed = outcomes.count(True)
                 progress = replace(
                     progress,
                     position=position,
                     read=progress.read + len(items),
                     changed=progress.changed + changed,
+                    left=progress.left + outcomes.count(False),
                 )
                 self._record(migration, progress)
                 report(progress)
@@ -197,22 +220,31 @@ class Runner:
     def _describe(self, migration: Migration) -> TableDescriptionTypeDef:
         return self._client.describe_table(TableName=self._tables[migration.table])["Table"]
 
-    def _change(self, migration: Migration, key_names: list[str], item: Item) -> bool:
-        """Change an item if needed; retried when somebody else changes it meanwhile."""
+    def _change(
+        self, migration: Migration, key_names: list[str], complain: Callable[[str], object], item: Item
+    ) -> bool | None:
+        """Change an item if needed; retried when somebody else changes it meanwhile.
+
+        Returns:
+            Whether it could be changed; None if it did not need to be.
+        """
         table = self._tables[migration.table]
         key = {name: item[name] for name in key_names}
         current: Item | None = item
         while current and (change := migration.change(current)):
             try:
-                self._client.update_item(TableName=table, Key=key, **change)
+                migration.write(self._client, table, key, change)
             except self._client.exceptions.ConditionalCheckFailedException:
                 pass
             except self._client.exceptions.TransactionConflictException:
                 time.sleep(_RACE_PAUSE)
+            except Unchangeable as error:
+                complain(str(error))
+                return False
             else:
                 return True
             current = self._client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
-        return False
+        return None
 
     def _record(self, migration: Migration, progress: Progress, *, take_over: bool = False) -> None:
         mine: dict[str, Any] = {
@@ -241,6 +273,7 @@ def _progress_to_item(migration: Migration, progress: Progress) -> dict[str, Any
         "run": {"S": progress.run},
         "read": {"N": str(progress.read)},
         "changed": {"N": str(progress.changed)},
+        "left": {"N": str(progress.left)},
     }
     if progress.position:
         item["position"] = {"M": progress.position}
@@ -257,5 +290,6 @@ def _progress_from_item(item: Item) -> Progress:
         position=item.get("position", {}).get("M"),
         read=int(item["read"]["N"]),
         changed=int(item["changed"]["N"]),
+        left=int(item.get("left", {"N": "0"})["N"]),
         finished_at=int(finished_at["N"]) if finished_at else None,
     )

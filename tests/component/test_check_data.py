@@ -50,6 +50,13 @@ def change(dynamodb: Any, key: str, name: str, value: Any) -> None:
     )
 
 
+def decompose(dynamodb: Any, task_id: str, title: str) -> None:
+    """Rename a task as was possible before requests were composed."""
+    store = TaskStore(lambda: None, client=dynamodb)
+    store.create(new_task("Café"))
+    store.update(task_id, changing(title=title))
+
+
 def test_what_the_api_wrote_is_well(store: TaskStore, dynamodb: Any) -> None:
     task = store.create(new_task("Another")).task
     store.update(task.id, changing(title="Renamed"))
@@ -70,6 +77,8 @@ def test_what_the_api_wrote_is_well(store: TaskStore, dynamodb: Any) -> None:
         (lambda db, task: change(db, f"TASK#{task.id}", "status", {"S": "PENDING#9"}), "make migrate"),
         (lambda db, task: change(db, f"TASK#{task.id}", "id", {"S": ID}), "Correct its id"),
         (lambda db, task: change(db, f"TASK#{task.id}", "title", {"S": "Task 3"}), "held for another task"),
+        (lambda db, task: decompose(db, task.id, "Mine\u0301"), "is not composed (NFC). Run 'make migrate"),
+        (lambda db, task: decompose(db, task.id, "Cafe\u0301"), "have the same title 'Café', in two forms"),
         (lambda db, task: put(db, "SOMETHING"), "SOMETHING is no item of this table"),
         (lambda db, task: put(db, f"TASK#{ID}", id=ID), "cannot be read"),
     ],

@@ -22,7 +22,10 @@ from local.backends.environment import ACCOUNT, REGION
 from migrations import __main__ as command
 from migrations import runner
 from migrations.m0001_status_shards import move_tasks_to_their_shards
-from migrations.runner import Change, Item, Migration, MigrationError, Progress, Runner, TakenOver
+from migrations.m0002_composed_titles import compose_titles
+from migrations.runner import Change, Migration, MigrationError, Progress, Runner, TakenOver
+from shared.aws import Item
+from shared.errors import TaskNotFound, TitleTaken
 from shared.tasks.listing import TaskListing
 from shared.tasks.query import TaskQuery
 from shared.tasks.status_index import StatusShards
@@ -383,6 +386,49 @@ def test_the_list_is_right_whatever_the_api_does_meanwhile(
         assert migrations.apply(to_shards(shards), nothing, again=True).changed == 0
 
 
+class TestTitles:
+    """Titles from before requests were composed."""
+
+    MIGRATION = compose_titles({"StatusShards": "1"})
+    COMPOSED, DECOMPOSED = "Caf\u00e9", "Cafe\u0301"
+
+    @pytest.fixture
+    def store(self, dynamodb: Any) -> TaskStore:
+        return TaskStore(lambda: None, client=dynamodb)
+
+    def test_a_title_is_composed_and_held_in_that_form_alone(self, store: TaskStore, dynamodb: Any) -> None:
+        tasks = [store.create(new_task(title)).task for title in (self.DECOMPOSED, "Cafe")]
+        assert Runner(dynamodb, TABLES).apply(self.MIGRATION, nothing).changed == 1
+        changed = store.get(tasks[0].id)
+        assert (changed.title, changed.version) == (self.COMPOSED, 2)
+        assert store.get(tasks[1].id) == tasks[1]
+        with pytest.raises(TitleTaken):
+            store.create(new_task(self.COMPOSED))
+        store.create(new_task(self.DECOMPOSED))
+        assert Runner(dynamodb, TABLES).apply(self.MIGRATION, nothing, again=True).left == 1
+
+    def test_two_that_collide_are_named_and_left(self, store: TaskStore, dynamodb: Any) -> None:
+        old, new = (store.create(new_task(title)).task for title in (self.DECOMPOSED, self.COMPOSED))
+        other = store.create(new_task("Cre\u0300me")).task
+        said: list[str] = []
+        done = Runner(dynamodb, TABLES).apply(self.MIGRATION, nothing, complain=said.append)
+        assert (done.changed, done.left) == (1, 1)
+        assert len(said) == 1
+        assert f"TASK#{old.id} and TASK#{new.id} have the same title" in said[0]
+        assert [store.get(task.id) for task in (old, new)] == [old, new]
+        assert store.get(other.id).title == "Cr\u00e8me"
+        store.delete(new.id)
+        assert Runner(dynamodb, TABLES).apply(self.MIGRATION, nothing, again=True).changed == 1
+        assert store.get(old.id).title == self.COMPOSED
+
+    def test_a_task_that_is_deleted_meanwhile_stays_deleted(self, store: TaskStore, dynamodb: Any) -> None:
+        task = store.create(new_task(self.DECOMPOSED)).task
+        migration = interfering(self.MIGRATION, lambda _key: store.delete(task.id))
+        Runner(dynamodb, TABLES).apply(migration, nothing)
+        with pytest.raises(TaskNotFound):
+            store.get(task.id)
+
+
 class TestTheCommand:
     @pytest.fixture
     def stack(self, aws: None) -> TaskStore:
@@ -429,8 +475,7 @@ class TestTheCommand:
         whole = command.MIGRATIONS
 
         def interrupt(parameters: Any) -> Migration:
-            (make,) = whole
-            return crashing(make(parameters), at=15)
+            return crashing(whole[0](parameters), at=15)
 
         monkeypatch.setattr(command, "MIGRATIONS", (interrupt,))
         monkeypatch.setattr("tests.component.test_migrations.Crash", KeyboardInterrupt)
@@ -459,8 +504,8 @@ class TestTheCommand:
             create(stack)
         began = clock.now
         _, out, _ = run("--stack-name", "a-stack", "--rate", "2")
-        changed = int(re.findall(r"(\d+) changed", out)[-1])
-        assert clock.now - began == pytest.approx(changed / 2 + runner._LOOK_PAUSE)
+        changed = [int(number) for number in re.findall(r"applied .* (\d+) changed", out)]
+        assert clock.now - began == pytest.approx(sum(changed) / 2 + len(changed) * runner._LOOK_PAUSE)
 
     @pytest.mark.parametrize("rate", ["0", "-1", "1.5", "many"])
     def test_of_a_wrong_rate_says_so(self, run: Any, rate: str, capsys: pytest.CaptureFixture[str]) -> None:
