@@ -130,7 +130,18 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
         return [value for given, value in self.fields if given.lower() == name]
 
 
-class _Task(WSGITask):  # type: ignore[misc]
+class _SpelledAsGiven:
+    """Sends the names of headers as functions and template spell them; waitress capitalizes each part."""
+
+    response_headers: list[tuple[str, str]]
+
+    def build_response_header(self) -> bytes:
+        names = {name.lower().encode(): name.encode() for name, _ in self.response_headers}
+        header: bytes = super().build_response_header()  # type: ignore[misc]
+        return re.sub(rb"(?m)^[\w-]+(?=: )", lambda found: names.get(found[0].lower(), found[0]), header)
+
+
+class _Task(_SpelledAsGiven, WSGITask):  # type: ignore[misc]
     def get_environment(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environment()
         environ[HEADER_FIELDS] = self.request.fields
@@ -140,7 +151,7 @@ class _Task(WSGITask):  # type: ignore[misc]
 def _channel(gateway: Gateway) -> type[HTTPChannel]:
     """Make the class of connections, by which waitress lets parsing and errors be replaced."""
 
-    class RefusalTask(ErrorTask):  # type: ignore[misc]
+    class RefusalTask(_SpelledAsGiven, ErrorTask):  # type: ignore[misc]
         """Answers what is no HTTP request, in the template's words."""
 
         def execute(self) -> None:

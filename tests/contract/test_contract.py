@@ -484,6 +484,13 @@ class TestGateway:
         ids = [client("GET", path).headers["x-request-id"] for client in (user, anyone) for _ in range(3)]
         assert len(set(ids)) == 6
 
+    def test_names_of_headers_are_spelled_as_the_document_has_them(
+        self, user: Client, anyone: Client
+    ) -> None:
+        found = user("GET", f"/tasks/{user.create()['id']}")
+        assert {"ETag", "x-request-id", "Access-Control-Allow-Origin"} <= set(found.raw.headers)
+        assert "WWW-Authenticate" in set(anyone("GET", "/tasks").raw.headers)
+
 
 class TestDocs:
     def test_the_document_is_for_where_it_is_served(self, anyone: Client) -> None:
