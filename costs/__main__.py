@@ -25,13 +25,18 @@ def main() -> int:
         default = f"default: {field.default:,}"
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, metavar="N", help=default)
     given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
-    there = inventory(Path())
     if given:
-        print("\n\n".join(tables(Workload(**given), there).values()))
+        print("\n\n".join(tables(Workload(**given), inventory(Path())).values()))
         return 0
-    DOCUMENT.write_text(filled_in(DOCUMENT.read_text("utf-8"), tables(Workload(), there)), "utf-8")
-    print(f"wrote {DOCUMENT}")
+    write_document(Path())
     return 0
+
+
+def write_document(root: Path) -> None:
+    """Write docs/cost.md anew."""
+    path = root / DOCUMENT
+    path.write_text(filled_in(path.read_text("utf-8"), tables(Workload(), inventory(root))), "utf-8")
+    print(f"wrote {DOCUMENT}")
 
 
 def _count(text: str) -> int:

@@ -6,9 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from costs import __main__ as costs
 from local.errors import LocalStackError
 from local.template import load_template
-from openapi.__main__ import write_document
+from openapi import __main__ as openapi
 from scaffold.edits import edits
 from scaffold.endpoint import EXAMPLE, METHODS, InvalidEndpoint, NewEndpoint, check
 
@@ -42,8 +43,9 @@ def main() -> int:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")
         print(f"wrote {path.relative_to(template.root)}")
-    write_document(load_template(template.path, {}))
-    print(f"\nNow write functions/{endpoint.name}/app.py; then run `make openapi` and `make pictures`.")
+    openapi.write_document(load_template(template.path, {}))
+    costs.write_document(template.root)
+    print(f"\nNow write functions/{endpoint.name}/app.py; then run `make openapi costs pictures`.")
     print("`make unit` says what is left to do.")
     return 0
 

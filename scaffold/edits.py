@@ -45,6 +45,11 @@ def edits(endpoint: NewEndpoint, root: Path) -> dict[Path, str]:
             '    "invalidate_task_cache": ',
             f'    "{endpoint.name}": simply("{endpoint.name}", 200),\n',
         ),
+        root / "docs/http-api.md": _before(
+            root / "docs/http-api.md",
+            "| `GET /` | no | the board",
+            f"| `{endpoint.method} {endpoint.path}` | yes | {endpoint.name.replace('_', ' ')} |\n",
+        ),
     }
 
 

@@ -222,11 +222,27 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
+def differences(function: str, allowed: set[Permission], needed: set[Permission]) -> list[str]:
+    """Say what to change in the role of a function."""
+    role = resource_name(FUNCTIONS[function]["Role"]).partition("/")[0]
+    lacking = [
+        f"Allow {action} on {resource} in {role} in template.yaml: functions/{function} calls it."
+        for action, resource in sorted(needed - allowed)
+    ]
+    unused = [
+        f"Remove {action} on {resource} from {role} in template.yaml, or have SCENARIOS in "
+        f"tests/component/test_permissions.py call it: functions/{function} made no such call."
+        for action, resource in sorted(allowed - needed)
+    ]
+    return lacking + unused
+
+
 @pytest.mark.parametrize("function", sorted(FUNCTIONS))
 def test_a_function_may_do_what_it_does_and_no_more(function: str, called: set[Permission]) -> None:
     SCENARIOS[function](called)
     called = {each for each in called if not is_covered(each, called)}
-    assert allowed(function) == called | by_lambda(function)
+    advice = differences(function, allowed(function), called | by_lambda(function))
+    assert not advice, "\n" + "\n".join(advice)
 
 
 def test_no_resource_is_a_wildcard_where_one_can_be_named() -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import copy_project
 from tests.local_stack import ROOT, Client, Stack, sign_up
 
-FOLDERS = ("functions", "shared", "local", "openapi", "scaffold", "events", "tests")
+FOLDERS = ("functions", "shared", "local", "openapi", "scaffold", "costs", "docs", "events", "tests")
 EXTENDED = ("tests/component/test_permissions.py", "tests/expected.py", "tests/smoke.py")
 """The Python files to which an endpoint adds lines."""
 UNIT_TESTS = ("tests/unit/test_endpoints.py", "tests/unit/test_openapi.py")

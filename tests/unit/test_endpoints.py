@@ -124,17 +124,17 @@ def with_function(name: str, *events: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_what_a_new_endpoint_lacks_is_named() -> None:
-    route = {"Method": "POST", "Path": "/tasks/{task_id}/archive", "Auth": {"Authorizer": "NONE"}}
-    missing = more_advice(with_function("archive_task", {"Type": "Api", "Properties": route}))
+    route = {"Method": "POST", "Path": "/tasks/{task_id}/frobnicate", "Auth": {"Authorizer": "NONE"}}
+    missing = more_advice(with_function("frobnicate_task", {"Type": "Api", "Properties": route}))
     beginnings = [
-        "Write functions/archive_task/app.py",
-        "Add events/archive_task.json",
-        "Add 'archive_task' to SCENARIOS in tests/component/test_permissions.py",
-        "Declare the handler of functions/archive_task/app.py with @endpoint",
-        "Add ('POST', '/tasks/{task_id}/archive') to CONTRACT in tests/expected.py",
-        "Add ('POST', '/tasks/{task_id}/archive') to SMOKE in tests/smoke.py",
-        "Anybody may call POST /tasks/{task_id}/archive",
-        "Add an alarm of the metric Errors of ArchiveTaskFunction",
+        "Write functions/frobnicate_task/app.py",
+        "Add events/frobnicate_task.json",
+        "Add 'frobnicate_task' to SCENARIOS in tests/component/test_permissions.py",
+        "Declare the handler of functions/frobnicate_task/app.py with @endpoint",
+        "Add ('POST', '/tasks/{task_id}/frobnicate') to CONTRACT in tests/expected.py",
+        "Add ('POST', '/tasks/{task_id}/frobnicate') to SMOKE in tests/smoke.py",
+        "Anybody may call POST /tasks/{task_id}/frobnicate",
+        "Add an alarm of the metric Errors of FrobnicateTaskFunction",
     ]
     assert len(missing) == len(beginnings)
     for sentence, beginning in zip(missing, beginnings, strict=True):
@@ -143,8 +143,8 @@ def test_what_a_new_endpoint_lacks_is_named() -> None:
 
 def test_what_a_new_consumer_lacks_is_named() -> None:
     queue = {"Queue": {"Fn::GetAtt": ["NotificationsQueue", "Arn"]}}
-    missing = more_advice(with_function("count_tasks", {"Type": "SQS", "Properties": queue}))
-    alarm = "Add an alarm of the metric Errors of CountTasksFunction to template.yaml, like the others."
+    missing = more_advice(with_function("frobnicate_tasks", {"Type": "SQS", "Properties": queue}))
+    alarm = "Add an alarm of the metric Errors of FrobnicateTasksFunction to template.yaml, like the others."
     assert missing[-1] == alarm
     assert not [sentence for sentence in missing if "openapi" in sentence]
 

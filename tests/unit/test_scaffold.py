@@ -22,7 +22,7 @@ def contents(folder: Path) -> Contents:
 def copied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Contents]:
     """A copy of the project, and what is in it."""
     folder: Path = tmp_path_factory.mktemp("project")
-    copy_project(folder, "functions", "events", "tests")
+    copy_project(folder, "functions", "events", "tests", "docs")
     return folder, contents(folder)
 
 
@@ -87,6 +87,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(
         ("tests/expected.py", "# The routes that are answered without a token."),
         ("tests/smoke.py", '("DELETE", "/tasks/{task_id}")'),
         ("tests/component/test_permissions.py", '"invalidate_task_cache": '),
+        ("docs/http-api.md", "| `GET /` | no | the board"),
     ],
 )
 def test_a_file_that_has_become_another_is_named_and_nothing_is_written(
@@ -96,7 +97,7 @@ def test_a_file_that_has_become_another_is_named_and_nothing_is_written(
     path: str,
     gone: str,
 ) -> None:
-    copy_project(tmp_path, "functions", "events", "tests")
+    copy_project(tmp_path, "functions", "events", "tests", "docs")
     file = tmp_path / path
     text = file.read_text()
     assert gone in text
