@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 Item = Mapping[str, Any]
 """An item as DynamoDB's client has it."""
 
-CACHE_BYPASS = "CACHE#tasks"
-"""Key of the item that is there while readers must bypass the cached list."""
-
 FIXED = {"pk", "id", "created_at", "created_by", "request_id"}
 """Attributes of a task that no update changes."""
 _OF_THE_STORE = {*FIXED, "updated_at", "version"}

@@ -173,14 +173,14 @@ class TestManyReaders:
         self, cache: PageCache, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert cache.invalidate()
-        assert cache._redis is not None
-        other, begin = patient(server.url), cache._begin_generation
+        other, pipeline = patient(server.url), RedisConnection.pipeline
 
-        def begin_after_another(*arguments: Any) -> None:
+        def begin_after_another(*arguments: Any) -> list[Any]:
+            monkeypatch.undo()
             fill(other)
-            begin(*arguments)
+            return pipeline(*arguments)
 
-        monkeypatch.setattr(cache, "_begin_generation", begin_after_another)
+        monkeypatch.setattr(RedisConnection, "pipeline", begin_after_another)
         assert cache.look_up("q").page == "page"
 
     def test_waiting_has_an_end(self, cache: PageCache, server: Server, meanwhile: Any) -> None:
