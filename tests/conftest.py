@@ -30,6 +30,7 @@ os.environ.update(
     SIGN_UP="enabled",
     CORS_ORIGIN="*",
     REDIS_URL="",
+    STACK_ID="stack",
     NOTIFICATIONS_QUEUE="NotificationsQueue",
     NOTIFIED_TABLE="NotifiedTable",
 )

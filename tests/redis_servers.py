@@ -57,7 +57,7 @@ class Server:
     def settle(self) -> None:
         """Forget everything but a generation that is old, as if no write had come for long."""
         self.client.flushall()
-        self.client.set("{tasks}:generation", "settled", px=300_000)
+        self.client.set("stack:{tasks}:generation", "settled", px=300_000)
 
     def stop(self) -> None:
         self.client.close()

@@ -49,19 +49,28 @@ class LookUp(NamedTuple):
 class PageCache:
     """The pages of one list."""
 
-    def __init__(self, name: str, url: str | None = None, *, retry_after: float = RETRY_AFTER) -> None:
+    def __init__(
+        self,
+        name: str,
+        url: str | None = None,
+        *,
+        stack: str | None = None,
+        retry_after: float = RETRY_AFTER,
+    ) -> None:
         """Prepare the cache; its first use connects.
 
         Args:
             name: The list's name.
             url: Where the server is: `redis://` or, with TLS, `rediss://`; by default `REDIS_URL`. When that
                 is empty, nothing is cached.
+            stack: What all keys begin with, so that stacks can share a server; by default `STACK_ID`.
             retry_after: Seconds for which readers leave a server alone after it failed.
         """
         url = os.environ["REDIS_URL"] if url is None else url
         self._redis = RedisConnection(url) if url else None
-        self._prefix = f"{{{name}}}"
+        self._prefix = f"{os.environ['STACK_ID'] if stack is None else stack}:{{{name}}}"
         self._generation = f"{self._prefix}:generation"
+        self._generation_of_1_0 = f"{{{name}}}:generation"
         self._retry_after = retry_after
         self._retry_at = 0.0
 
@@ -97,7 +106,8 @@ class PageCache:
         if self._redis is None:
             return True
         try:
-            self._redis.call("DEL", self._generation)
+            # Version 1.0 runs beside this one during a deployment; the release after this drops its key.
+            self._redis.call("DEL", self._generation, self._generation_of_1_0)
         except RedisError as error:
             self._report(error)
             return False

@@ -68,6 +68,22 @@ def test_a_write_makes_it_forget(cache: PageCache) -> None:
     assert cache.look_up("q").page is None
 
 
+def test_stacks_that_share_a_server_share_nothing(cache: PageCache, server: Server) -> None:
+    other = patient(server.url, stack="another")
+    fill(cache)
+    assert other.look_up("q").page is None
+    fill(other, page="another's")
+    cache.invalidate()
+    assert cache.look_up("q").page is None
+    assert other.look_up("q").page == "another's"
+
+
+def test_readers_of_version_1_0_see_a_write(cache: PageCache, server: Server) -> None:
+    server.client.set("{tasks}:generation", "theirs", px=300_000)
+    cache.invalidate()
+    assert not server.client.exists("{tasks}:generation")
+
+
 def test_a_page_from_before_a_write_is_not_stored_after_it(cache: PageCache) -> None:
     found = cache.look_up("q")
     cache.invalidate()
@@ -110,7 +126,7 @@ def test_everything_but_the_generation_expires(cache: PageCache, server: Server)
     cache.invalidate()
     fill(cache)
     server.advance(61)
-    assert server.client.keys() == ["{tasks}:generation"]
+    assert server.client.keys() == ["stack:{tasks}:generation"]
 
 
 class TestManyReaders:
@@ -185,7 +201,7 @@ class TestManyReaders:
 
     def test_waiting_has_an_end(self, cache: PageCache, server: Server, meanwhile: Any) -> None:
         first = cache.look_up("q")
-        again = lambda: server.client.set(f"{{tasks}}:lease:{first.generation}:q", "", px=500)  # noqa: E731
+        again = lambda: server.client.set(f"stack:{{tasks}}:lease:{first.generation}:q", "", px=500)  # noqa: E731
         waits = meanwhile(*[again] * 1000)
         assert cache.look_up("q") == first
         assert 1 <= sum(waits) < 1.1
@@ -448,7 +464,7 @@ def test_another_kind_of_url_is_refused_without_quoting_its_password(url: str) -
 
 
 def test_what_is_no_text_in_the_server_is_no_error(server: Server) -> None:
-    server.client.set("{tasks}:page:q", b"\xff")
+    server.client.set("stack:{tasks}:page:q", b"\xff")
     assert patient(server.url).look_up("q") == LookUp()
 
 
