@@ -68,8 +68,9 @@ class RedisConnection:
     def call(self, *command: str) -> Any:
         """Send a command and wait for its reply.
 
-        If the connection turns out to be lost, the command is sent once more, so it must be idempotent.
-        Servers close idle connections while an execution environment is frozen.
+        On a connection that was open already it gets half of the time, and is then sent once more on a new
+        one, so it must be idempotent. While Lambda froze us, the server may have closed the connection, or a
+        proxy dropped it without a word.
 
         Raises:
             RedisError: there is no reply in time, or it is an error.
@@ -85,18 +86,16 @@ class RedisConnection:
         return self._call(commands, can_repeat=False)
 
     def _call(self, commands: Sequence[tuple[str, ...]], *, can_repeat: bool) -> list[Any]:
-        self._deadline = time.monotonic() + self._timeout
-        was_open = self._socket is not None
+        deadline = time.monotonic() + self._timeout
         try:
-            try:
-                return self._ask(commands)
-            except TimeoutError:
-                raise
-            except OSError:
-                if not (was_open and can_repeat):
-                    raise
-                self.close()
-                return self._ask(commands)
+            if can_repeat and self._socket is not None:
+                self._deadline = deadline - self._timeout / 2
+                try:
+                    return self._ask(commands)
+                except OSError:
+                    self.close()
+            self._deadline = deadline
+            return self._ask(commands)
         except (OSError, UnicodeError, hiredis.ProtocolError, hiredis.ReplyError) as error:
             self.close()
             raise RedisError(f"{type(error).__name__}: {error}") from error

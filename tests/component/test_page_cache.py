@@ -406,6 +406,45 @@ class TestAServerThatFails:
         connection.close()
         proxy.close()
 
+    def test_whose_connection_was_dropped_silently_is_connected_anew(self, server: Server) -> None:
+        """As proxies do while Lambda freezes a function."""
+        proxy = Proxy(server.url)
+        cache = PageCache("tasks", f"{proxy.url}?timeout=2")
+        for act in (lambda: fill(cache), lambda: cache.look_up("q"), cache.invalidate):
+            act()
+            proxy.drop()
+        assert cache.invalidate()
+        fill(cache)
+        proxy.drop()
+        assert cache.look_up("q").page == "page"
+        proxy.close()
+
+    def test_that_swallows_all_costs_no_more_than_one_call_may(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        clock, replies, sent = 0.0, [b"+PONG\r\n"], []
+
+        class Swallowing(socket.socket):
+            def settimeout(self, seconds: float | None) -> None:
+                self.seconds = seconds or 0
+
+            def sendall(self, *data: Any) -> None:
+                sent.append(data)
+
+            def recv(self, *_: Any) -> bytes:
+                nonlocal clock
+                if replies:
+                    return replies.pop()
+                clock += self.seconds
+                raise TimeoutError
+
+        monkeypatch.setattr("time.monotonic", lambda: clock)
+        monkeypatch.setattr("socket.create_connection", lambda *_: Swallowing())
+        connection = RedisConnection("redis://127.0.0.1")
+        connection.call("PING")
+        with pytest.raises(RedisError, match="TimeoutError"):
+            connection.call("PING")
+        assert clock == pytest.approx(TIMEOUT)
+        assert len(sent) == 3
+
     def test_that_is_gone_shows_as_a_metric(self, capsys: pytest.CaptureFixture[str]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as gone:
             port = gone.getsockname()[1]
