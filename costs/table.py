@@ -24,12 +24,7 @@ def of_traffic(work: Workload) -> list[Cost]:
     gb_seconds = work.calls * work.milliseconds / 1000 * 0.5
     missed = work.lists * (1 - work.cached)
     stored, notified = usage.CREATE_WRITE_UNITS, usage.NOTIFY_WRITE_UNITS
-    looks = work.lists + work.creates
-    reads = (
-        (work.reads + asked) * usage.READ_UNITS
-        + missed * usage.LIST_READ_UNITS
-        + looks * usage.LOOK_READ_UNITS
-    )
+    reads = (work.reads + asked) * usage.READ_UNITS + missed * usage.LIST_READ_UNITS
     page = usage.PAGE_BYTES / KB
     logs = work.calls * (usage.LOG_BYTES + usage.PLATFORM_LOG_BYTES) / GB
     sent = work.lists * usage.PAGE_BYTES * usage.COMPRESSION / GB
@@ -57,7 +52,7 @@ def of_traffic(work: Workload) -> list[Cost]:
         Cost(
             "DynamoDB, reads",
             f"({_m(work.reads)} tasks + {_m(asked)} of `authorize` "
-            f"+ {_m(missed)} lists × {usage.LIST_READ_UNITS} + {_m(looks)} looks for a bypass) × 0.125 / M",
+            f"+ {_m(missed)} lists × {usage.LIST_READ_UNITS}) × 0.125 / M",
             reads * prices.DYNAMODB_READ_UNIT,
         ),
         Cost(

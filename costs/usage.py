@@ -19,8 +19,6 @@ READ_UNITS = 1
 """To read a task, or the user of a token."""
 LIST_READ_UNITS = 4.5
 """For a page of 20 tasks from three partitions of the index."""
-LOOK_READ_UNITS = 1
-"""To look whether the cache must be bypassed: at most once a list, and once a write to repair it."""
 PAGE_BYTES = 7 * KB
 """Of a page of 20 tasks of half a KB."""
 LOG_BYTES = 550

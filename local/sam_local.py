@@ -162,6 +162,7 @@ def _copy(
     for function in template.functions.get_all():
         resolved = function.environment["Variables"]
         here = {"AWS_ENDPOINT_URL": aws, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+        here["STACK_ID"] = resolved["STACK_ID"]  # SAM CLI would make up the same one for all
         if resolved.get("REDIS_URL"):
             here["REDIS_URL"] = redis
         copied: dict[str, Any] = copy["Resources"][function.name]["Properties"].setdefault("Environment", {})

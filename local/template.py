@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from samcli.lib.providers.provider import Api
 from samcli.lib.providers.sam_function_provider import SamFunctionProvider
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 
+from local.backends.environment import ACCOUNT, REGION
 from local.errors import LocalStackError
 from local.parameters import check_parameters
 
@@ -77,7 +79,9 @@ def load_template(path: Path, parameters: Mapping[str, str]) -> Template:
     # On standard error SAM CLI warns that authorizers may behave otherwise on AWS, at every start.
     with contextlib.redirect_stderr(io.StringIO()):
         try:
-            stacks, _ = SamLocalStackProvider.get_stacks(str(path), parameter_overrides=dict(parameters))
+            stacks, _ = SamLocalStackProvider.get_stacks(
+                str(path), parameter_overrides={"AWS::StackId": _stack_id(), **parameters}
+            )
             functions = SamFunctionProvider(stacks, ignore_code_extraction_warnings=True)
             api = ApiProvider(stacks, cwd=str(path.parent)).api
         except Exception as error:  # SAM CLI raises a dozen kinds, and KeyError and AttributeError besides
@@ -92,3 +96,8 @@ def load_template(path: Path, parameters: Mapping[str, str]) -> Template:
         raise LocalStackError(f"{path} has no API with routes, so there is nothing to serve.")
     values = {name: str(each["Default"]) for name, each in declared.items() if "Default" in each}
     return Template(path, stack.resources, functions, api, values | dict(parameters))
+
+
+def _stack_id() -> str:
+    """Make up an id, another one each time, so that local stacks that use one Redis share nothing."""
+    return f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/local/{uuid.uuid4()}"

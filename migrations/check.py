@@ -28,7 +28,7 @@ RATE = 500
 """How many items are looked at a second, unless another number is asked for."""
 _PAGE_SIZE = 50  # each looks for one other item, and a batch of reads takes 100
 _OTHERS = ("CACHE#", "KEY#", "MIGRATION#", "STACK#")
-"""What the keys of items begin with that are neither tasks nor titles."""
+"""What the keys of items begin with that are neither tasks nor titles. Version 1.0 may have left CACHE#."""
 _LINE_INTERVAL = 1
 _MAX_FOUND = 100
 """Problems after which the rest is not looked at: something is wrong with all of it."""

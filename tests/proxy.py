@@ -39,6 +39,7 @@ class Proxy:
         # The local AWS answers to its own name only.
         self._hosts = (f"Host: {urlsplit(self.url).netloc}".encode(), f"Host: {parts.netloc}".encode())
         self._open: list[socket.socket] = []
+        self._dropped: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -60,7 +61,7 @@ class Proxy:
             while data := client.recv(65_536):
                 if self.network is Network.RESETS:
                     break
-                if self.network is not Network.SWALLOWS:
+                if self.network is not Network.SWALLOWS and client not in self._dropped:
                     server.sendall(data.replace(*self._hosts))
         _reset(client, server)
 
@@ -76,6 +77,10 @@ class Proxy:
                     break
                 client.sendall(data)
         _reset(client, server)
+
+    def drop(self) -> None:
+        """Swallow what comes through the connections that are open, without a word to either side."""
+        self._dropped.update(self._open)
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)

@@ -57,8 +57,7 @@ class Server:
     def settle(self) -> None:
         """Forget everything but a generation that is old, as if no write had come for long."""
         self.client.flushall()
-        run_id = self.client.info("server")["run_id"]
-        self.client.set("{tasks}:generation", f"{run_id}:settled", px=300_000)
+        self.client.set("stack:{tasks}:generation", "settled", px=300_000)
 
     def stop(self) -> None:
         self.client.close()

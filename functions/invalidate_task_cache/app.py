@@ -8,8 +8,7 @@ from shared.event_sources import STREAM
 from shared.logs import event_handler
 from shared.tasks.pages import task_list_cache
 
-# No circuit breaker: Lambda itself backs off between retries.
-cache = task_list_cache(retry_after=0)
+cache = task_list_cache()
 
 
 @event_handler(STREAM)
@@ -18,7 +17,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
 
     See https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     """
-    failed = [] if cache.repair() else event["Records"][:1]
+    failed = [] if cache.invalidate() else event["Records"][:1]
     return {
         "batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]} for record in failed]
     }

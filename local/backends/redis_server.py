@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import secrets
 import shutil
 import socket
 import subprocess
@@ -102,23 +101,8 @@ def main() -> None:
     """Serve fakeredis."""
     from fakeredis import TcpFakeServer
 
-    _teach_info()
     TcpFakeServer.request_queue_size = 128  # 5 would refuse functions that connect at once
     TcpFakeServer((sys.argv[1], int(sys.argv[2]))).serve_forever()
-
-
-def _teach_info() -> None:
-    """Teach fakeredis INFO, because it disconnects who sends it a command that it does not know."""
-    from fakeredis._commands import command
-    from fakeredis.commands_mixins.server_mixin import ServerCommandsMixin
-
-    reply = f"run_id:{secrets.token_hex(20)}\r\n".encode()
-
-    @command((), (bytes,))  # type: ignore[untyped-decorator]
-    def info(_connection: object, *_sections: bytes) -> bytes:
-        return reply
-
-    ServerCommandsMixin.info = info
 
 
 if __name__ == "__main__":

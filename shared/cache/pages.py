@@ -1,10 +1,8 @@
-"""Pages of a list in Redis or Valkey: a hit is one round trip, and no page outlives a write.
+"""Pages of a list in Redis or Valkey. A hit is one round trip, without access to the table.
 
 A page is valid only under the generation that stands at its head. A write deletes the generation, and the
-next reader sets another: a page that is valid now was read from the table after the last write. A write that
-cannot delete it makes readers bypass the cache. A generation belongs to the process that it was set in,
-because one that restarted or took over may have missed that it was deleted. All keys have one hash tag, which
-keeps them together in a clustered server.
+next reader sets another: a page that is valid after a write was read after it. All keys have one hash tag,
+which keeps them together in a clustered server.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ import secrets
 import time
 from typing import NamedTuple
 
-from shared.cache.bypass import Bypass
 from shared.cache.redis import RedisConnection, RedisError
 from shared.logs import logger
 from shared.metrics import count
@@ -57,32 +54,30 @@ class PageCache:
         name: str,
         url: str | None = None,
         *,
-        bypass: Bypass | None = None,
+        stack: str | None = None,
         retry_after: float = RETRY_AFTER,
     ) -> None:
         """Prepare the cache; its first use connects.
 
         Args:
-            name: The list's name, which all keys begin with.
+            name: The list's name.
             url: Where the server is: `redis://` or, with TLS, `rediss://`; by default `REDIS_URL`. When that
                 is empty, nothing is cached.
-            bypass: Tells readers of writes that could not invalidate the cache. Without it, they are served
-                older pages until these expire.
+            stack: What all keys begin with, so that stacks can share a server; by default `STACK_ID`.
             retry_after: Seconds for which readers leave a server alone after it failed.
         """
         url = os.environ["REDIS_URL"] if url is None else url
         self._redis = RedisConnection(url) if url else None
-        self._bypass = bypass
-        self._prefix = f"{{{name}}}"
+        self._prefix = f"{os.environ['STACK_ID'] if stack is None else stack}:{{{name}}}"
         self._generation = f"{self._prefix}:generation"
+        self._generation_of_1_0 = f"{{{name}}}:generation"
         self._retry_after = retry_after
         self._retry_at = 0.0
-        self._replaced_for: str | None = None
 
     def look_up(self, query: str) -> LookUp:
         """Find the page of a query, or wait for the reader that is about to store it."""
         redis = self._available()
-        if redis is None or (self._bypass and self._bypass.is_on()):
+        if redis is None:
             return LookUp()
         try:
             return self._look_up(redis, query)
@@ -91,7 +86,7 @@ class PageCache:
             return LookUp()
 
     def store(self, query: str, page: str, found: LookUp) -> None:
-        """Keep a page that was read after `found` was looked up; a write in between makes it invalid."""
+        """Store a page that was read after `found` was looked up; a write in between makes it invalid."""
         redis = self._available()
         if redis is None or found.generation is None:
             return
@@ -103,32 +98,16 @@ class PageCache:
     def invalidate(self) -> bool:
         """Invalidate all pages, those included that readers are about to store. Call it after each write.
 
-        Returns:
-            False when the server did not respond. Readers then bypass the cache until it is repaired.
-        """
-        is_done = self._end_generation()
-        if not is_done and self._bypass:
-            self._bypass.turn_on()
-        return is_done
-
-    def repair(self) -> bool:
-        """Invalidate all pages for writers that died or did not get through; readers use the cache again.
+        The circuit breaker does not stop it, and a full server obeys: DEL needs no memory.
 
         Returns:
-            False when the server did not respond.
+            False when the server did not respond; pages may then be valid until they expire.
         """
-        token = self._bypass.token() if self._bypass else None
-        is_done = self._end_generation()
-        if is_done and self._bypass and token:
-            self._bypass.turn_off(token)
-        return is_done
-
-    def _end_generation(self) -> bool:
-        """Delete it. The circuit breaker does not stop that, and a full server obeys: DEL needs no memory."""
         if self._redis is None:
             return True
         try:
-            self._redis.call("DEL", self._generation)
+            # Version 1.0 runs beside this one during a deployment; the release after this drops its key.
+            self._redis.call("DEL", self._generation, self._generation_of_1_0)
         except RedisError as error:
             self._report(error)
             return False
@@ -142,10 +121,12 @@ class PageCache:
         while True:
             generation, stored = redis.call("MGET", self._generation, self._page(query))
             is_late = time.monotonic() >= give_up
-            if generation is None or self._is_of_another_process(generation, redis.server):
+            if generation is None:
                 if is_late:
                     return LookUp()
-                self._begin_generation(redis, generation)
+                # Not `call`: sent twice, it could bring back a generation that a write ended in between.
+                new = ("SET", self._generation, secrets.token_hex(8), "NX", "PX", str(_GENERATION_TTL))
+                redis.pipeline(new)
                 continue
             head, _, page = (stored or "").partition("\n")
             if head == generation:
@@ -160,22 +141,6 @@ class PageCache:
                 return LookUp(None, generation, YOUNG_TTL if is_young else TTL)
             time.sleep(delay * _jitter.uniform(0.5, 1))
             delay = min(2 * delay, _MAX_DELAY)
-
-    def _is_of_another_process(self, generation: str, process: str) -> bool:
-        """Whether a generation must be replaced, which it is once for a process.
-
-        Where one comes a second time, the endpoint hides several processes, and their ids tell nothing.
-        """
-        if generation.partition(":")[0] == process or self._replaced_for == process:
-            return False
-        self._replaced_for = process
-        return True
-
-    def _begin_generation(self, redis: RedisConnection, old: str | None) -> None:
-        """Set a generation where there is none; an old one of another process is deleted first."""
-        new = f"{redis.server}:{secrets.token_hex(8)}"
-        begin = ("SET", self._generation, new, "NX", "PX", str(_GENERATION_TTL))
-        redis.pipeline(*[("DEL", self._generation)] * (old is not None), begin)
 
     def _page(self, query: str) -> str:
         return f"{self._prefix}:page:{query}"

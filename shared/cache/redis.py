@@ -33,9 +33,6 @@ class RedisConnection:
     """A connection, opened on first use and reopened when it was lost."""
 
     _socket: socket.socket | None = None
-    server = ""
-    """Identifies the process that answered last, because another one may not have what was written last: it
-    restarted, or took over. Empty when the server does not tell."""
 
     def __init__(self, url: str) -> None:
         """Prepare it.
@@ -61,18 +58,19 @@ class RedisConnection:
         # Named, because to read all certificates that the system trusts takes a tenth of a cold start.
         trusted = options.get("ssl_ca_certs")
         self._tls = ssl.create_default_context(cafile=trusted) if parts.scheme == "rediss" else None
-        self._greeting: list[tuple[str, ...]] = [("INFO", "server")]
+        self._greeting: list[tuple[str, ...]] = []
         if parts.password:
             credentials = [unquote(each) for each in (parts.username, parts.password) if each]
-            self._greeting.insert(0, ("AUTH", *credentials))
+            self._greeting.append(("AUTH", *credentials))
         if database := parts.path.strip("/"):
-            self._greeting.insert(-1, ("SELECT", database))
+            self._greeting.append(("SELECT", database))
 
     def call(self, *command: str) -> Any:
         """Send a command and wait for its reply.
 
-        If the connection turns out to be lost, the command is sent once more, so it must be idempotent.
-        Servers close idle connections while an execution environment is frozen.
+        On a connection that was open already it gets half of the time, and is then sent once more on a new
+        one, so it must be idempotent. While Lambda froze us, the server may have closed the connection, or a
+        proxy dropped it without a word.
 
         Raises:
             RedisError: there is no reply in time, or it is an error.
@@ -88,18 +86,16 @@ class RedisConnection:
         return self._call(commands, can_repeat=False)
 
     def _call(self, commands: Sequence[tuple[str, ...]], *, can_repeat: bool) -> list[Any]:
-        self._deadline = time.monotonic() + self._timeout
-        was_open = self._socket is not None
+        deadline = time.monotonic() + self._timeout
         try:
-            try:
-                return self._ask(commands)
-            except TimeoutError:
-                raise
-            except OSError:
-                if not (was_open and can_repeat):
-                    raise
-                self.close()
-                return self._ask(commands)
+            if can_repeat and self._socket is not None:
+                self._deadline = deadline - self._timeout / 2
+                try:
+                    return self._ask(commands)
+                except OSError:
+                    self.close()
+            self._deadline = deadline
+            return self._ask(commands)
         except (OSError, UnicodeError, hiredis.ProtocolError, hiredis.ReplyError) as error:
             self.close()
             raise RedisError(f"{type(error).__name__}: {error}") from error
@@ -117,12 +113,9 @@ class RedisConnection:
         if self._socket is None:
             self._socket = self._connect()
             self._reader = hiredis.Reader(encoding="utf-8")
-            *replies, info = self._exchange(self._socket, self._greeting)
-            _raise_first_error(replies)
-            self.server = _run_id(info)
-        replies = self._exchange(self._socket, commands)
-        _raise_first_error(replies)
-        return replies
+            if self._greeting:
+                self._exchange(self._socket, self._greeting)
+        return self._exchange(self._socket, commands)
 
     def _connect(self) -> socket.socket:
         connected = self._connect_to_any_address()
@@ -149,7 +142,11 @@ class RedisConnection:
     def _exchange(self, connected: socket.socket, commands: Sequence[tuple[str, ...]]) -> list[Any]:
         connected.settimeout(self._time_left())
         connected.sendall(b"".join(hiredis.pack_command(command) for command in commands))  # type: ignore[arg-type]
-        return [self._receive(connected) for _ in commands]
+        replies = [self._receive(connected) for _ in commands]
+        for reply in replies:
+            if isinstance(reply, hiredis.ReplyError):
+                raise reply
+        return replies
 
     def _receive(self, connected: socket.socket) -> Any:
         while (reply := self._reader.gets()) is False:
@@ -165,16 +162,3 @@ class RedisConnection:
         if left <= 0:
             raise TimeoutError("no answer in time")
         return left
-
-
-def _raise_first_error(replies: list[Any]) -> None:
-    for reply in replies:
-        if isinstance(reply, hiredis.ReplyError):
-            raise reply
-
-
-def _run_id(info: Any) -> str:
-    """Find the process's id in what a server tells of itself, which may be that it refuses to."""
-    if not isinstance(info, str):
-        return ""
-    return next((line[7:] for line in info.splitlines() if line.startswith("run_id:")), "")

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from shared import aws
-from shared.cache.bypass import Bypass
-from shared.cache.pages import RETRY_AFTER, PageCache
+from shared.cache.pages import PageCache
 from shared.metrics import count
 from shared.tasks.document import task_document
 from shared.tasks.listing import TaskListing
 from shared.tasks.query import TaskQuery
-from shared.tasks.table import CACHE_BYPASS
 from shared.tasks.task import Position
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 _MAX_BYTES = 5_500_000
 """Of a page, as a part of the JSON that a function returns. See
@@ -46,24 +39,17 @@ class RenderedPage(NamedTuple):
     cache: CacheUse
 
 
-def task_list_cache(client: DynamoDBClient | None = None, *, retry_after: float = RETRY_AFTER) -> PageCache:
-    """Open the cache of the list, to read it or to invalidate it.
-
-    Args:
-        client: A DynamoDB client; by default one is made when it is needed.
-        retry_after: Seconds for which readers avoid a server that failed.
-    """
-    bypass = Bypass(os.environ["TASKS_TABLE"], CACHE_BYPASS, client)
-    return PageCache("tasks", bypass=bypass, retry_after=retry_after)
+def task_list_cache() -> PageCache:
+    """Open the cache of the list, to read it or to invalidate it."""
+    return PageCache("tasks")
 
 
 class TaskPages:
     """The pages of the list."""
 
     def __init__(self, listing: TaskListing | None = None, cache: PageCache | None = None) -> None:
-        client = aws.client("dynamodb")
-        self._listing = listing or TaskListing(client)
-        self._cache = cache or task_list_cache(client)
+        self._listing = listing or TaskListing()
+        self._cache = cache or task_list_cache()
 
     def render(self, query: TaskQuery) -> RenderedPage:
         """Read a page of tasks as JSON: from the cache, or else from the table and into the cache."""

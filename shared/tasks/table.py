@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from shared.aws import Item
 
-CACHE_BYPASS = "CACHE#tasks"
-"""Key of the item that is there while readers must bypass the cached list."""
-
 _KEY_TTL = 24 * 60 * 60
 """Seconds for which an idempotency key is remembered."""
 _ALWAYS_DIGESTED = {"title", "description", "status"}

@@ -37,6 +37,7 @@ VARIABLES = [
     "NOTIFIED_TABLE",
     "REDIS_URL",
     "SIGN_UP",
+    "STACK_ID",
     "TASKS_TABLE",
     "TOKEN_SECRET",
     "USERS_TABLE",

@@ -15,12 +15,10 @@ from costs import usage
 from costs.__main__ import DOCUMENT, filled_in, inventory, tables, without_traffic
 from costs.table import of_traffic, total
 from costs.usage import Workload
-from shared.cache.bypass import Bypass
 from shared.tasks.listing import TaskListing
 from shared.tasks.pages import TaskPages
 from shared.tasks.query import TaskQuery
 from shared.tasks.store import TaskStore
-from shared.tasks.table import CACHE_BYPASS
 from shared.tasks.task import TaskStatus
 from tests.handlers import event, invoke
 from tests.local_stack import ROOT
@@ -90,16 +88,6 @@ def test_a_list_reads_as_many_units_as_it_says(calls: Calls) -> None:
     assert sum(units) == pytest.approx(usage.LIST_READ_UNITS, rel=0.25)
     page = TaskPages().render(TaskQuery(limit=20))
     assert len(page.body) == pytest.approx(usage.PAGE_BYTES, rel=0.15)
-
-
-def test_a_look_for_a_bypass_takes_as_many_units_as_it_says(calls: Calls) -> None:
-    bypass = Bypass("TasksTable", CACHE_BYPASS)
-    bypass.turn_on()
-    calls.clear()
-    assert bypass.is_on()
-    ((_, parameters, result),) = calls
-    assert parameters["ConsistentRead"]
-    assert math.ceil(size_of(result["Item"]) / 4 / usage.KB) == usage.LOOK_READ_UNITS
 
 
 def test_a_call_logs_as_much_as_it_says(aws: None, log: Callable[[], list[dict[str, Any]]]) -> None:

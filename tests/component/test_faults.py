@@ -250,4 +250,5 @@ class TestANetwork:
             expected.insert(0, title)
             assert titles() == expected
             redis.network = Network.WELL
+            assert call("invalidate_task_cache") == {"batchItemFailures": []}
             assert titles() == expected

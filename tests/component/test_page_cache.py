@@ -68,6 +68,22 @@ def test_a_write_makes_it_forget(cache: PageCache) -> None:
     assert cache.look_up("q").page is None
 
 
+def test_stacks_that_share_a_server_share_nothing(cache: PageCache, server: Server) -> None:
+    other = patient(server.url, stack="another")
+    fill(cache)
+    assert other.look_up("q").page is None
+    fill(other, page="another's")
+    cache.invalidate()
+    assert cache.look_up("q").page is None
+    assert other.look_up("q").page == "another's"
+
+
+def test_readers_of_version_1_0_see_a_write(cache: PageCache, server: Server) -> None:
+    server.client.set("{tasks}:generation", "theirs", px=300_000)
+    cache.invalidate()
+    assert not server.client.exists("{tasks}:generation")
+
+
 def test_a_page_from_before_a_write_is_not_stored_after_it(cache: PageCache) -> None:
     found = cache.look_up("q")
     cache.invalidate()
@@ -110,7 +126,7 @@ def test_everything_but_the_generation_expires(cache: PageCache, server: Server)
     cache.invalidate()
     fill(cache)
     server.advance(61)
-    assert server.client.keys() == ["{tasks}:generation"]
+    assert server.client.keys() == ["stack:{tasks}:generation"]
 
 
 class TestManyReaders:
@@ -173,19 +189,19 @@ class TestManyReaders:
         self, cache: PageCache, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert cache.invalidate()
-        assert cache._redis is not None
-        other, begin = patient(server.url), cache._begin_generation
+        other, pipeline = patient(server.url), RedisConnection.pipeline
 
-        def begin_after_another(*arguments: Any) -> None:
+        def begin_after_another(*arguments: Any) -> list[Any]:
+            monkeypatch.undo()
             fill(other)
-            begin(*arguments)
+            return pipeline(*arguments)
 
-        monkeypatch.setattr(cache, "_begin_generation", begin_after_another)
+        monkeypatch.setattr(RedisConnection, "pipeline", begin_after_another)
         assert cache.look_up("q").page == "page"
 
     def test_waiting_has_an_end(self, cache: PageCache, server: Server, meanwhile: Any) -> None:
         first = cache.look_up("q")
-        again = lambda: server.client.set(f"{{tasks}}:lease:{first.generation}:q", "", px=500)  # noqa: E731
+        again = lambda: server.client.set(f"stack:{{tasks}}:lease:{first.generation}:q", "", px=500)  # noqa: E731
         waits = meanwhile(*[again] * 1000)
         assert cache.look_up("q") == first
         assert 1 <= sum(waits) < 1.1
@@ -390,6 +406,45 @@ class TestAServerThatFails:
         connection.close()
         proxy.close()
 
+    def test_whose_connection_was_dropped_silently_is_connected_anew(self, server: Server) -> None:
+        """As proxies do while Lambda freezes a function."""
+        proxy = Proxy(server.url)
+        cache = PageCache("tasks", f"{proxy.url}?timeout=2")
+        for act in (lambda: fill(cache), lambda: cache.look_up("q"), cache.invalidate):
+            act()
+            proxy.drop()
+        assert cache.invalidate()
+        fill(cache)
+        proxy.drop()
+        assert cache.look_up("q").page == "page"
+        proxy.close()
+
+    def test_that_swallows_all_costs_no_more_than_one_call_may(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        clock, replies, sent = 0.0, [b"+PONG\r\n"], []
+
+        class Swallowing(socket.socket):
+            def settimeout(self, seconds: float | None) -> None:
+                self.seconds = seconds or 0
+
+            def sendall(self, *data: Any) -> None:
+                sent.append(data)
+
+            def recv(self, *_: Any) -> bytes:
+                nonlocal clock
+                if replies:
+                    return replies.pop()
+                clock += self.seconds
+                raise TimeoutError
+
+        monkeypatch.setattr("time.monotonic", lambda: clock)
+        monkeypatch.setattr("socket.create_connection", lambda *_: Swallowing())
+        connection = RedisConnection("redis://127.0.0.1")
+        connection.call("PING")
+        with pytest.raises(RedisError, match="TimeoutError"):
+            connection.call("PING")
+        assert clock == pytest.approx(TIMEOUT)
+        assert len(sent) == 3
+
     def test_that_is_gone_shows_as_a_metric(self, capsys: pytest.CaptureFixture[str]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as gone:
             port = gone.getsockname()[1]
@@ -448,7 +503,7 @@ def test_another_kind_of_url_is_refused_without_quoting_its_password(url: str) -
 
 
 def test_what_is_no_text_in_the_server_is_no_error(server: Server) -> None:
-    server.client.set("{tasks}:page:q", b"\xff")
+    server.client.set("stack:{tasks}:page:q", b"\xff")
     assert patient(server.url).look_up("q") == LookUp()
 
 

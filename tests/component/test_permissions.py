@@ -11,16 +11,12 @@ import pytest
 from botocore.client import BaseClient
 from passlib.hash import argon2
 
-from local.backends.redis_server import FAKE
-from shared.tasks.table import CACHE_BYPASS
 from tests.handlers import authorization, event, invoke
-from tests.redis_servers import serve
 from tests.template import RESOURCES, TEMPLATE, functions_of
 
 FUNCTIONS = {name: function.properties for name, function in functions_of(TEMPLATE).items()}
 Permission = tuple[str, str]
-"""An action, and what it is done to: a resource's logical id, with what follows in its ARN, and in brackets
-the only key of a table that it is allowed for."""
+"""An action, and what it is done to: a resource's logical id, with what follows in its ARN."""
 
 # What Lambda itself does for a function that a stream or a queue calls. See
 # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
@@ -32,7 +28,7 @@ QUEUE_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttribu
 def allowed(function: str) -> set[Permission]:
     role = RESOURCES[resource_name(FUNCTIONS[function]["Role"])]["Properties"]
     return {
-        (action, resource_name(resource) + only_key(statement))
+        (action, resource_name(resource))
         for policy in role.get("Policies", [])
         for statement in policy["PolicyDocument"]["Statement"]
         for action in as_list(statement["Action"])
@@ -42,14 +38,6 @@ def allowed(function: str) -> set[Permission]:
 
 def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
-
-
-def only_key(statement: dict[str, Any]) -> str:
-    if "Condition" not in statement:
-        return ""
-    # See https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
-    ((key,),) = statement["Condition"]["ForAllValues:StringEquals"].values()
-    return f"[{key}]"
 
 
 def resource_name(reference: Any) -> str:
@@ -96,9 +84,7 @@ def needed(operation: str, parameters: dict[str, Any]) -> set[Permission]:
     if "SecretId" in parameters:
         return {(f"secretsmanager:{operation}", parameters["SecretId"])}
     index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""
-    is_bypass = parameters.get("Key") == {"pk": {"S": CACHE_BYPASS}}
-    key = f"[{CACHE_BYPASS}]" if is_bypass else ""
-    return {(f"dynamodb:{operation}", parameters["TableName"] + index + key)}
+    return {(f"dynamodb:{operation}", parameters["TableName"] + index)}
 
 
 @pytest.fixture
@@ -112,15 +98,7 @@ def called(aws: None, monkeypatch: pytest.MonkeyPatch) -> set[Permission]:
         return call(client, operation, parameters)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", record)
-    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")  # so that the cache must be bypassed
-    monkeypatch.setattr("shared.cache.bypass.INTERVAL", 0)
     return permissions
-
-
-def is_covered(permission: Permission, others: set[Permission]) -> bool:
-    """Whether what is needed for one key is needed for all keys anyway."""
-    action, resource = permission
-    return "[" in resource and (action, resource.partition("[")[0]) in others
 
 
 Scenario = Callable[[set[Permission]], None]
@@ -182,13 +160,8 @@ def login(called: set[Permission]) -> None:
     assert invoke("login")["statusCode"] == 200
 
 
-def invalidate_task_cache(called: set[Permission]) -> None:
-    invoke("create_task")
-    called.clear()
-    for server in serve(FAKE):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("REDIS_URL", f"{server.url}?timeout=5")
-            assert invoke("invalidate_task_cache") == {"batchItemFailures": []}
+def invalidate_task_cache(_called: set[Permission]) -> None:
+    assert invoke("invalidate_task_cache") == {"batchItemFailures": []}
 
 
 def send_notification(_called: set[Permission]) -> None:
@@ -240,7 +213,6 @@ def differences(function: str, allowed: set[Permission], needed: set[Permission]
 @pytest.mark.parametrize("function", sorted(FUNCTIONS))
 def test_a_function_may_do_what_it_does_and_no_more(function: str, called: set[Permission]) -> None:
     SCENARIOS[function](called)
-    called = {each for each in called if not is_covered(each, called)}
     advice = differences(function, allowed(function), called | by_lambda(function))
     assert not advice, "\n" + "\n".join(advice)
 

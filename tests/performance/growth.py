@@ -218,7 +218,7 @@ def _burst(*, alone: bool = False, empty: bool = False) -> list[int]:
         url = f"{endpoints.redis}?timeout=5"
         server = redis.Redis.from_url(url.partition("?")[0])
         writer = TaskStore(
-            PageCache("tasks", url).invalidate,
+            PageCache("tasks", url, stack="growth").invalidate,
             client=dynamodb(endpoints),
             table="TasksTable",
             shards=StatusShards(),
@@ -232,7 +232,7 @@ def _burst(*, alone: bool = False, empty: bool = False) -> list[int]:
             own = dynamodb(endpoints)
             counts.append(counting.enter_context(_counted(own)))
             listing = TaskListing(own, "TasksTable", StatusShards())
-            readers.append(TaskPages(listing, PageCache("tasks", "" if alone else url)))
+            readers.append(TaskPages(listing, PageCache("tasks", "" if alone else url, stack="growth")))
         begin = threading.Barrier(READERS)
 
         def read(reader: TaskPages) -> CacheUse:

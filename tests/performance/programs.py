@@ -145,6 +145,7 @@ def run(
         "TOKEN_LIFETIME": "3600",
         "SIGN_UP": "enabled",
         "CORS_ORIGIN": "*",
+        "STACK_ID": "stack",
         "REDIS_URL": f"rediss://cache.internal:6379?ssl_ca_certs={program.paths[-1]}/botocore/cacert.pem",
         "DATABASE_URL": "postgresql+asyncpg://localhost/tasks",
         "PATH": os.environ["PATH"],

@@ -102,6 +102,15 @@ def test_any_value_is_taken_or_refused_in_words(value: str, kind: str) -> None:
         check(value, Type=kind, MinValue=1, MaxLength=3, AllowedPattern="[a-z]*")
 
 
+def test_each_local_stack_has_an_id_of_its_own() -> None:
+    ids = []
+    for _ in range(2):
+        functions = list(load_template(ROOT / "template.yaml", {}).functions.get_all())
+        (stack,) = {function.environment["Variables"]["STACK_ID"] for function in functions}
+        ids.append(stack)
+    assert ids[0] != ids[1]
+
+
 @pytest.mark.parametrize(("name", "value"), [("TokenLifetime", "abc"), ("TokenLifetime", "5")])
 def test_the_projects_own_parameters_are_checked(name: str, value: str) -> None:
     with pytest.raises(LocalStackError, match=f"{name} cannot be '{value}'"):
