@@ -46,7 +46,7 @@ def source_of(event: object) -> str:
             return "a TOKEN authorizer event"
         case {"httpMethod": str(), "path": str(), "requestContext": {"requestId": _, "resourcePath": str()}}:
             return REST_API
-        case {"Records": [{"eventSource": "aws:dynamodb", "dynamodb": {}}, *_]}:
+        case {"Records": [{"dynamodb": {}}, *_]}:
             return STREAM
         case {"Records": [{"eventSource": "aws:sqs", "messageId": _}, *_]}:
             return QUEUE

@@ -109,7 +109,7 @@ GLOBAL_VARIABLES: Mapping[str, Any] = TEMPLATE["Globals"]["Function"]["Environme
 ROUTES = [route for function in FUNCTIONS.values() for route in function.routes]
 
 
-_PSEUDO_PARAMETERS = {"AWS::StackName": "task-api", "AWS::StackId": "task-api-id"}
+_PSEUDO_PARAMETERS = {"AWS::StackName": "task-api", "AWS::StackId": "stack"}
 
 
 def environment() -> dict[str, str]:
