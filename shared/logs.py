@@ -1,6 +1,6 @@
 """The log of a function: each record is one line of JSON, has a bound, and holds no secret.
 
-A record that cannot be written raises nothing: a log must not hide what it was to tell.
+Logging never raises.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Counters, in the users table, of what must not be done too often."""
+"""Rate-limit counters, stored in the users table."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Counter:
     next_at: float = 0
     """From when on another try is looked at."""
     known_until: float = 0
-    """Until when whose counter it is is known as no guesser."""
+    """Exempt from throttling until this time."""
     expires_at: float = 0
     """When its tries are forgotten."""
 

@@ -125,7 +125,7 @@ def test_the_page_of_the_documentation_finds_all_that_it_needs(built: Path, opt:
 def test_passwords_and_tokens_find_all_that_they_need(built: Path, opt: Path) -> None:
     code = """
 from shared.users import passwords
-from shared.users.store import User
+from shared.users.user import User
 from shared.users.token_keys import TokenKey
 from shared.users.tokens import TokenSigner
 hashed = passwords.hash_password("correct horse")

@@ -12,9 +12,10 @@ import jwt
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
-from shared.users.store import User, UserStore
+from shared.users.store import UserStore
 from shared.users.token_keys import TokenKeys
 from shared.users.tokens import TokenSigner
+from shared.users.user import User
 from tests.handlers import LambdaContext, authorization, event, load_function
 
 Invoke = Callable[..., dict[str, Any]]

@@ -22,8 +22,9 @@ from shared import logs, metrics
 from shared.api.problems import InvalidRequest
 from shared.api.user_models import LoginForm, NewUser
 from shared.cache.redis import RedisError
-from shared.users.store import User, UserStore
+from shared.users.store import UserStore
 from shared.users.tokens import TokenSigner
+from shared.users.user import User
 from tests.aws import TOKEN_KEY, aws_with_resources
 from tests.handlers import LambdaContext, event, load_function
 from tests.template import TEMPLATE, functions_of

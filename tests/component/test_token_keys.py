@@ -10,10 +10,10 @@ import jwt
 import pytest
 
 from shared.errors import InvalidToken
-from shared.users.store import User
 from shared.users.token_key_rotation import TokenKeyRotation
 from shared.users.token_keys import TokenKeys
 from shared.users.tokens import TokenSigner
+from shared.users.user import User
 
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 ADA = User(

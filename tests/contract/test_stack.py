@@ -124,7 +124,7 @@ class TestReloading:
 
         document = project / "shared/tasks/document.py"
         document.write_text(
-            document.read_text().replace('"title": task.title', '"title": task.title.upper()')
+            document.read_text().replace("| seconds)", '| seconds | {"title": task.title.upper()})')
         )
         assert user("GET", path).json()["title"].startswith("TASK")
 

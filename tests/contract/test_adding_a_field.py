@@ -1,0 +1,46 @@
+"""docs/adding-a-field.md: whoever follows it has the field in requests, responses, filters and documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.contract.test_scaffold import follow, project, run
+from tests.local_stack import Stack, sign_up
+
+__all__ = ["project"]
+
+GUIDE = "docs/adding-a-field.md"
+UNIT_TESTS = ("tests/unit/test_fields.py", "tests/unit/test_paging.py", "tests/unit/test_openapi.py")
+
+
+def test_the_worked_example_works(project: Path, start_stack: Callable[..., Stack]) -> None:
+    follow(GUIDE, project)
+    assert run(project, "openapi").returncode == 0
+    for command in (
+        ["ruff", "check", "--no-cache", "shared"],
+        ["ruff", "format", "--no-cache", "--check", "shared"],
+        ["mypy", "--cache-dir", "/dev/null", "shared"],
+        ["pytest", "-p", "no:cacheprovider", *UNIT_TESTS],
+    ):
+        done = run(project, *command)
+        assert done.returncode == 0, done.stdout
+    user = sign_up(start_stack("--no-state", root=project).url)
+    dated, dateless = user.create(due_at=1_767_225_600), user.create()
+    assert (dated["due_at"], dateless["due_at"]) == (1_767_225_600, None)
+    path = f"/tasks/{dated['id']}"
+    assert user("PATCH", path, json={"due_at": -1}).status_code == 422
+    listed = user("GET", "/tasks?due_before=1767225601&limit=1")
+    assert [task["id"] for task in listed.json()] == [dated["id"]]
+    assert user("GET", "/tasks?due_before=1767225600").json() == []
+    assert user("PATCH", path, json={"due_at": None}).json()["due_at"] is None
+    assert user("GET", path).json()["due_at"] is None
+
+
+def test_a_step_that_is_left_out_is_named(project: Path) -> None:
+    follow(GUIDE, project)
+    models = project / "shared/api/task_models.py"
+    lines = models.read_text("utf-8").splitlines(keepends=True)
+    models.write_text("".join(line for line in lines if not line.startswith("    due_at:")), "utf-8")
+    done = run(project, "pytest", "-p", "no:cacheprovider", UNIT_TESTS[0])
+    assert "Add due_at to _TaskFields in shared/api/task_models.py: no request can set it." in done.stdout
