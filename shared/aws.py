@@ -29,7 +29,7 @@ _CONFIG = Config(
     read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 2},
     tcp_keepalive=True,
-    parameter_validation=False,  # a tenth of a request: mypy checks the calls here, and the service does again
+    parameter_validation=False,  # a tenth of a request; mypy checks the calls, and so does the service
 )
 _TRY = 4
 """Seconds that a try takes: both timeouts, and some for what they do not cover, such as TLS."""

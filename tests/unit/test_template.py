@@ -77,6 +77,15 @@ def test_an_endpoint_is_short(function: Function) -> None:
     )
 
 
+def test_version_1_0_may_go_on_while_it_is_replaced() -> None:
+    """Those of its functions that use the cache call the table for it; a refusal fails its consumer."""
+    cached = [each for each in of_type("AWS::IAM::Role") if "NetworkPolicy" in str(RESOURCES[each])]
+    assert len(cached) == 5
+    assert all(
+        {"Ref": "UpgradePolicy"} in RESOURCES[each]["Properties"]["ManagedPolicyArns"] for each in cached
+    )
+
+
 def test_the_dashboard_is_json() -> None:
     widgets = json.loads(RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])["widgets"]
     assert len(widgets) >= 7
