@@ -14,7 +14,7 @@ from scaffold.edits import edits
 from scaffold.endpoint import EXAMPLE, METHODS, InvalidEndpoint, NewEndpoint, check
 
 _EPILOG = (
-    "Afterwards `make unit` says what is left to do: the new code has TODO where it wants your words. "
+    "Afterwards `make unit component` says what is left to do: the new code has TODO where it wants your words. "
     "Every endpoint wants a token; for one that does not, see docs/adding-an-endpoint.md."
 )
 
@@ -46,7 +46,7 @@ def main() -> int:
     openapi.write_document(load_template(template.path, {}))
     costs.write_document(template.root)
     print(f"\nNow write functions/{endpoint.name}/app.py; then run `make openapi costs pictures`.")
-    print("`make unit` says what is left to do.")
+    print("`make unit component` says what is left to do.")
     return 0
 
 
