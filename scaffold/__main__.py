@@ -14,7 +14,8 @@ from scaffold.edits import edits
 from scaffold.endpoint import EXAMPLE, METHODS, InvalidEndpoint, NewEndpoint, check
 
 _EPILOG = (
-    "Afterwards `make unit component` says what is left to do: the new code has TODO where it wants your words. "
+    "Afterwards `make unit component` says what is left to do: the new code has TODO where it wants your "
+    "words. "
     "Every endpoint wants a token; for one that does not, see docs/adding-an-endpoint.md."
 )
 
