@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.local_stack import ROOT, Client, Stack, sign_up
 from tests.optional import skip_without_its_tools
@@ -25,6 +26,10 @@ os.environ.update(
     **environment(),
 )
 os.environ.pop("AWS_ENDPOINT_URL", None)
+
+
+settings.register_profile("no test measures time", deadline=None)
+settings.load_profile("no test measures time")
 
 
 def pytest_configure() -> None:

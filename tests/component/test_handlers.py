@@ -86,6 +86,13 @@ def test_no_path_that_is_asked_for_sends_the_password_to_another_host(
     assert f'updateUrl("{root}/openapi.json")' in body
 
 
+@pytest.mark.parametrize("name", ["create_task", "get_task", "login", "api_docs", "board", "list_tasks"])
+def test_a_query_string_that_nothing_takes_is_refused(invoke: Invoke, name: str) -> None:
+    answer = invoke(name, multiValueQueryStringParameters={"format": ["json"]})
+    assert answer["statusCode"] == 422
+    assert [error["field"] for error in json.loads(answer["body"])["errors"]] == ["format"]
+
+
 @pytest.mark.parametrize(
     ("asked", "root"), [("//", ""), ("/v1//", "/v1"), ("/base/", "/base"), ("/v1", "/v1")]
 )

@@ -577,3 +577,23 @@ def test_speaks_tls_and_checks_the_certificate(tmp_path: Path) -> None:
     with running(trusting, *options.split(), folder=tmp_path):
         assert patient(trusting).invalidate()
         assert not patient(url).invalidate()
+
+
+def test_a_generation_is_set_once_though_its_reply_was_lost(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write may have ended it meanwhile; set again, it would make pages from before valid."""
+    proxy = Proxy(server.url)
+    cache = patient(proxy.url)
+    cache.invalidate()
+    sent: list[str] = []
+
+    def lose_the_second_reply() -> None:
+        sent.append("commands")
+        if len(sent) == 2:  # after the look-up, which found no generation
+            proxy.network = Network.LOSES_ONE_ANSWER
+
+    watch_commands(monkeypatch, lose_the_second_reply)
+    assert cache.look_up("q") == LookUp()
+    assert len(sent) == 2
+    proxy.close()
