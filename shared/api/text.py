@@ -14,30 +14,33 @@ _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
 _INVISIBLE = {"Cc", "Cf", "Cs", "Me", "Mn", "Zl", "Zp", "Zs"}
 
 # Regular expressions of ECMA-262, for the OpenAPI document, and of Python. They list characters, because
-# Python's Unicode tables differ by its version; they cannot say which characters are visible.
+# Python's Unicode tables differ by its version. They cannot say which characters are visible, nor name those
+# beyond U+FFFF, for which the two languages have different words.
 _CONTROLS = r"\u0000-\u001f\u007f-\u009f"
 _BREAKS = r"\u2028\u2029"
 _SPACES = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _PRINTED = rf"[^{_CONTROLS}{_SPACES}]"
-# Format characters, Hangul's fillers, the combining grapheme joiner, tags.
+# Format characters, Hangul's fillers, the combining grapheme joiner; joiners and variation selectors where
+# scripts and emoji do not need them: after nothing, or after letters of Latin, Greek or Cyrillic.
+_UNMODIFIED = r"\u0000-\u0022\u0024-\u0029\u002b-\u002f\u003a-\u00a8\u00aa-\u00ad\u00af-\u058f"
 _HIDDEN = (
-    r"\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f"
-    r"\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb"
-    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
-    "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
+    r"[\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f"
+    r"\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb]"
+    rf"|(?:^|[{_UNMODIFIED}])[\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f]"
 )
-# Joiners and variation selectors, and after what scripts and emoji need them: no letter of Latin, Greek or
-# Cyrillic.
-_MODIFIERS = r"\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f" "\U000e0100-\U000e01ef"
-_MODIFIED = r"#*0-9\u00a9\u00ae\u0590-" "\U0010ffff"
-_UNSEEN = rf"[{_HIDDEN}]|(?:^|[^{_MODIFIED}])[{_MODIFIERS}]"
+HIDDEN_BEYOND = (
+    "[\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]"
+    rf"|(?:^|[{_UNMODIFIED}])["
+    "\U000e0100-\U000e01ef]"
+)
 
 PRINTABLE = rf"^[^{_CONTROLS}{_BREAKS}]*$"
 TRIMMED_LINE = (
-    rf"^(?!.*(?:{_UNSEEN}))[{_SPACES}]*{_PRINTED}([^{_CONTROLS}{_BREAKS}]*{_PRINTED})?[{_SPACES}]*$"
+    rf"^(?!.*(?:{_HIDDEN}))[{_SPACES}]*{_PRINTED}([^{_CONTROLS}{_BREAKS}]*{_PRINTED})?[{_SPACES}]*$"
 )
 """One line that shows something; the white space around it counts for nothing."""
-MANY_LINES = rf"^(?![\s\S]*(?:{_UNSEEN}))[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
+MANY_LINES = rf"^(?![\s\S]*(?:{_HIDDEN}))[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
 
 
 def composed(text: str) -> str:
@@ -60,7 +63,7 @@ def one_line(text: str) -> str:
     Raises:
         ValueError: it has control characters, line breaks or invisible characters.
     """
-    return _without(_UNSEEN, printable(text))
+    return _without(rf"{_HIDDEN}|{HIDDEN_BEYOND}", printable(text))
 
 
 def many_lines(text: str) -> str:
@@ -69,7 +72,7 @@ def many_lines(text: str) -> str:
     Raises:
         ValueError: it has other control characters, or invisible ones.
     """
-    return _without(rf"(?![\t\n\r])[{_CONTROLS}]|{_UNSEEN}", text)
+    return _without(rf"(?![\t\n\r])[{_CONTROLS}]|{_HIDDEN}|{HIDDEN_BEYOND}", text)
 
 
 def visible(text: str) -> str:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from shared.api.idempotency import HEADER, KEY_PATTERN
 from shared.api.paging import to_cursor
-from shared.api.text import visible
+from shared.api.text import HIDDEN_BEYOND, visible
 from shared.tasks.task import Position
 from tests.local_stack import ROOT, Client, Stack, sign_up
 
@@ -49,7 +49,13 @@ quick = settings(deadline=None, derandomize=True, suppress_health_check=list(Hea
 
 @schema.hook
 def filter_body(context: Any, body: Any) -> bool:
-    """Leave out titles that JSON Schema cannot judge: that show nothing, or are long by white space alone."""
+    """Leave out texts that JSON Schema cannot judge.
+
+    Such are hidden characters beyond U+FFFF, and titles that show nothing, or are long by white space.
+    """
+    texts = [each for each in body.values() if isinstance(each, str)] if isinstance(body, dict) else []
+    if any(re.search(HIDDEN_BEYOND, text) for text in texts):
+        return False
     title = body.get("title") if isinstance(body, dict) else None
     if not isinstance(title, str):
         return True
