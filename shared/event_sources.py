@@ -34,8 +34,10 @@ def source_of(event: object) -> str:
     See https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html
     """
     match event:
-        case {"version": "1.0" | "2.0" as version, "requestContext": _}:
-            return f"an event of an HTTP API or a function URL (payload format {version})"
+        case {"version": "2.0", "requestContext": _}:
+            return "an event of an HTTP API or a function URL (payload format 2.0)"
+        case {"version": "1.0", "requestContext": {"resourceId": None}}:  # of a REST API, each route has one
+            return "an event of an HTTP API (payload format 1.0)"
         case {"requestContext": {"elb": _}}:
             return "an event of an Application Load Balancer"
         case {"requestContext": {"connectionId": _}}:

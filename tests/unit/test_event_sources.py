@@ -18,10 +18,11 @@ HTTP_API: dict[str, Any] = {
     "rawPath": "/tasks",
     "requestContext": {"http": {"method": "GET", "path": "/tasks"}, "requestId": "1"},
 }
-OLDER_HTTP_API = {**event("list_tasks"), "version": "1.0"}
+REST = event("list_tasks")
+OLDER_HTTP_API = {**REST, "version": "1.0", "requestContext": {**REST["requestContext"], "resourceId": None}}
 FOREIGN: dict[str, Any] = {
     "an event of an HTTP API or a function URL (payload format 2.0)": HTTP_API,
-    "an event of an HTTP API or a function URL (payload format 1.0)": OLDER_HTTP_API,
+    "an event of an HTTP API (payload format 1.0)": OLDER_HTTP_API,
     "an event of an Application Load Balancer": {
         "requestContext": {"elb": {"targetGroupArn": "arn:x"}},
         "httpMethod": "GET",
@@ -73,3 +74,8 @@ def test_what_comes_from_elsewhere_is_named(name: str) -> None:
 )
 def test_whatever_comes_has_a_short_name(event: object) -> None:
     assert 0 < len(source_of(event)) < 400
+
+
+def test_a_proxy_event_of_an_emulator_that_names_its_format_is_one() -> None:
+    context = {**REST["requestContext"], "resourceId": "abc123"}
+    assert source_of({**REST, "version": "1.0", "requestContext": context}) == REST_API
