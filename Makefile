@@ -80,7 +80,9 @@ types: $(INSTALLED) ## Check types
 validate: $(INSTALLED) $(CHECKOV)/.installed ## Check the template
 	@SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint --region us-east-1
 	@$(BIN)/cfn-lint template.yaml
-	@$(CHECKOV)/bin/checkov --file template.yaml --framework cloudformation --skip-download --compact --quiet
+	@found=$$($(CHECKOV)/bin/checkov --file template.yaml --framework cloudformation --skip-download --compact --quiet) \
+	  || { echo "$$found"; exit 1; }; echo "$$found"; \
+	case "$$found" in *"Parsing errors"*) echo "error: checkov cannot parse template.yaml, so it checked nothing" >&2; exit 1;; esac
 
 $(CHECKOV)/.installed: requirements/checkov.txt $(INSTALLED)
 	@echo "installing checkov into $(CHECKOV): once"

@@ -105,7 +105,7 @@ def test_a_function_is_given_the_variables_that_it_reads(
     if not advice:  # else it has come to an early end
         advice += [
             f"Remove {name} from {place}: functions/{function} does not read it. If it comes from "
-            "`<<: *cache-function`, give it an Environment of its own, as DeleteTaskFunction has."
+            "`<<: *cache-function`, write out what that has instead, as DeleteTaskFunction does."
             for name in its.variables.keys() - needed
         ]
     assert not advice, "\n" + "\n".join(advice)
