@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from migrations.runner import Change, Migration, Unchangeable
 from shared.api.text import composed
 from shared.aws import Item
-from shared.errors import Contention, TaskNotFound, TitleTaken
+from shared.errors import Contention, TaskNotFound, TitleTaken, Unavailable
 from shared.tasks.status_index import StatusShards
 from shared.tasks.store import TaskStore
 
@@ -44,8 +44,12 @@ def compose_titles(parameters: Mapping[str, str]) -> Migration:
             ) from error
         except TaskNotFound:
             return
-        except Contention as error:
-            raise Unchangeable(f"TASK#{task_id} is being changed all the time. Run this again.") from error
+        except (Contention, Unavailable) as error:
+            raise Unchangeable(
+                f"TASK#{task_id} could not be changed now. Run this again with --again."
+            ) from error
+        except (KeyError, ValueError) as error:
+            raise Unchangeable(f"TASK#{task_id} cannot be read: see 'make check-data'.") from error
 
     return Migration(
         number=2,

@@ -48,6 +48,8 @@ def source_of(event: object) -> str:
             return "a TOKEN authorizer event"
         case {"httpMethod": str(), "path": str(), "requestContext": {"requestId": _, "resourcePath": str()}}:
             return REST_API
+        case {"Records": []}:
+            return "an empty batch"
         case {"Records": [{"dynamodb": {}}, *_]}:
             return STREAM
         case {"Records": [{"eventSource": "aws:sqs", "messageId": _}, *_]}:
@@ -64,6 +66,8 @@ def source_of(event: object) -> str:
             return _object(event)  # type: ignore[arg-type]
         case None:
             return "null"
+        case bool():
+            return "a boolean"
         case str() | int() | float():
             return "a text" if isinstance(event, str) else "a number"
         case _:

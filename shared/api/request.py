@@ -83,7 +83,7 @@ class Request:
         """
         path, stage = unquote(self._context["path"]).rstrip("/"), f"/{self._context['stage']}"
         route = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(self.route.rstrip("/")))
-        if found := re.fullmatch(rf"((?:/[\w.~-]+)*){route}", path, re.ASCII):
+        if found := re.fullmatch(rf"((?:/(?!\.+/)[\w.~$+!*'()-]+)*){route}", path, re.ASCII):
             return found[1]
         return stage if path.startswith(f"{stage}/") else ""
 

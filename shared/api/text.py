@@ -22,11 +22,12 @@ _SPACES = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _PRINTED = rf"[^{_CONTROLS}{_SPACES}]"
 # Format characters, Hangul's fillers, the combining grapheme joiner; joiners and variation selectors where
 # scripts and emoji do not need them: after nothing, or after letters of Latin, Greek or Cyrillic.
-_UNMODIFIED = r"\u0000-\u0022\u0024-\u0029\u002b-\u002f\u003a-\u00a8\u00aa-\u00ad\u00af-\u058f"
+_LATIN = r"\u1e00-\u1fff\u2000-\u203b\u203d-\u2048\u204a-\u206f\u2c60-\u2c7f\ua720-\ua7ff\uab30-\uab6f"
+_UNMODIFIED = rf"\u0000-\u0022\u0024-\u0029\u002b-\u002f\u003a-\u00a8\u00aa-\u00ad\u00af-\u058f{_LATIN}"
 _HIDDEN = (
     r"[\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f"
     r"\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb]"
-    rf"|(?:^|[{_UNMODIFIED}])[\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f]"
+    rf"|(?:^|[\u0000-\u058f{_LATIN}])[\u200c\u200d]|(?:^|[{_UNMODIFIED}])[\u180b-\u180d\u180f\ufe00-\ufe0f]"
 )
 HIDDEN_BEYOND = (
     "[\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
@@ -37,7 +38,7 @@ HIDDEN_BEYOND = (
 
 PRINTABLE = rf"^[^{_CONTROLS}{_BREAKS}]*$"
 TRIMMED_LINE = (
-    rf"^(?!.*(?:{_HIDDEN}))[{_SPACES}]*{_PRINTED}([^{_CONTROLS}{_BREAKS}]*{_PRINTED})?[{_SPACES}]*$"
+    rf"^(?![\s\S]*(?:{_HIDDEN}))[{_SPACES}]*{_PRINTED}([^{_CONTROLS}{_BREAKS}]*{_PRINTED})?[{_SPACES}]*$"
 )
 """One line that shows something; the white space around it counts for nothing."""
 MANY_LINES = rf"^(?![\s\S]*(?:{_HIDDEN}))[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"

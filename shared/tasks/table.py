@@ -6,10 +6,11 @@ import hashlib
 import json
 import time
 from dataclasses import MISSING, fields
+from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from shared.tasks.status_index import StatusShards, status_in
-from shared.tasks.task import CONSTANT, KEPT_BY_STORE, Task
+from shared.tasks.task import CONSTANT, KEPT_BY_STORE, Task, TaskStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
 _KEY_TTL = 24 * 60 * 60
 """Seconds for which an idempotency key is remembered."""
 _ALWAYS_DIGESTED = {"title", "description", "status"}
-"""Fields of version 1.0. Later ones are digested only if they are set, so that a request which is repeated
-across a deployment still has its digest."""
+"""Fields of version 1.0. Later ones are digested only if they are not their default, so that a request which
+is repeated across a deployment still has its digest."""
 
-_REQUIRED = {field.name for field in fields(Task) if field.default is MISSING}
-_TYPES = {name: "N" if int in {hint, *get_args(hint)} else "S" for name, hint in get_type_hints(Task).items()}
+_DEFAULTS = {field.name: field.default for field in fields(Task) if field.default is not MISSING}
+_DYNAMODB_TYPES = {str: "S", int: "N", TaskStatus: "S"}
+_TYPES = {
+    name: _DYNAMODB_TYPES[next(each for each in (*get_args(hint), hint) if each is not NoneType)]
+    for name, hint in get_type_hints(Task).items()
+}
 """DynamoDB's type of each attribute. None is stored as NULL."""
 
 
@@ -55,7 +60,7 @@ def task_from_item(item: Item) -> Task:
     values: dict[str, Any] = {
         name: item[name][kind]
         for name, kind in _TYPES.items()
-        if name in _REQUIRED or kind in item.get(name, ())
+        if name not in _DEFAULTS or kind in item.get(name, ())
     }
     values |= {name: int(value) for name, value in values.items() if _TYPES[name] == "N"}
     return Task(**{**values, "status": status_in(item["status"]["S"])})
@@ -145,7 +150,8 @@ def digest_of(task: Task) -> bytes:
     chosen = {
         name: value
         for name, value in _attributes(task).items()
-        if name not in KEPT_BY_STORE and (name in _ALWAYS_DIGESTED or "NULL" not in value)
+        if name not in KEPT_BY_STORE
+        and (name in _ALWAYS_DIGESTED or getattr(task, name) != _DEFAULTS.get(name))
     }
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).digest()
 

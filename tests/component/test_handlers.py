@@ -75,6 +75,8 @@ def test_the_docs_call_the_api_where_they_are_served(invoke: Invoke, base: str, 
         ("/v1/%64ocs", "/v1"),
         ("/v1/docs//", "/v1"),
         ("/my/base/%64ocs", "/my/base"),
+        ("/team+x(1)/docs", "/team+x(1)"),
+        ("/v1/../docs", "/v1"),
     ],
 )
 def test_no_path_that_is_asked_for_sends_the_password_to_another_host(

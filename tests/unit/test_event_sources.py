@@ -34,7 +34,7 @@ FOREIGN: dict[str, Any] = {
     "records of aws:sns": {"Records": [{"EventSource": "aws:sns", "Sns": {}}]},
     "an EventBridge event of acme.orders": {"source": "acme.orders", "detail-type": "x", "detail": {}},
     "an object that has key1, key2, key3": {"key1": "a", "key2": "b", "key3": "c"},
-    "an object that has Records": {"Records": []},
+    "an empty batch": {"Records": []},
     "an empty object": {},
     "a list": [],
     "null": None,
