@@ -17,8 +17,8 @@ class UnexpectedEvent(Exception):
     """A function was called with an event that it does not take."""
 
 
-def expect(event: object, *sources: str) -> None:
-    """Check the source of an event.
+def expect(event: object, *sources: str) -> str:
+    """Check the source of an event, and return it.
 
     Raises:
         UnexpectedEvent: it is none of these.
@@ -26,6 +26,7 @@ def expect(event: object, *sources: str) -> None:
     found = source_of(event)
     if found not in sources:
         raise UnexpectedEvent(f"This function takes {sources[0]}, and was called with {found}.")
+    return found
 
 
 def source_of(event: object) -> str:

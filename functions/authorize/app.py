@@ -15,7 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.api.request import Request
 from shared.deadline import deadline_of
 from shared.errors import InvalidToken, SessionEnded, UncertainToken
-from shared.event_sources import AUTHORIZER, SCHEDULE
+from shared.event_sources import AUTHORIZER, SCHEDULE, source_of
 from shared.logs import conceal, event_handler, logger
 from shared.users.sessions import Sessions
 from shared.users.tokens import TokenSigner
@@ -27,7 +27,7 @@ sessions = Sessions()
 @event_handler(AUTHORIZER, SCHEDULE)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Allow the bearer of a valid token the whole stage until the token expires."""
-    if event.get("source") == "aws.events":
+    if source_of(event) == SCHEDULE:
         return {}  # the weekly call that keeps the version's snapshot
     request = Request(event)
     logger.set_correlation_id(request.id)

@@ -96,8 +96,7 @@ class Handler:
         Raises:
             UnexpectedEvent: it is another kind of event.
         """
-        expect(event, REST_API, SCHEDULE)
-        if event.get("source") == "aws.events":
+        if expect(event, REST_API, SCHEDULE) == SCHEDULE:
             return {}  # the weekly call that keeps the version's snapshot
         answer: dict[str, Any] = self._handle(event, context)
         return answer
