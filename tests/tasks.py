@@ -1,11 +1,13 @@
-"""Tasks for tests of the stores, and changes to make to them."""
+"""Tasks for tests of the stores, changes to make to them, and the list that they ought to make."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from shared.api.paging import from_cursor, to_cursor
+from shared.tasks.query import TaskPage, TaskQuery
 from shared.tasks.task import Task
 
 
@@ -17,3 +19,24 @@ def new_task(title: str = "Buy milk", *, created_by: str = "ada", **chosen: Any)
 def changing(**fields: Any) -> Callable[[Task], Task]:
     """A change that gives fields of a task new values."""
     return lambda task: replace(task, **fields)
+
+
+def in_list(tasks: Iterable[Task], query: TaskQuery) -> list[Task]:
+    """The list that some tasks ought to make, worked out apart from the code."""
+
+    def wanted(task: Task) -> bool:
+        return (not query.statuses or task.status in query.statuses) and (
+            query.created_before is None or task.created_at < query.created_before
+        )
+
+    return sorted(filter(wanted, tasks), key=lambda t: (t.created_at, t.id), reverse=True)
+
+
+def walk(page_of: Callable[[TaskQuery], TaskPage], query: TaskQuery) -> Iterator[list[Task]]:
+    """Follow the cursor to the end of the list."""
+    while True:
+        page = page_of(query)
+        yield page.tasks
+        if page.next is None:
+            return
+        query = replace(query, after=from_cursor(to_cursor(page.next)), skip=0)

@@ -5,19 +5,18 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import boto3
 import pytest
 
-from shared.api.paging import from_cursor, to_cursor
 from shared.errors import SkipTooDeep
 from shared.tasks.listing import TaskListing
 from shared.tasks.query import TaskQuery
 from shared.tasks.status_index import StatusShards
 from shared.tasks.table import item_from_task
 from shared.tasks.task import Position, Task, TaskStatus
+from tests.tasks import in_list, walk
 
 
 @pytest.fixture(scope="module")
@@ -69,22 +68,7 @@ class Tasks:
             self._client.batch_write_item(RequestItems={"TasksTable": requests[start : start + 25]})
 
     def expected(self, query: TaskQuery) -> list[Task]:
-        def wanted(task: Task) -> bool:
-            return (not query.statuses or task.status in query.statuses) and (
-                query.created_before is None or task.created_at < query.created_before
-            )
-
-        return sorted(filter(wanted, self.tasks.values()), key=lambda t: (t.created_at, t.id), reverse=True)
-
-
-def walk(listing: TaskListing, query: TaskQuery) -> Iterator[list[Task]]:
-    """Follow the cursor to the end of the list."""
-    while True:
-        page = listing.page(query)
-        yield page.tasks
-        if page.next is None:
-            return
-        query = replace(query, after=from_cursor(to_cursor(page.next)), skip=0)
+        return in_list(self.tasks.values(), query)
 
 
 def test_the_table_is_listed_as_the_merge_has_it(
@@ -97,7 +81,7 @@ def test_the_table_is_listed_as_the_merge_has_it(
         TaskQuery(limit=4, statuses=(TaskStatus.PENDING, TaskStatus.COMPLETED)),
         TaskQuery(limit=100, created_before=5),
     ):
-        assert [task for page in walk(listing, query) for task in page] == tasks.expected(query)
+        assert [task for page in walk(listing.page, query) for task in page] == tasks.expected(query)
     query = TaskQuery(limit=5, skip=7)
     assert listing.page(query).tasks == tasks.expected(query)[7:12]
 
@@ -110,7 +94,7 @@ def test_the_order_of_ties_does_not_depend_on_the_index(
     reverse = lambda parsed, **_: parsed["Items"].reverse()  # noqa: E731
     client.meta.events.register("after-call.dynamodb.Query", reverse)
     try:
-        listed = [task for page in walk(listing, TaskQuery(limit=2)) for task in page]
+        listed = [task for page in walk(listing.page, TaskQuery(limit=2)) for task in page]
     finally:
         client.meta.events.unregister("after-call.dynamodb.Query", reverse)
     assert listed == tasks.expected(TaskQuery(limit=20))
@@ -191,4 +175,4 @@ def test_what_is_read_to_skip_is_bounded(client: Any, asked_for: list[int]) -> N
         listing.page(TaskQuery(limit=1, skip=35, statuses=(TaskStatus.PENDING,)))
     assert len(asked_for) <= 25
     # The same tasks are there for one who follows the links.
-    assert len(list(walk(listing, TaskQuery(limit=10)))) == 4
+    assert len(list(walk(listing.page, TaskQuery(limit=10)))) == 4

@@ -13,10 +13,10 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.api.paging import from_cursor, to_cursor
 from shared.tasks.listing import in_order, merge
 from shared.tasks.query import TaskPage, TaskQuery
 from shared.tasks.task import Task, TaskStatus
+from tests.tasks import in_list, walk
 
 NEWEST = 10
 statuses = st.sampled_from(TaskStatus)
@@ -70,21 +70,7 @@ class Index:
         return merge(list(self.partitions(query)), query)
 
     def expected(self, query: TaskQuery) -> list[Task]:
-        def wanted(task: Task) -> bool:
-            return (not query.statuses or task.status in query.statuses) and (
-                query.created_before is None or task.created_at < query.created_before
-            )
-
-        return sorted(filter(wanted, self.tasks.values()), key=lambda t: (t.created_at, t.id), reverse=True)
-
-    def walk(self, query: TaskQuery) -> Iterator[list[Task]]:
-        """Follow the cursor to the end of the list."""
-        while True:
-            page = self.page(query)
-            yield page.tasks
-            if page.next is None:
-                return
-            query = replace(query, after=from_cursor(to_cursor(page.next)), skip=0)
+        return in_list(self.tasks.values(), query)
 
 
 @given(drafts=drafts, query=queries, shards=shards, order=orders)
@@ -93,7 +79,7 @@ def test_following_the_cursor_yields_every_task_once_in_order(
     drafts: Any, query: TaskQuery, shards: int, order: Any
 ) -> None:
     index = Index(drafts, shards, order)
-    pages = list(index.walk(query))
+    pages = list(walk(index.page, query))
     assert list(itertools.chain(*pages)) == index.expected(query)
     assert all(len(page) == query.limit for page in pages[:-1])
     assert pages[-1] or not index.expected(query), "a next link led to an empty page"
@@ -117,7 +103,7 @@ def test_what_survives_is_seen_once_whatever_comes_and_goes_between_pages(
     index = Index(drafts, shards, order)
     from_the_start = set(index.tasks)
     seen: list[Task] = []
-    for page in index.walk(TaskQuery(limit=limit)):
+    for page in walk(index.page, TaskQuery(limit=limit)):
         seen += page
         for _ in range(data.draw(st.integers(0, 2), label="changes")):
             kind = data.draw(st.sampled_from(["add", "remove", "move"]))
