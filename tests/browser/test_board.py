@@ -221,7 +221,7 @@ class TestWork:
     ) -> None:
         title = unique("Old")
         board.add(title)
-        for _ in range(20):
+        for _ in range(21):
             colleague.create(status="COMPLETED")
         expect(board.column("Completed").locator(".count")).to_have_text("20+", timeout=WHEN_OTHERS_WRITE)
         form = board.edit(title)
