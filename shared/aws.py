@@ -30,6 +30,7 @@ _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 2},
     tcp_keepalive=True,
     parameter_validation=False,  # a tenth of a request; mypy checks the calls, and so does the service
+    user_agent="task-api",  # botocore would compose its own anew for each try: another tenth
 )
 _TRY = 4
 """Seconds that a try takes: both timeouts, and some for what they do not cover, such as TLS."""
@@ -104,10 +105,11 @@ def transact_write(client: DynamoDBClient, *writes: TransactWriteItemTypeDef) ->
     token, lost = str(uuid.uuid4()), None
     failure: DomainError = Unavailable()
     for attempt in range(_ATTEMPTS):
-        backoff = _jitter.uniform(0, _FIRST_BACKOFF * 2**attempt) if attempt else 0
-        if attempt and remaining() < backoff + _TRY:
-            break
-        time.sleep(backoff)
+        if attempt:
+            backoff = _jitter.uniform(0, _FIRST_BACKOFF * 2**attempt)
+            if remaining() < backoff + _TRY:
+                break
+            time.sleep(backoff)
         try:
             client.transact_write_items(TransactItems=writes, ClientRequestToken=token)
         except client.exceptions.TransactionCanceledException as error:

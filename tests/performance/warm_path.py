@@ -25,7 +25,7 @@ ROUNDS = 4
 REQUESTS = 60
 WARM_UP = 15
 TASKS = 20
-AIM = 1.5
+AIM = 1.25
 READ, UNCACHED, CACHED, CREATE = "read one", "list, not cached", "list, cached", "create"
 CREATED = {"title": "New @number@", "description": "A few words"}
 
