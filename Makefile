@@ -36,19 +36,19 @@ $(INSTALLED): requirements/dev.txt
 	@touch $@
 
 run: $(INSTALLED) ## Serve the API on this machine; ARGS="--help" lists the options
-	@$(BIN)/python -m local $(ARGS)
+	@$(BIN)/python -m tools.local $(ARGS)
 
 sam-local: $(INSTALLED) ## Serve the API with SAM CLI in Docker; ARGS as for run
-	@$(BIN)/python -m local --docker --build $(ARGS)
+	@$(BIN)/python -m tools.local --docker --build $(ARGS)
 
 migrate: $(INSTALLED) ## Migrate what is in a stack's tables; ARGS="--help" lists the options
-	@$(BIN)/python -m migrations $(ARGS)
+	@$(BIN)/python -m tools.migrations $(ARGS)
 
 check-data: $(INSTALLED) ## Tell whether what is in a stack's tables is consistent; ARGS="--help" lists the options
-	@$(BIN)/python -m migrations.check $(ARGS)
+	@$(BIN)/python -m tools.migrations.check $(ARGS)
 
 adopt: $(INSTALLED) ## Make a new stack around the tables that a deleted one has left; ARGS="--help" lists the options
-	@$(BIN)/python -m migrations.adopt $(ARGS)
+	@$(BIN)/python -m tools.migrations.adopt $(ARGS)
 
 unit: $(INSTALLED) ## Run the tests that need no server, in seconds; ARGS are passed to pytest
 	@$(BIN)/python -m pytest tests/unit $(ARGS)
@@ -92,22 +92,22 @@ $(CHECKOV)/.installed: requirements/checkov.txt $(INSTALLED)
 
 scan: $(INSTALLED) ## Look for insecure code with bandit; wants the package index
 	@$(BIN)/uv tool run --quiet --from 'bandit[toml]==1.9.4' bandit --quiet --configfile pyproject.toml --recursive \
-	  costs functions layer local migrations openapi scaffold shared smoke
+	  functions layer shared tools
 
 audit: $(INSTALLED) ## Look for known vulnerabilities of what the functions depend on; wants the internet
 	@$(BIN)/uv tool run --quiet pip-audit==2.10.1 --requirement requirements/runtime.txt --disable-pip --strict
 
 openapi: $(INSTALLED) ## Write functions/api_docs/openapi.json anew, after a change of a route
-	@$(BIN)/python -m openapi
+	@$(BIN)/python -m tools.openapi
 
 endpoint: $(INSTALLED) ## Write a new endpoint: NAME=get_task_title ROUTE="GET /tasks/{task_id}/title"
-	@$(BIN)/python -m scaffold "$(NAME)" "$(ROUTE)"
+	@$(BIN)/python -m tools.scaffold "$(NAME)" "$(ROUTE)"
 
 costs: $(INSTALLED) ## Compute what a month in AWS costs, and write docs/cost.md; ARGS="--help" lists the options
-	@$(BIN)/python -m costs $(ARGS)
+	@$(BIN)/python -m tools.costs $(ARGS)
 
 smoke: $(INSTALLED) ## Check a deployed API: URL=https://…/v1 ARGS="--username NAME"
-	@$(BIN)/python -m smoke "$(URL)" $(ARGS)
+	@$(BIN)/python -m tools.smoke "$(URL)" $(ARGS)
 
 pictures: $(INSTALLED) ## Draw the pictures of the README anew, after a change of the board or the terminal
 	@$(BIN)/python -m tests.pictures

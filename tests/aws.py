@@ -13,9 +13,9 @@ from unittest.mock import patch
 from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend
 
-from local.backends.resources import Resources
-from local.template import load_template
 from tests.local_stack import ROOT
+from tools.local.backends.resources import Resources
+from tools.local.template import load_template
 
 TOKEN_KEY = "the signing key of the tests, sixty-four characters or so of it!"
 

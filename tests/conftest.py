@@ -86,7 +86,7 @@ def copy_project(target: Path, *folders: str) -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of the project to change."""
-    copy_project(tmp_path, "functions", "shared", "local")
+    copy_project(tmp_path, "functions", "shared", "tools")
     return tmp_path
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import redis
 
-from local.backends.redis_server import FAKE, RedisServer
 from shared.cache.redis import RedisConnection
 from tests.optional import REDIS, needs_redis
+from tools.local.backends.redis_server import FAKE, RedisServer
 
 REAL = "real redis"
 PROGRAMS = [FAKE, pytest.param(REAL, marks=needs_redis)]

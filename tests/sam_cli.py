@@ -33,7 +33,7 @@ def sam(*arguments: str, timeout: float = 300, folder: Path = ROOT) -> str:
 
 def lay_layers(built: Path, opt: Path) -> None:
     """Lay the built layers over each other, as Lambda does in /opt, for this machine's kind of processor."""
-    from local.sam_local import architecture  # which takes a second to import
+    from tools.local.sam_local import architecture  # which takes a second to import
 
     compiled = {"arm64": "CompiledLayerArm64", "x86_64": "CompiledLayerX86"}[architecture()]
     for layer in ("SharedLayer", compiled):

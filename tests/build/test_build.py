@@ -180,7 +180,7 @@ def test_the_layer_has_nothing_that_lambda_does_not_use(layer: Path) -> None:
     assert services == {"dynamodb", "secretsmanager", "sqs"}
     names = {path.name for path in layer.iterdir()}
     assert not list(layer.rglob("*.so"))
-    assert not names & {"bin", "moto", "pytest", "samcli", "local", "tests", "functions"}
+    assert not names & {"bin", "moto", "pytest", "samcli", "tools", "tests", "functions"}
     assert (layer / "shared/tasks/task.py").read_text() == (ROOT / "shared/tasks/task.py").read_text()
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import boto3
 import pytest
 
-from local.backends.environment import LOOPBACK
-from local.backends.process import Backends, BackendsConfig
 from shared.api import endpoint
 from tests import handlers
 from tests.aws import aws_with_resources, empty_tables, template_resources
 from tests.redis_servers import server, shared_server
+from tools.local.backends.environment import LOOPBACK
+from tools.local.backends.process import Backends, BackendsConfig
 
 __all__ = ["server", "shared_server"]
 

@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from local.backends.redis_server import FAKE
 from shared.cache import pages
 from shared.cache.pages import PageCache
 from shared.cache.redis import RedisConnection, RedisError
 from tests.redis_servers import PROGRAMS, Server, serve
+from tools.local.backends.redis_server import FAKE
 
 LAG = 1.0
 """Seconds that the index lags behind its table."""

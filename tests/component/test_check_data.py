@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from migrations import check
 from shared.tasks.status_index import StatusShards
 from shared.tasks.store import TaskStore
 from tests.tasks import changing, new_task
+from tools.migrations import check
 
 ID = "7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"
 TABLE = "TasksTable"

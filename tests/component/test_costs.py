@@ -11,10 +11,6 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 
-from costs import usage
-from costs.__main__ import DOCUMENT, filled_in, inventory, tables, without_traffic
-from costs.table import of_traffic, total
-from costs.usage import Workload
 from shared.tasks.listing import TaskListing
 from shared.tasks.pages import TaskPages
 from shared.tasks.query import TaskQuery
@@ -24,6 +20,10 @@ from tests.handlers import event, invoke
 from tests.local_stack import ROOT
 from tests.tasks import new_task
 from tests.template import TEMPLATE, functions_of
+from tools.costs import usage
+from tools.costs.__main__ import DOCUMENT, filled_in, inventory, tables, without_traffic
+from tools.costs.table import of_traffic, total
+from tools.costs.usage import Workload
 
 DESCRIPTION = "x" * 180  # makes an item of half a KB
 Calls = list[tuple[str, dict[str, Any], dict[str, Any]]]

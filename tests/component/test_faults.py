@@ -12,7 +12,6 @@ import boto3
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from migrations.check import problems
 from shared.errors import Unavailable
 from shared.tasks.status_index import StatusShards
 from tests.aws import empty_tables
@@ -20,6 +19,7 @@ from tests.faults import ANYWHERE, FAULTS, Faults
 from tests.handlers import LambdaContext, authorization, event, load_function
 from tests.proxy import Network, Proxy
 from tests.redis_servers import Server
+from tools.migrations.check import problems
 
 Event = dict[str, Any]
 Answer = dict[str, Any]

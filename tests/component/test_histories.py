@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from migrations.check import problems
 from shared import aws
 from shared.errors import Contention, TaskNotFound, TitleTaken, Unavailable
 from shared.tasks.listing import TaskListing
@@ -22,6 +21,7 @@ from shared.tasks.task import Task
 from tests.aws import empty_tables
 from tests.faults import FAULTS, Faults
 from tests.tasks import changing, new_task
+from tools.migrations.check import problems
 
 TITLES = [f"Title {number}" for number in range(6)]
 Tasks = dict[str, Task]

@@ -18,12 +18,6 @@ from hypothesis import strategies as st
 from moto.backends import get_backend
 from moto.core.botocore_stubber import BotocoreStubber
 
-from local.backends.environment import ACCOUNT, REGION
-from migrations import __main__ as command
-from migrations import runner
-from migrations.m0001_status_shards import move_tasks_to_their_shards
-from migrations.m0002_composed_titles import compose_titles
-from migrations.runner import Change, Migration, MigrationError, Progress, Runner, TakenOver
 from shared.aws import Item
 from shared.errors import TaskNotFound, TitleTaken
 from shared.tasks.listing import TaskListing
@@ -34,6 +28,12 @@ from shared.tasks.task import Task, TaskStatus
 from tests.aws import aws_with_resources
 from tests.tasks import changing, new_task
 from tests.template import TEMPLATE
+from tools.local.backends.environment import ACCOUNT, REGION
+from tools.migrations import __main__ as command
+from tools.migrations import runner
+from tools.migrations.m0001_status_shards import move_tasks_to_their_shards
+from tools.migrations.m0002_composed_titles import compose_titles
+from tools.migrations.runner import Change, Migration, MigrationError, Progress, Runner, TakenOver
 
 TABLES = {"TasksTable": "TasksTable"}
 ITEMS = 60

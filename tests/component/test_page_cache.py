@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 import redis
 
-from local.backends.redis_server import free_port
 from shared.cache import pages
 from shared.cache.pages import LookUp, PageCache
 from shared.cache.redis import TIMEOUT, RedisConnection, RedisError
@@ -26,6 +25,7 @@ from tests.optional import REDIS, needs_redis
 from tests.proxy import Network, Proxy
 from tests.redis_servers import REAL, Server, serve, watch_commands
 from tests.servers import make_certificate
+from tools.local.backends.redis_server import free_port
 
 
 @pytest.fixture

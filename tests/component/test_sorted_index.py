@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.backends import emulator
+from tools.local.backends import emulator
 
 _numbers = itertools.count()
 INDEX = "by-group"

@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.backends import emulator
-from local.backends.journal import Journal
-from local.backends.own_table import OWN_KEY, OWN_TABLE, checkpoint_id
-from local.backends.recorder import Recorder
-from local.backends.state import Schema, State, read_state
-from local.errors import LocalStackError
 from tests.local_stack import await_condition
+from tools.local.backends import emulator
+from tools.local.backends.journal import Journal
+from tools.local.backends.own_table import OWN_KEY, OWN_TABLE, checkpoint_id
+from tools.local.backends.recorder import Recorder
+from tools.local.backends.state import Schema, State, read_state
+from tools.local.errors import LocalStackError
 
 _numbers = itertools.count()
 
@@ -221,7 +221,7 @@ class TestADiskThatFails:
         def write(_file: int, _data: Any) -> int:
             raise OSError(number, os.strerror(number))
 
-        monkeypatch.setattr("local.backends.journal.os.write", write)
+        monkeypatch.setattr("tools.local.backends.journal.os.write", write)
 
     @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO])
     def test_is_told_once_and_everything_is_saved_when_it_works_again(

@@ -14,14 +14,14 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.events.models import EventPattern
 
-from local.backends.own_table import create_own_table
-from local.log_entries import DeliveryLogEntry
-from local.template import load_template
-from local.triggers.mappings import EventSourceMapping, queue_mappings, stream_mappings
-from local.triggers.poller import InvocationFailed
-from local.triggers.queue import QueuePoller
-from local.triggers.stream import StreamPoller
 from tests.conftest import ROOT
+from tools.local.backends.own_table import create_own_table
+from tools.local.log_entries import DeliveryLogEntry
+from tools.local.template import load_template
+from tools.local.triggers.mappings import EventSourceMapping, queue_mappings, stream_mappings
+from tools.local.triggers.poller import InvocationFailed
+from tools.local.triggers.queue import QueuePoller
+from tools.local.triggers.stream import StreamPoller
 
 
 class Function:

@@ -20,10 +20,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.runtime.fingerprint import fingerprint
-from local.runtime.output import MAX_LINE, forward, pack_report
-from local.runtime.spec import MAX_RESPONSE, FunctionSpec, Result
-from local.runtime.warm import WarmRuntime
+from tools.local.runtime.fingerprint import fingerprint
+from tools.local.runtime.output import MAX_LINE, forward, pack_report
+from tools.local.runtime.spec import MAX_RESPONSE, FunctionSpec, Result
+from tools.local.runtime.warm import WarmRuntime
 
 
 class Runtime:
@@ -148,7 +148,7 @@ class TestFailures:
         assert error(function())["errorType"] == kind
         assert message in function.report()
         assert len(function.reports) == 1
-        for foreign in ("importlib", "local/runtime"):
+        for foreign in ("importlib", "tools/local/runtime"):
             assert foreign not in function.report()
         assert function.report().count("Traceback") <= 1
 

@@ -16,7 +16,7 @@ UNIT_TESTS = ("tests/unit/test_fields.py", "tests/unit/test_paging.py", "tests/u
 
 def test_the_worked_example_works(project: Path, start_stack: Callable[..., Stack]) -> None:
     follow(GUIDE, project)
-    assert run(project, "openapi").returncode == 0
+    assert run(project, "tools.openapi").returncode == 0
     for command in (
         ["ruff", "check", "--no-cache", "shared"],
         ["ruff", "format", "--no-cache", "--check", "shared"],

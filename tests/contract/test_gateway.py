@@ -40,7 +40,7 @@ def handler(event, context):
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project where GET /docs answers with its event."""
     folder: Path = tmp_path_factory.mktemp("project")
-    copy_project(folder, "functions", "shared", "local")
+    copy_project(folder, "functions", "shared", "tools")
     template = folder / "template.yaml"
     template.write_text(template.read_text().replace("Timeout: 10", "Timeout: 2"))
     (folder / "functions/api_docs/app.py").write_text(FUNCTION)

@@ -26,7 +26,7 @@ def test_it_ends_with_an_error_when_its_backends_die(start_stack: StartStack) ->
     stack = start_stack("--no-state")
     sign_up(stack.url)
     everything = processes_of(stack.process.pid)
-    next(each for each in everything if "local.backends" in each.cmdline()).kill()
+    next(each for each in everything if "tools.local.backends" in each.cmdline()).kill()
     assert stack.process.wait(30) == 1
     await_condition(lambda: are_gone(everything))
     assert [line for line in stack.lines if line.startswith("error: The backends ended")]
@@ -119,7 +119,7 @@ class TestTheBackends:
 
 
 def test_it_stops_at_once_while_it_starts() -> None:
-    command = [sys.executable, "-m", "local", "--port", "0", "--no-state"]
+    command = [sys.executable, "-m", "tools.local", "--port", "0", "--no-state"]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as stack:
@@ -158,7 +158,7 @@ def test_nothing_outlives_it_that_is_busy(start_stack: StartStack, project: Path
 
 def test_ctrl_c_in_a_terminal_prints_no_traceback() -> None:
     """A terminal sends it to the whole group, where what workers are forked from still loads."""
-    command = [sys.executable, "-m", "local", "--port", "0", "--no-state"]
+    command = [sys.executable, "-m", "tools.local", "--port", "0", "--no-state"]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     ) as stack:

@@ -16,11 +16,11 @@ import boto3
 import psutil
 import pytest
 
-from migrations.check import problems
 from shared.tasks.status_index import StatusShards
 from tests.load import LoadClient, Progress
 from tests.local_stack import Stack, await_condition, notified, processes_of, sign_up
 from tests.redis_servers import Server
+from tools.migrations.check import problems
 
 CLIENTS = 16
 REQUESTS = int(os.environ.get("LOAD_REQUESTS", "600"))

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from local.gateway.gateway_responses import GatewayResponses
-from local.gateway.server import Server
 from tests.local_stack import Client, Stack, await_condition
+from tools.local.gateway.gateway_responses import GatewayResponses
+from tools.local.gateway.server import Server
 
 JSON = b"Content-Type: application/json"
 FORM = b"Content-Type: application/x-www-form-urlencoded"

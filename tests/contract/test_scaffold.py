@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import copy_project
 from tests.local_stack import ROOT, Client, Stack, sign_up
 
-FOLDERS = ("functions", "shared", "local", "openapi", "scaffold", "costs", "docs", "events", "tests")
+FOLDERS = ("functions", "shared", "tools", "docs", "events", "tests")
 EXTENDED = ("tests/component/test_permissions.py", "tests/expected.py", "tests/smoke.py")
 """The Python files to which an endpoint adds lines."""
 UNIT_TESTS = ("tests/unit/test_endpoints.py", "tests/unit/test_openapi.py")
@@ -36,7 +36,7 @@ def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def make_endpoint(project: Path, name: str, route: str) -> None:
-    done = run(project, "scaffold", name, route)
+    done = run(project, "tools.scaffold", name, route)
     assert done.returncode == 0, done.stderr
     assert f"wrote functions/{name}/app.py\n" in done.stdout
 
@@ -71,7 +71,7 @@ def follow(document: str, project: Path) -> None:
 def test_the_worked_example_works(project: Path) -> None:
     make_endpoint(project, "get_task_title", "GET /tasks/{task_id}/title")
     follow("docs/adding-an-endpoint.md", project)
-    assert run(project, "openapi").returncode == 0
+    assert run(project, "tools.openapi").returncode == 0
     permissions = f"{EXTENDED[0]}::test_a_function_may_do_what_it_does_and_no_more[get_task_title]"
     tests = (*UNIT_TESTS, permissions, "tests/contract/test_get_task_title.py")
     files = ("functions/get_task_title", *EXTENDED, tests[-1])

@@ -21,7 +21,7 @@ def stack(start_stack: Callable[..., Stack]) -> Stack:
 def paused(stack: Stack) -> Iterator[psutil.Process]:
     """The stack's AWS, which does not respond while it is paused."""
     everything = processes_of(stack.process.pid)
-    process = next(each for each in everything if "local.backends" in each.cmdline())
+    process = next(each for each in everything if "tools.local.backends" in each.cmdline())
     yield process
     process.send_signal(signal.SIGCONT)
 

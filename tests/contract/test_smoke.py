@@ -15,7 +15,7 @@ from tests.servers import QuietHandler, serving
 
 
 def smoke(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "smoke", url, *arguments]
+    command = [sys.executable, "-m", "tools.smoke", url, *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 

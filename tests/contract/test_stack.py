@@ -23,7 +23,7 @@ StartStack = Callable[..., Stack]
 def run(*arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
-    command = [sys.executable, "-m", "local", *arguments]
+    command = [sys.executable, "-m", "tools.local", *arguments]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60)
 
 
@@ -100,7 +100,7 @@ def test_prints_what_functions_log_and_no_secrets(start_stack: StartStack) -> No
 def test_the_backends_close_what_clients_have_closed(stack: Stack) -> None:
     aws = stack.wait_for(r"AWS\s+(http://\S+)")[1]
     backends = next(
-        each for each in processes_of(stack.process.pid) if "local.backends" in " ".join(each.cmdline())
+        each for each in processes_of(stack.process.pid) if "tools.local.backends" in " ".join(each.cmdline())
     )
     before = backends.num_fds()
     for _ in range(30):
@@ -216,7 +216,7 @@ class TestState:
         user.url = second.url
         assert user("GET", "/tasks").json() == tasks
         endpoint = second.wait_for(r"AWS +(http://\S+)")[1]
-        migrate = [sys.executable, "-m", "migrations", "--endpoint-url", endpoint]
+        migrate = [sys.executable, "-m", "tools.migrations", "--endpoint-url", endpoint]
         done = subprocess.run(migrate, cwd=ROOT, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         assert re.search(r"applied .* 4\d items read, \d+ changed", done.stdout)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from local.sam_local import architecture
 from tests.emulator.deployment import Emulator, emulator
 from tests.local_stack import Client, sign_up
+from tools.local.sam_local import architecture
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ from typing import Any
 import boto3
 import requests
 
-from local.backends.redis_server import free_port
 from tests.local_stack import ROOT, await_condition
 from tests.optional import LAMBDA_PYTHON, REDIS
 from tests.servers import make_certificate
+from tools.local.backends.redis_server import free_port
 
 STACK = "task-api"
 CREDENTIALS = {

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 
-from local.sam_local import architecture
 from tests.contract.test_clients import TestAccount, TestRetries, TestText  # noqa: F401 (they run here, too)
 from tests.contract.test_contract import (  # noqa: F401
     TestCreate,
@@ -21,12 +20,13 @@ from tests.contract.test_contract import (  # noqa: F401
 from tests.emulator.deployment import STACK, Emulator
 from tests.local_stack import ROOT, Client, await_condition
 from tests.optional import needs_lambda_python, needs_redis
+from tools.local.sam_local import architecture
 
 pytestmark = [needs_lambda_python, needs_redis]
 
 
 def test_smoke(deployed: Emulator) -> None:
-    command = [sys.executable, "-m", "smoke", deployed.url, "--sign-up"]
+    command = [sys.executable, "-m", "tools.smoke", deployed.url, "--sign-up"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -78,7 +78,7 @@ def test_a_deleted_stack_leaves_what_users_wrote_to_the_next(deployed: Emulator,
 
     def adopt(tasks: str, users: str, status: int) -> str:
         tables = ("--tasks-table", tasks, "--users-table", users)
-        return deployed.run("migrations.adopt", "--stack-name", STACK, *tables, status=status)
+        return deployed.run("tools.migrations.adopt", "--stack-name", STACK, *tables, status=status)
 
     assert "is not a TasksTable" in adopt(users, tasks, status=1)
     assert "There is no table nowhere" in adopt("nowhere", users, status=1)

@@ -14,14 +14,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from local.backends.redis_server import free_port
-from local.sam_local import architecture
 from tests.conftest import copy_project
 from tests.local_stack import ROOT, Client, Stack, await_condition, sign_up
 from tests.optional import DOCKER
 from tests.performance.programs import say
 from tests.performance.report import bars, table
 from tests.sam_cli import sam, sam_environment
+from tools.local.backends.redis_server import free_port
+from tools.local.sam_local import architecture
 
 REQUESTS = 50
 COLD_REQUESTS = 3
@@ -33,7 +33,7 @@ def measure() -> str:
         return "The development loop\n\nNot measured: there is no Docker here.\n"
     project = Path(tempfile.mkdtemp(prefix="project"))
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # on no developer's machine
-    copy_project(project, "functions", "shared", "local", "layer", "requirements")
+    copy_project(project, "functions", "shared", "tools", "layer", "requirements")
     for name in ("samconfig.toml", "Makefile"):
         shutil.copy(ROOT / name, project)
     warm_sam = _loop(project, "--docker")

@@ -15,13 +15,13 @@ from typing import Any
 import boto3
 import psutil
 
-from local.backends.environment import ENVIRONMENT, REGION
 from shared.tasks.status_index import StatusShards
 from shared.tasks.store import TaskStore
 from tests.local_stack import Client, Stack, await_condition, processes_of, sign_up, unique
 from tests.performance.programs import say
 from tests.performance.report import ratio, table
 from tests.tasks import changing, new_task
+from tools.local.backends.environment import ENVIRONMENT, REGION
 
 SIZE = 20_000
 """Tasks to grow to, and changes to make then."""
@@ -55,7 +55,7 @@ def _measure(stack: Stack) -> str:
     )
     store = TaskStore(lambda: None, client=dynamodb, table="TasksTable", shards=StatusShards())
     processes = processes_of(stack.process.pid)
-    backends = next(each for each in processes if "local.backends" in each.cmdline())
+    backends = next(each for each in processes if "tools.local.backends" in each.cmdline())
 
     say("a fresh local stack")
     fresh = _median(user.create)

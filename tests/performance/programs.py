@@ -16,12 +16,12 @@ from typing import Any
 
 import boto3
 
-from local.backends.environment import ENVIRONMENT, LOOPBACK, REGION
-from local.backends.process import Backends, BackendsConfig, Endpoints
 from tests.aws import template_resources
 from tests.local_stack import ROOT
 from tests.optional import LAMBDA_PYTHON
 from tests.sam_cli import lay_layers, sam
+from tools.local.backends.environment import ENVIRONMENT, LOOPBACK, REGION
+from tools.local.backends.process import Backends, BackendsConfig, Endpoints
 
 HERE = Path(__file__).parent
 BUILT = ROOT / ".aws-sam/build"

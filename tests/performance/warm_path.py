@@ -11,8 +11,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from local.backends.process import Endpoints
-from local.backends.redis_server import free_port
 from shared.tasks.status_index import StatusShards
 from shared.tasks.store import TaskStore
 from tests.handlers import event
@@ -20,6 +18,8 @@ from tests.local_stack import await_condition
 from tests.performance.programs import Program, alternative, backends, bare, build, dynamodb, ours, run, say
 from tests.performance.report import bars, ratio, table
 from tests.tasks import new_task
+from tools.local.backends.process import Endpoints
+from tools.local.backends.redis_server import free_port
 
 ROUNDS = 4
 REQUESTS = 60

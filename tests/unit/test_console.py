@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local import console
-from local.log_entries import RequestLogEntry
 from tests.conftest import ROOT
+from tools.local import console
+from tools.local.log_entries import RequestLogEntry
 
 FORBIDDEN = {chr(code) for code in [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0x202E]} - {"\t", "\n"}
 
@@ -121,7 +121,7 @@ def test_metrics_can_be_hidden() -> None:
 
 
 def run(code: str, **variables: str) -> bytes:
-    program = f"from local import console\n{code}"
+    program = f"from tools.local import console\n{code}"
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "TERM": "xterm", **variables}
     command = [sys.executable, "-c", program]
     return subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60).stdout

@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from samcli.local.apigw.local_apigw_service import LocalApigwService
 from werkzeug.test import Client, TestResponse
 
-from local.gateway.authorizer_cache import AuthorizerCache, ttl_of
-from local.gateway.compression import compressor
-from local.gateway.gateway_responses import DEFAULT_5XX, MISSING_AUTHENTICATION_TOKEN, GatewayResponses
-from local.gateway.policy import InvalidPolicy, Policy
-from local.gateway.proxy_response import MalformedResponse, parse_response
-from local.gateway.service import Gateway
-from local.log_entries import RequestLogEntry
-from local.runtime.spec import Result, failure
-from local.template import Template, load_template
 from tests.conftest import ROOT
+from tools.local.gateway.authorizer_cache import AuthorizerCache, ttl_of
+from tools.local.gateway.compression import compressor
+from tools.local.gateway.gateway_responses import DEFAULT_5XX, MISSING_AUTHENTICATION_TOKEN, GatewayResponses
+from tools.local.gateway.policy import InvalidPolicy, Policy
+from tools.local.gateway.proxy_response import MalformedResponse, parse_response
+from tools.local.gateway.service import Gateway
+from tools.local.log_entries import RequestLogEntry
+from tools.local.runtime.spec import Result, failure
+from tools.local.template import Template, load_template
 
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31
@@ -503,5 +503,5 @@ def test_sam_cli_has_what_the_gateway_reaches_into() -> None:
         "_generate_lambda_authorizer_event", "_create_method_arn", "_build_v1_context",
     ):  # fmt: skip
         assert hasattr(LocalApigwService, name), (
-            f"SAM CLI has no {name} any more: see local/gateway/service.py"
+            f"SAM CLI has no {name} any more: see tools/local/gateway/service.py"
         )

@@ -56,7 +56,7 @@ def parts(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_it_is_fresh() -> None:
-    command = [sys.executable, "-m", "openapi", "--check"]
+    command = [sys.executable, "-m", "tools.openapi", "--check"]
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scaffold.__main__ import main
 from tests.conftest import copy_project
+from tools.scaffold.__main__ import main
 
 ROUTE = "GET /stats"
 Contents = dict[Path, bytes]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.errors import LocalStackError
-from local.parameters import check_parameters
-from local.template import load_template
 from tests.conftest import ROOT
+from tools.local.errors import LocalStackError
+from tools.local.parameters import check_parameters
+from tools.local.template import load_template
 
 
 def check(value: str, **parameter: Any) -> None:

@@ -1,1 +1,0 @@
-"""The AWS and the Redis that functions call here: a process of its own, `python -m local.backends`."""

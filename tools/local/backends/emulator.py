@@ -1,0 +1,158 @@
+"""DynamoDB, SQS and Secrets Manager: ministack's services, in this process.
+
+The one module that reaches into ministack, whose version is pinned for that reason.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ministack.core.responses import set_request_account_id, set_request_region
+from ministack.services import dynamodb, dynamodb_streams, secretsmanager, sqs
+
+from tools.local.backends.environment import ACCOUNT, REGION
+from tools.local.backends.sorted_index import SortedIndexes
+
+Item = dict[str, Any]
+"""An item in DynamoDB's own JSON."""
+Record = dict[str, Any]
+"""A record of a table's stream."""
+Message = dict[str, Any]
+"""A message in a queue, as ministack holds it."""
+Secret = dict[str, Any]
+"""A secret, as ministack holds it."""
+Reply = tuple[int, Mapping[str, str], bytes]
+"""Status, headers and body."""
+
+_SERVICES = {
+    "DynamoDB_20120810": dynamodb,
+    "DynamoDBStreams_20120810": dynamodb_streams,
+    "AmazonSQS": sqs,
+    "secretsmanager": secretsmanager,
+}
+_TRANSACTION_TOKEN_TTL = 60
+"""Seconds. DynamoDB honors a client request token for ten minutes; ministack keeps the whole transaction for
+as long, and clients here retry within seconds."""
+
+os.environ["LOG_LEVEL"] = "ERROR"  # which ministack reads when it handles its first request
+dynamodb._TXN_TOKEN_TTL = _TRANSACTION_TOKEN_TTL
+_indexes = SortedIndexes(dynamodb)
+
+
+class UnknownService(Exception):
+    """The request is for a service that this machine does not have, or for none."""
+
+
+def enter_account() -> None:
+    """Let what follows, in this thread or task, concern the stack's account and region."""
+    set_request_account_id(ACCOUNT)
+    set_request_region(REGION)
+
+
+async def handle(headers: Mapping[str, str], body: bytes) -> Reply:
+    """Handle a request in AWS's JSON protocol.
+
+    Args:
+        headers: The request's headers, their names in lower case.
+        body: Its body.
+
+    Raises:
+        UnknownService: `x-amz-target` names none of the services.
+    """
+    target = headers.get("x-amz-target", "")
+    service = _SERVICES.get(target.partition(".")[0])
+    if service is None:
+        raise UnknownService(target)
+    enter_account()
+    status, reply_headers, reply = await service.handle_request("POST", "/", dict(headers), body, {})
+    return status, reply_headers, reply if isinstance(reply, bytes) else reply.encode()
+
+
+def enable_stream(table: str) -> None:
+    """Begin a table's stream, with new and old images; it is how changes are recorded, too."""
+    stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    dynamodb._update_table({"TableName": table, "StreamSpecification": stream})
+
+
+def load_items(table: str, items: Iterable[Item]) -> None:
+    """Put items into an empty table, without a trace in its stream."""
+    stored = dynamodb._tables[table]
+    for item in items:
+        dynamodb._set_item(stored, *_place(stored, item), item)
+
+
+def all_items(table: str) -> Iterator[Item]:
+    """Yield all items of a table."""
+    for partition in dynamodb._tables[table]["items"].values():
+        yield from partition.values()
+
+
+def records(table: str, position: int) -> Sequence[Record]:
+    """Read a table's stream from a position on, which counts all records there ever were."""
+    found: Sequence[Record] = dynamodb.stream_records_since(table, position, 1_000_000)
+    return found
+
+
+def stream_start(table: str) -> int:
+    """Tell the position of the oldest record that a stream still has."""
+    position: int = dynamodb.stream_start_position(table)
+    return position
+
+
+def trim(table: str, sequence_number: str | None = None) -> None:
+    """Forget a stream's records up to a sequence number; all of them, by default.
+
+    ministack would keep them for 24 hours, as DynamoDB does.
+    """
+    kept = dynamodb._stream_records.get(table) or []
+    done = len(kept)
+    if sequence_number is not None:
+        done = sum(record["dynamodb"]["SequenceNumber"] <= sequence_number for record in kept)
+    del kept[:done]
+    dynamodb._stream_trimmed[table] = dynamodb._stream_trimmed.get(table, 0) + done
+
+
+def queues() -> Iterator[tuple[str, list[Message]]]:
+    """Yield each queue's name and its messages, the oldest first."""
+    for queue in sqs._queues.values():
+        yield queue["name"], queue["messages"]
+
+
+def load_messages(queue: str, messages: Iterable[Message]) -> None:
+    """Put messages back into a queue, to be received at once."""
+    for each in sqs._queues.values():
+        if each["name"] == queue:
+            each["messages"] += [{**message, "receipt_handle": None, "visible_at": 0} for message in messages]
+
+
+def secrets() -> Iterator[tuple[str, Secret]]:
+    """Yield each secret's name and all that is known of it, its versions among it."""
+    yield from secretsmanager._secrets.items()
+
+
+def load_secret(name: str, secret: Secret) -> None:
+    """Put a secret back, with the versions that it had."""
+    secretsmanager._secrets[name] = secret
+
+
+def write(table: str, key: Item, item: Item | None) -> None:
+    """Put an item, or delete what has the key, with a record in the table's stream."""
+    stored = dynamodb._tables[table]
+    place = _place(stored, key)
+    old = stored["items"].get(place[0], {}).get(place[1])
+    if item is None:
+        dynamodb._remove_item(stored, *place)
+    else:
+        dynamodb._set_item(stored, *place, item)
+    name = "REMOVE" if item is None else "MODIFY" if old else "INSERT"
+    if old or item:
+        dynamodb._emit_stream_event(table, name, old, item)
+
+
+def _place(stored: Mapping[str, Any], key: Item) -> tuple[str, str]:
+    """Where ministack keeps the item that has these key attributes."""
+    partition, sort = stored["pk_name"], stored["sk_name"]
+    read = dynamodb._extract_key_val
+    return read(key[partition]), read(key[sort]) if sort else "__no_sort__"

@@ -1,0 +1,93 @@
+"""The backends' process, as the stack sees it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tools.local.errors import LocalStackError
+
+_STOP_TIMEOUT = 10
+"""Seconds."""
+
+
+@dataclass(frozen=True)
+class BackendsConfig:
+    """What the backends are made of."""
+
+    resources: Mapping[str, Any]
+    """The template's resources by logical id, which is the name each has here."""
+    consumers: Mapping[str, Sequence[str]]
+    """The functions that read each table's stream, by the table's logical id."""
+    state: str | None
+    """The file that keeps their content, if any does."""
+    redis: str
+    """Which Redis: `auto`, `none`, the name of a program to start, or the URL of one that runs."""
+    host: str
+    """The address they listen on."""
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where the backends are."""
+
+    aws: str
+    """URL of AWS."""
+    redis: str
+    """URL of Redis; empty when there is none."""
+    redis_program: str
+    """What Redis is, for people."""
+
+
+class Backends:
+    """The backends' process."""
+
+    def __init__(self) -> None:
+        """Start the process; it loads while the caller reads the template."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tools.local.backends"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C must not end it before the stack has
+        )
+
+    def configure(self, config: BackendsConfig) -> Endpoints:
+        """Make the resources, restore their content and start Redis.
+
+        Raises:
+            LocalStackError: the state file is damaged or in use, Redis does not start, or the process died.
+        """
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None  # noqa: S101, PT018 (both are pipes)
+        try:
+            stdin.write(json.dumps(asdict(config)) + "\n")
+            stdin.flush()
+            answer = json.loads(stdout.readline())
+        except (OSError, ValueError) as error:
+            raise LocalStackError("The backends did not start; the reason stands above.") from error
+        if "error" in answer:
+            raise LocalStackError(answer["error"])
+        return Endpoints(**answer)
+
+    @property
+    def are_running(self) -> bool:
+        """Whether the process is there."""
+        return self._process.poll() is None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the process ended with an error, or could not save everything."""
+        return bool(self._process.poll())
+
+    def close(self) -> None:
+        """Let the process save what it has, and end it."""
+        try:
+            self._process.communicate(timeout=_STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

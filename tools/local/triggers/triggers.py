@@ -1,0 +1,69 @@
+"""All event source mappings of the stack."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import boto3
+
+from tools.local.log_entries import DeliveryLog
+from tools.local.runtime.warm import Functions
+from tools.local.triggers.mappings import EventSourceMapping
+from tools.local.triggers.poller import Event, InvocationFailed, Invoke, Poller
+from tools.local.triggers.queue import QueuePoller
+from tools.local.triggers.stream import StreamPoller
+
+_STOP_TIMEOUT = 2
+"""Seconds in which what was begun may end."""
+
+
+class Triggers:
+    """Polls the queues and streams that call functions."""
+
+    def __init__(
+        self,
+        queues: Iterable[EventSourceMapping],
+        streams: Iterable[EventSourceMapping],
+        invoke: Invoke,
+        url: str,
+        log: DeliveryLog,
+    ) -> None:
+        """Start polling what is at `url`."""
+        sqs = boto3.client("sqs", endpoint_url=url)
+        dynamodb = boto3.client("dynamodb", endpoint_url=url)
+        dynamodbstreams = boto3.client("dynamodbstreams", endpoint_url=url)
+        self._pollers: list[Poller] = [
+            *(StreamPoller(each, invoke, log, dynamodbstreams, dynamodb, sqs) for each in streams),
+            *(QueuePoller(each, invoke, log, sqs) for each in queues),
+        ]
+        for poller in self._pollers:
+            poller.start()
+
+    def wake(self) -> None:
+        """Poll soon, because a function may have written something."""
+        for poller in self._pollers:
+            poller.wake()
+
+    def stop(self) -> None:
+        """Begin nothing more; what is on its way stays in streams and queues."""
+        deadline = time.monotonic() + _STOP_TIMEOUT
+        for poller in self._pollers:
+            poller.stop(deadline)
+
+
+def invoker(functions: Functions) -> Invoke:
+    """Make what calls functions of the local stack."""
+
+    def invoke(function: str, event: Event) -> Any:
+        result = functions.invoke(function, json.dumps(event).encode())
+        if result.failed:
+            raise InvocationFailed(result.payload.decode())
+        try:
+            return json.loads(result.payload)
+        except (ValueError, RecursionError) as error:  # JSON in form only, or too deep
+            raise InvocationFailed(f"The answer cannot be read: {error}") from error
+
+    return invoke

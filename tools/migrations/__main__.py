@@ -1,0 +1,117 @@
+"""`make migrate`: bring what is in a stack's tables to where the stack's code and parameters want it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+
+from tools.migrations.m0001_status_shards import move_tasks_to_their_shards
+from tools.migrations.m0002_composed_titles import compose_titles
+from tools.migrations.runner import (
+    RATE,
+    Migration,
+    MigrationError,
+    Progress,
+    Runner,
+    TakenOver,
+)
+from tools.migrations.stacks import NO_REGION, StackError, add_options, chosen_stack, rate
+
+MIGRATIONS: tuple[Callable[[Mapping[str, str]], Migration], ...] = (
+    move_tasks_to_their_shards,
+    compose_titles,
+)
+"""All migrations by number; each is made from the stack's parameters."""
+
+_LINE_INTERVAL = 1
+"""Seconds between two lines about the progress."""
+
+
+def main() -> int:
+    """Apply what is missing, or tell about it; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog='make migrate ARGS="…"',
+        description="Bring what is in a stack's tables to where its code and parameters want it. The API "
+        "serves all the while. An interrupted run resumes; what is done already is not done again.",
+    )
+    add_options(parser)
+    parser.add_argument(
+        "--status", action="store_true", help="change nothing; say what is applied and what is not"
+    )
+    parser.add_argument("--again", action="store_true", help="apply also what is recorded as applied")
+    parser.add_argument(
+        "--rate",
+        type=rate,
+        default=RATE,
+        metavar="N",
+        help="how many items to change a second (default: %(default)s); the API's own writes need the rest "
+        "of the 1,000 write units that a partition of the index takes",
+    )
+    chosen = parser.parse_args()
+    try:
+        stack = chosen_stack(chosen)
+        runner = Runner(stack.dynamodb, stack.tables, chosen.rate)
+        for migration in (make(stack.parameters) for make in MIGRATIONS):
+            if chosen.status:
+                print(f"{_name(migration)}: {_state(runner.progress(migration))}")
+            else:
+                _apply(runner, migration, again=chosen.again)
+    except KeyboardInterrupt:
+        print("\ninterrupted; run it again to resume", file=sys.stderr)
+        return 130
+    except NoRegionError:
+        print(f"error: {NO_REGION}", file=sys.stderr)
+        return 1
+    except (MigrationError, StackError, BotoCoreError, ClientError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except TakenOver:
+        print("error: another run has begun, and goes on instead of this one", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _apply(runner: Runner, migration: Migration, *, again: bool) -> None:
+    before = None if again else runner.progress(migration)
+    if before and before.finished_at:
+        print(f"{_name(migration)}: {_state(before)}")
+        return
+    if before:
+        print(f"{_name(migration)}: going on after {before.read:,} items")
+    total = runner.estimated_items(migration)
+    told_at = time.monotonic()
+
+    def report(progress: Progress) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at >= _LINE_INTERVAL:
+            told_at = time.monotonic()
+            share = f" ({min(100, 100 * progress.read // total)} %)" if total else ""
+            print(
+                f"{_name(migration)}: {progress.read:,} items read{share}, {progress.changed:,} changed",
+                flush=True,
+            )
+
+    done = runner.apply(migration, report, again=again)
+    print(f"{_name(migration)}: {_state(done)}")
+
+
+def _name(migration: Migration) -> str:
+    return f"{migration.number:04} {migration.title}"
+
+
+def _state(progress: Progress | None) -> str:
+    if progress is None:
+        return "not applied"
+    if progress.finished_at is None:
+        return f"interrupted after {progress.read:,} items"
+    left = f", {progress.left:,} left for somebody to decide" if progress.left else ""
+    when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(progress.finished_at))
+    return f"applied {when}; {progress.read:,} items read, {progress.changed:,} changed{left}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

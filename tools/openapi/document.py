@@ -1,0 +1,327 @@
+"""The API's OpenAPI document: the template's routes, the functions' declarations, and their models."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import itertools
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from botocore.exceptions import BotoCoreError
+
+from shared.api.endpoint import Handler, Returns
+from shared.api.idempotency import KEY_PATTERN
+from shared.api.models import Body, Form, Query
+from shared.api.problems import (
+    HEADERS,
+    MEDIA_TYPE,
+    InvalidRequest,
+    Problem,
+    UnsupportedMediaType,
+    phrase,
+    problem_of,
+)
+from shared.api.response import JSON
+from tools.local.backends.environment import ENVIRONMENT
+from tools.local.template import Template
+from tools.openapi.schemas import Schemas
+
+_DESCRIPTION = (
+    "Tasks for a team: all signed-in users work on the same list. "
+    "Start here: sign up at POST /auth/create, sign in with the Authorize button, then create a task."
+)
+_TAGS = {
+    "Users": "Sign up and sign in: where to start.",
+    "Tasks": "The list of tasks that all users share.",
+}
+_HEADERS = {
+    "Cache-Control": "`no-store`, because a token must not be kept in a cache.",
+    "ETag": "The version of what is returned, for If-None-Match and, of a task, If-Match.",
+    "Idempotency-Replayed": "`true` when an earlier request with this key created the task.",
+    "Link": 'The next page as `<URL>; rel="next"`, while there is one (RFC 8288).',
+    "Location": "The URL of the new task.",
+    "Pragma": "`no-cache`, for caches that know no other word.",
+    "Retry-After": "Seconds after which to try again.",
+    "WWW-Authenticate": "`Bearer`.",
+    "x-request-id": "The request's id, which the logs have too.",
+    "X-Cache": "`hit` when the page came from the cache, `miss` when it is there now, `off` without a cache.",
+}
+_ENTITY_TAG = r'(W/)?"[!#-~\u0080-\u00ff]*"'
+_REQUEST_HEADERS = {
+    "Idempotency-Key": (
+        "A key of your own, such as a UUID, to repeat this request safely with.",
+        {"type": "string", "pattern": KEY_PATTERN},
+    ),
+    "If-Match": (
+        "Act only if the task still has one of these entity tags; `*` is any.",
+        {"type": "string", "pattern": rf"^(\*|{_ENTITY_TAG}([ \t]*,[ \t]*{_ENTITY_TAG})*)$"},
+    ),
+    # No pattern: what is no entity tag matches nothing, and the answer is as without it.
+    "If-None-Match": (
+        "Answer 304 if what would be returned still has one of these entity tags.",
+        {"type": "string"},
+    ),
+}
+_CONDITIONS = {"If-Match", "If-None-Match"}
+_PATH_PARAMETERS = {"task_id": "The id of the task."}  # UUIDs
+
+# What API Gateway can answer any request with: the status, and the template's gateway response with the text.
+_GATEWAY_RESPONSES = {
+    HTTPStatus.BAD_REQUEST: "DEFAULT_4XX",
+    HTTPStatus.UNAUTHORIZED: "UNAUTHORIZED",
+    HTTPStatus.TOO_MANY_REQUESTS: "THROTTLED",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "DEFAULT_5XX",
+    HTTPStatus.GATEWAY_TIMEOUT: "INTEGRATION_TIMEOUT",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "REQUEST_TOO_LARGE",
+}
+_PROBLEM_HEADERS = {
+    HTTPStatus.UNAUTHORIZED: ["WWW-Authenticate"],
+    HTTPStatus.TOO_MANY_REQUESTS: ["Retry-After"],
+    **{status: list(headers) for status, headers in HEADERS.items()},
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An endpoint at one of its routes."""
+
+    id: str
+    method: str
+    path: str
+    is_public: bool
+    handler: Handler
+
+
+def build_document(template: Template) -> dict[str, Any]:
+    """Build the document of a template's API."""
+    operations = sorted(_operations(template), key=_order)
+    schemas = _schemas(operations)
+    shared = dict(_shared_responses(template, schemas))
+    paths: dict[str, Any] = {}
+    for operation in operations:
+        described = _describe(operation, operations, schemas, shared)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Task API",
+            "description": _DESCRIPTION,
+            "version": _version(template.root),
+            "contact": {"name": "The team that runs this API"},
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "http://127.0.0.1:3000", "description": "The API that serves this document."}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.components,
+            "headers": {
+                name: {"description": text, "schema": {"type": "string"}} for name, text in _HEADERS.items()
+            },
+            "responses": {_name(status): response for status, response in sorted(shared.items())},
+            "securitySchemes": {
+                "password": {
+                    "type": "oauth2",
+                    "description": "The username and the password that you signed up with.",
+                    "flows": {"password": {"scopes": {}, "tokenUrl": "/auth/login"}},
+                },
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A token from POST /auth/login, for programs that have one.",
+                },
+            },
+        },
+    }
+
+
+def _version(root: Path) -> str:
+    return str(tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["version"])
+
+
+def _operations(template: Template) -> Iterator[Operation]:
+    for route in template.api.routes:
+        function = template.functions.get(route.function_name)
+        name = Path(function.codeuri).name
+        variables = {name: str(value) for name, value in function.environment["Variables"].items()}
+        os.environ.update({**variables, **ENVIRONMENT, "REDIS_URL": ""})
+        handler: Handler = importlib.import_module(f"functions.{name}.app").handler
+        if handler.declared.include_in_schema:
+            (method,) = (method for method in route.methods if method != "OPTIONS")
+            yield Operation(name, method, route.path, route.authorizer_object is None, handler)
+
+
+def _order(operation: Operation) -> tuple[int, str, int]:
+    """Put first what people start with: signing up and in; and of each path reading before deleting."""
+    tags, methods = list(_TAGS), ("GET", "POST", "PATCH", "DELETE")
+    return tags.index(operation.handler.declared.tag), operation.path, methods.index(operation.method)
+
+
+def _schemas(operations: Iterable[Operation]) -> Schemas:
+    handlers = [each.handler for each in operations]
+    models = dict.fromkeys(each.takes for each in handlers if each.takes)
+    returned = itertools.chain.from_iterable(each.declared.returns for each in handlers)
+    documents = dict.fromkeys(_item(each.document) for each in returned if each.document)
+    return Schemas(list(models), [*documents, Problem])  # type: ignore[arg-type]
+
+
+def _item(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is list else kind
+
+
+def _shared_responses(template: Template, schemas: Schemas) -> Iterator[tuple[HTTPStatus, dict[str, Any]]]:
+    """Describe the problems that any route can answer with."""
+    for status, response_type in _GATEWAY_RESPONSES.items():
+        text = template.gateway_responses[response_type]["ResponseTemplates"][JSON]
+        yield status, _problem(schemas, status, {"problem": json.loads(text)})
+    unknown = InvalidRequest([{"field": "color", "message": "This endpoint has no such parameter"}])
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    yield status, _problem(schemas, status, {"InvalidRequest": problem_of(unknown)})
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    yield status, _problem(schemas, status, {"problem": problem_of(BotoCoreError())})
+
+
+def _describe(
+    operation: Operation,
+    operations: Iterable[Operation],
+    schemas: Schemas,
+    shared: dict[HTTPStatus, dict[str, Any]],
+) -> dict[str, Any]:
+    handler, declared = operation.handler, operation.handler.declared
+    described: dict[str, Any] = {
+        "tags": [declared.tag],
+        "summary": declared.summary,
+        "description": " ".join(inspect.cleandoc(handler.description).split()),
+        "operationId": operation.id,
+        "security": [] if operation.is_public else [{"password": []}, {"token": []}],
+    }
+    if parameters := list(_parameters(operation, schemas)):
+        described["parameters"] = parameters
+    if handler.takes and issubclass(handler.takes, Body | Form):
+        schema = {"schema": schemas.reference(handler.takes)}
+        content = dict.fromkeys(handler.takes.media_types, schema)
+        described["requestBody"] = {"content": content, "required": True}
+    responses: dict[HTTPStatus, dict[str, Any]] = {
+        status: {"$ref": f"#/components/responses/{_name(status)}"}
+        for status in shared
+        if not (operation.is_public and status == HTTPStatus.UNAUTHORIZED)
+        and ("requestBody" in described or status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    }
+    responses |= {each.status: _success(each, schemas) for each in declared.returns}
+    for returned in declared.returns:
+        if links := dict(_links(operation, returned, operations)):
+            responses[returned.status]["links"] = links
+    responses |= _problems(handler, schemas)
+    if operation.is_public and HTTPStatus.UNAUTHORIZED in responses:
+        # API Gateway lets no function answer with it.
+        del responses[HTTPStatus.UNAUTHORIZED]["headers"]["WWW-Authenticate"]
+    described["responses"] = {str(int(status)): responses[status] for status in sorted(responses)}
+    return described
+
+
+def _parameters(operation: Operation, schemas: Schemas) -> Iterator[dict[str, Any]]:
+    for name in re.findall(r"{(\w+)}", operation.path):
+        schema = {"type": "string"} | ({"format": "uuid"} if name in _PATH_PARAMETERS else {})
+        yield {
+            "name": name,
+            "in": "path",
+            "description": _PATH_PARAMETERS.get(name, f"The {name.replace('_', ' ')}."),
+            "required": True,
+            "schema": schema,
+        }
+    takes = operation.handler.takes
+    if takes and issubclass(takes, Query):
+        for name, schema in schemas.take_properties(takes).items():
+            yield {"name": name, "in": "query", "description": schema.pop("description"), "schema": schema}
+    for name in operation.handler.declared.headers:
+        description, header_schema = _REQUEST_HEADERS[name]
+        yield {"name": name, "in": "header", "description": description, "schema": header_schema}
+
+
+def _success(returned: Returns, schemas: Schemas) -> dict[str, Any]:
+    response = {"description": returned.description, "headers": _headers(returned.headers)}
+    if returned.document:
+        response["content"] = {JSON: {"schema": schemas.reference(returned.document)}}
+    return response
+
+
+def _links(
+    operation: Operation, returned: Returns, operations: Iterable[Operation]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Describe what can follow: requests of the returned task, by its id, and signing in as who signed up."""
+    is_list = get_origin(returned.document) is list
+    name = getattr(_item(returned.document), "__name__", "").removesuffix("Document").lower()
+    for target in operations:
+        link: dict[str, Any] = {"operationId": target.id}
+        if f"{{{name}_id}}" in target.path:
+            link["parameters"] = {f"{name}_id": "$response.body#/0/id" if is_list else "$response.body#/id"}
+            if "ETag" in returned.headers and not is_list:
+                conditions = [header for header in target.handler.declared.headers if header in _CONDITIONS]
+                link["parameters"] |= {f"header.{each}": "$response.header.ETag" for each in conditions}
+            yield target.id, link
+        elif _can_send_body_of(operation, target):
+            yield target.id, {**link, "requestBody": "$request.body"}
+
+
+def _can_send_body_of(operation: Operation, target: Operation) -> bool:
+    """Tell whether the body of an operation has what a form of another asks for."""
+    given, asked = operation.handler.takes, target.handler.takes
+    if not (given and asked and issubclass(given, Body) and issubclass(asked, Form)):
+        return False
+    required = {name for name, field in asked.model_fields.items() if field.is_required()}
+    return required <= given.model_fields.keys()
+
+
+def _problems(handler: Handler, schemas: Schemas) -> dict[HTTPStatus, dict[str, Any]]:
+    """Describe the problems of one operation, each with an example that its own code makes."""
+    errors: list[Exception] = list(handler.declared.errors)
+    if handler.takes:
+        errors.append(_invalid(handler.takes))
+        if issubclass(handler.takes, Body | Form):
+            errors.append(UnsupportedMediaType(handler.takes.media_types))
+    examples: dict[HTTPStatus, dict[str, Problem]] = {}
+    for error in errors:
+        problem = handler.declared.extend_problem(problem_of(error), error)
+        examples.setdefault(HTTPStatus(problem["status"]), {})[type(error).__name__] = problem
+    return {status: _problem(schemas, status, each) for status, each in examples.items()}
+
+
+def _invalid(takes: Any) -> InvalidRequest:
+    """Find out what the endpoint says when its first field is empty."""
+    field = next(iter(takes.model_fields))
+    try:
+        takes.parse({**_example(takes), field: ""})
+    except InvalidRequest as error:
+        return error
+    raise AssertionError(f"{takes.__name__} takes an empty {field}")
+
+
+def _example(takes: Any) -> dict[str, Any]:
+    examples = takes.model_config.get("json_schema_extra", {}).get("examples", [{}])
+    return dict(examples[0])
+
+
+def _problem(schemas: Schemas, status: HTTPStatus, examples: dict[str, Any]) -> dict[str, Any]:
+    content = {
+        "schema": schemas.reference(Problem),
+        "examples": {name: {"value": problem} for name, problem in examples.items()},
+    }
+    headers = _headers(_PROBLEM_HEADERS.get(status, []))
+    return {"description": phrase(status), "headers": headers, "content": {MEDIA_TYPE: content}}
+
+
+def _headers(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in [*names, "x-request-id"]}
+
+
+def _name(status: HTTPStatus) -> str:
+    return phrase(status).title().replace(" ", "")

@@ -1,0 +1,104 @@
+"""`make smoke`: checks a deployed API over HTTP, in about a minute."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+import requests
+from rich.console import Console
+from rich.markup import escape
+
+from tools.smoke import public, signed_in
+from tools.smoke.client import Client, Failed, NotChecked
+
+PASSWORD = "TASK_API_PASSWORD"  # noqa: S105 (the name of a variable)
+
+_Subject = TypeVar("_Subject")
+
+
+class Report:
+    """Runs checks, and prints what each found."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+        self.failures = 0
+
+    def run(self, check: Callable[[_Subject], None], subject: _Subject) -> bool:
+        """Run one; its docstring says what it checks. Returns whether all is well."""
+        title = escape((check.__doc__ or check.__name__).rstrip("."))
+        try:
+            check(subject)
+        except NotChecked as error:
+            self._console.print(f"[yellow]not checked[/]  {title}: {escape(str(error))}")
+        except (Failed, requests.RequestException, LookupError, TypeError, ValueError) as error:
+            self.failures += 1
+            look_at = error.look_at if isinstance(error, Failed) else "the stack's dashboard, and its logs"
+            self._console.print(f"[red]failed[/]       {title}: {escape(_text(error))}")
+            self._console.print(f"             look at {escape(look_at)}")
+            return False
+        else:
+            self._console.print(f"[green]ok[/]           {title}")
+        return True
+
+
+def _text(error: Exception) -> str:
+    is_ours = isinstance(error, Failed | requests.RequestException)
+    return str(error) if is_ours else f"a response has not the form that it should: {error!r}"
+
+
+def main() -> int:
+    """Check an API; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="make smoke URL=…",
+        usage='%(prog)s [ARGS="--username NAME"]',
+        description="Check what a deployed API does that only a real account can show. "
+        "It creates two tasks, and deletes them again.",
+        epilog="Without a user, only what needs none is checked.",
+    )
+    parser.add_argument("url", help="of the API, as the stack's output ApiUrl has it")
+    parser.add_argument("--username", help=f"of a user; the password is in {PASSWORD}, or asked for")
+    parser.add_argument("--sign-up", action="store_true", help="make a user for this; it stays")
+    given = parser.parse_args()
+    url = given.url.rstrip("/")
+    if not url.startswith(("https://", "http://")):
+        parser.error(
+            f"{given.url!r} is no URL: give one such as https://abc123.execute-api.eu-west-1.amazonaws.com/v1"
+        )
+    report, anyone = Report(), Client(url)
+    try:
+        anyone("GET", "/docs")
+    except requests.RequestException as error:
+        print(f"error: {url} does not respond: {error}", file=sys.stderr)
+        return 1
+    for check in public.CHECKS:
+        report.run(check, anyone)
+    if given.sign_up or given.username:
+        with _session(anyone.url, given.username) as session:
+            if report.run(signed_in.user_can_sign_in, session):
+                for each in signed_in.CHECKS:
+                    report.run(each, session)
+        for task in session.tasks:
+            print(f"The task {task['id']} is left: delete it.")
+    else:
+        print("Give --username, or --sign-up, to check what needs a user.")
+    report.run(public.too_much_is_throttled, anyone)  # at the end, because it slows down what follows
+    print(f"{report.failures} failed" if report.failures else "all is well")
+    return 1 if report.failures else 0
+
+
+def _session(url: str, username: str | None) -> signed_in.Session:
+    if username is None:
+        name = f"smoke-{secrets.token_hex(6)}"
+        return signed_in.Session(url, name, secrets.token_urlsafe(24), is_new=True)
+    password = os.environ.get(PASSWORD) or getpass.getpass(f"Password of {username}: ")
+    return signed_in.Session(url, username, password)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
