@@ -1,13 +1,13 @@
-"""What the local stack keeps in its file, whatever happened to it."""
+"""What the local stack keeps in its state file, whatever happened to it."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import itertools
 import json
-import os
-from collections.abc import Iterator
+import shutil
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.local_stack import await_condition
 from tools.local.backends import emulator
-from tools.local.backends.journal import Journal
+from tools.local.backends.changes import Schema
 from tools.local.backends.own_table import OWN_KEY, OWN_TABLE, checkpoint_id
-from tools.local.backends.recorder import Recorder
-from tools.local.backends.state import Schema, State, read_state
+from tools.local.backends.recorder import NotSaved, Recorder
+from tools.local.backends.state import StateFile
 from tools.local.errors import LocalStackError
 
 _numbers = itertools.count()
+SCHEMA = Schema({"T": ["pk"], OWN_TABLE: [OWN_KEY]}, {"T": ["f"]})
 
 
 class World:
@@ -44,10 +44,9 @@ class World:
                 AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
             )
         self.call("AmazonSQS.CreateQueue", QueueName=self.queue)
-        self.journal = Journal(path, least_size=0)
-        self.restored = read_state(self.journal.lines(), self.schema)
-        self.recorder = Recorder(self.schema, self.journal)
-        self.recorder.restore(self.restored)
+        self.state = StateFile(path, self.schema)
+        self.recorder = Recorder(self.schema, self.state)
+        self.recorder.restore()
 
     def forget(self) -> None:
         """Empty the emulator, which all worlds share."""
@@ -60,7 +59,11 @@ class World:
         )
         assert status == 200, reply
         if hasattr(self, "recorder"):
-            self.recorder.record(target)
+            try:
+                self.recorder.record(target)
+            except NotSaved:
+                emulator.forget_transaction(json.dumps(request).encode())
+                raise
         answer: dict[str, Any] = json.loads(reply)
         return answer
 
@@ -85,8 +88,7 @@ class World:
 
     def deliver(self, function: str, most: int) -> None:
         """Note that a function is done with some more of the stream."""
-        start = emulator.stream_start(self.table)
-        stream = emulator.records(self.table, start)
+        stream = emulator.records(self.table, 0)
         reached = self.reached(function)
         waiting = [number for record in stream if (number := record["dynamodb"]["SequenceNumber"]) > reached]
         if batch := waiting[:most]:
@@ -121,28 +123,24 @@ class World:
         ]
 
     def sync(self) -> None:
-        """As every two seconds; begins a compaction when the file has grown, or ends one."""
+        """As every two seconds."""
         self.recorder.sync()
 
-    def end_compaction(self) -> None:
-        def ended() -> bool:
-            self.recorder.sync()
-            return not self.journal.is_compacting
-
-        if self.journal.is_compacting:
-            await_condition(ended)
+    def vanish(self) -> None:
+        """Let somebody delete the folder."""
+        shutil.rmtree(self.state.path.parent)
 
     def restart(self) -> World:
         """Begin again from the file, as after a kill at this moment."""
-        self.journal.close()
-        return World(self.journal.path, (self.table, self.queue))
+        self.state.close()
+        return World(self.state.path, (self.table, self.queue))
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path / "state.json")
+    world = World(tmp_path / "state.db")
     yield world
-    world.journal.close()
+    world.state.close()
     world.forget()
 
 
@@ -154,7 +152,7 @@ steps = st.one_of(
     st.tuples(st.just("receive_and_delete")),
     st.tuples(st.just("deliver"), st.sampled_from("fg"), st.integers(1, 3)),
     st.tuples(st.just("sync")),
-    st.tuples(st.just("end_compaction")),
+    st.tuples(st.just("vanish")),
     st.tuples(st.just("restart")),
 )
 
@@ -164,46 +162,19 @@ steps = st.one_of(
 def test_a_restart_at_any_moment_loses_nothing(
     tmp_path_factory: pytest.TempPathFactory, history: list[tuple[Any, ...]]
 ) -> None:
-    world = World(tmp_path_factory.mktemp("state") / "state.json")
+    world = World(tmp_path_factory.mktemp("state") / "state.db")
     try:
         for name, *arguments in [*history, ("restart",)]:
             if name != "restart":
                 getattr(world, name)(*arguments)
+                world.sync()
                 continue
             before = world.items(), world.messages(), world.undelivered()
             world = world.restart()
             assert (world.items(), world.messages(), world.undelivered()) == before
     finally:
-        world.journal.close()
+        world.state.close()
         world.forget()
-
-
-def test_a_compaction_makes_the_file_shorter_and_loses_nothing(world: World) -> None:
-    for number in range(50):
-        world.put("a", str(number))
-    long = world.journal.path.stat().st_size
-    world.deliver("f", 40)
-    world.deliver("g", 45)
-    world.sync()
-    assert world.journal.is_compacting
-    world.put("b", "meanwhile")
-    world.send("meanwhile")
-    world.end_compaction()
-    assert world.journal.path.stat().st_size < long / 2
-    before = world.items(), world.messages(), world.undelivered()
-    assert len(before[2]) == 11
-    world = world.restart()
-    assert (world.items(), world.messages(), world.undelivered()) == before
-    world.journal.close()
-
-
-def test_a_line_that_was_torn_was_never_acknowledged(world: World) -> None:
-    world.put("a", "1")
-    with world.journal.path.open("a") as file:
-        file.write('{"table": ')
-    world = world.restart()
-    assert world.items() == {"a": "1"}
-    world.journal.close()
 
 
 def test_streams_forget_what_every_function_has_read(world: World) -> None:
@@ -216,88 +187,136 @@ def test_streams_forget_what_every_function_has_read(world: World) -> None:
     assert len(emulator.records(world.table, 0)) == 6
 
 
-class TestADiskThatFails:
-    def break_it(self, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-        def write(_file: int, _data: Any) -> int:
-            raise OSError(number, os.strerror(number))
+def test_the_file_does_not_grow_with_what_was_delivered(world: World) -> None:
+    for number in range(200):
+        world.put("a", f"{number}" * 300)
+        world.deliver("f", 1)
+        world.deliver("g", 1)
+    world.sync()
+    assert sum(file.stat().st_size for file in world.state.path.parent.iterdir()) < 200_000
 
-        monkeypatch.setattr("tools.local.backends.journal.os.write", write)
 
-    @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO])
-    def test_is_told_once_and_everything_is_saved_when_it_works_again(
-        self, world: World, capfd: pytest.CaptureFixture[str], number: int
-    ) -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            self.break_it(patch, number)
-            world.put("a", "1")
-            world.sync()
-            world.put("b", "2")
-            world.send("hello")
-            world.sync()
-        (line,) = capfd.readouterr().err.splitlines()
-        assert os.strerror(number) in line
-        assert not world.recorder.is_saved
-        world.sync()
-        assert "saved again" in capfd.readouterr().err
-        assert world.recorder.is_saved
-        world.put("c", "3")
+def test_what_is_written_under_a_clock_that_was_set_back_is_delivered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put("a", "1")
+    world.deliver("f", 1)
+    world.deliver("g", 1)
+    now = time.time()
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: now - 30)
+        world.put("a", "2")
         world = world.restart()
-        assert world.items() == {"a": "1", "b": "2", "c": "3"}
-        assert world.messages() == ["hello"]
-        assert world.undelivered() == [("a", "1"), ("b", "2"), ("c", "3")]
-        world.journal.close()
+        world.put("a", "3")
+    world = world.restart()
+    assert world.items() == {"a": "3"}
+    assert world.undelivered() == [("a", "2"), ("a", "3")]
 
-    def test_a_folder_that_vanishes_is_made_again(self, world: World) -> None:
+
+class TestADiskThatIsFull:
+    """SQLite itself says so: the file may have no more pages than it has."""
+
+    @pytest.fixture(autouse=True)
+    def _full(self, world: World) -> None:
         world.put("a", "1")
-        for file in world.journal.path.parent.iterdir():
-            file.unlink()
-        world.journal.path.parent.rmdir()
-        world.put("b", "2")
-        world.sync()
+        world.send("before")
+        pages = world.state._connection.execute("PRAGMA page_count").fetchone()[0]
+        world.state._connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    @pytest.fixture
+    def free(self, world: World) -> Callable[[], None]:
+        return lambda: world.state._connection.execute("PRAGMA max_page_count = 100000").close()
+
+    def test_what_cannot_be_kept_is_refused_and_undone(
+        self, world: World, capfd: pytest.CaptureFixture[str], free: Callable[[], None]
+    ) -> None:
+        for write in (lambda: world.put("a", "2" * 50_000), lambda: world.put("b", "2" * 50_000)):
+            with pytest.raises(NotSaved):
+                write()
+        with pytest.raises(NotSaved):
+            world.send("x" * 50_000)
+        (line,) = capfd.readouterr().err.splitlines()
+        assert line.endswith("cannot be written: database or disk is full. Writes are refused until it can.")
+        before = world.items(), world.messages(), world.undelivered()
+        assert before == ({"a": "1"}, ["before"], [("a", "1")])
+        free()
+        world.put("b", "2" * 50_000)
+        assert capfd.readouterr().err.endswith("can be written again.\n")
         world = world.restart()
-        assert world.items() == {"a": "1", "b": "2"}
-        world.journal.close()
+        assert world.items() == {"a": "1", "b": "2" * 50_000}
+        assert world.messages() == ["before"]
+        world.state.close()
+
+    def test_a_transaction_that_was_refused_is_done_when_it_is_repeated(
+        self, world: World, free: Callable[[], None]
+    ) -> None:
+        item = {"pk": {"S": "b"}, "value": {"S": "2" * 50_000}}
+        put = {"Put": {"TableName": world.table, "Item": item}}
+        request = {"TransactItems": [put], "ClientRequestToken": "token"}
+        with pytest.raises(NotSaved):
+            world.call("DynamoDB_20120810.TransactWriteItems", **request)
+        free()
+        world.call("DynamoDB_20120810.TransactWriteItems", **request)
+        assert world.items() == {"a": "1", "b": "2" * 50_000}
 
 
 class TestAFileThatCannotBeUsed:
     def test_a_folder(self, tmp_path: Path) -> None:
         with pytest.raises(LocalStackError, match=r"Is a directory.*--no-state"):
-            Journal(tmp_path)
+            StateFile(tmp_path, SCHEMA)
 
     def test_a_folder_that_is_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(LocalStackError, match="cannot keep the state"):
-            Journal(tmp_path / "file" / "state.json")
+            StateFile(tmp_path / "file" / "state.db", SCHEMA)
 
     def test_one_that_another_stack_uses(self, tmp_path: Path) -> None:
-        with closing(Journal(tmp_path / "state.json")) as journal:
-            assert Journal.is_taken(journal.path)
+        path = tmp_path / "state.db"
+        with closing(StateFile(path, SCHEMA)):
+            assert StateFile.is_taken(path)
             with pytest.raises(LocalStackError, match="Another local stack"):
-                Journal(journal.path)
-        assert not Journal.is_taken(journal.path)
+                StateFile(path, SCHEMA)
+        assert not StateFile.is_taken(path)
 
     @pytest.mark.parametrize(
         "content",
         ["[]", "3", "null", '"text"', '{"tables": []}', "{}", '{"name": "value"}', '{"tables": {"T": [3]}}',
-         '{"tables": {"T": [{"x": 1}]}}', '{"queues": {"q": [1]}}', '{"secrets": 3}', "{}\nnull\n",
-         '{}\n{"table": "T"}\n', '{"tables": '],
+         '{"tables": {"T": [{"x": 1}]}}', '{"tables": {}, "queues": {"q": [1]}}', '{"secrets": 3}',
+         '{"tables": {}}\nnull\n', '{"tables": {}}\n{"table": "T"}\n', '{"tables": ', "\x80", "SQLite 3"],
     )  # fmt: skip
-    def test_another_shape_is_an_error_of_the_kinds_that_are_told(self, content: str) -> None:
-        lines = iter(content.splitlines(keepends=True))
-        with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
-            read_state(lines, Schema({"T": ["pk"]}, {}))
+    def test_one_of_another_shape_is_left_alone(self, tmp_path: Path, content: str) -> None:
+        path = tmp_path / "state.db"
+        path.write_text(content, "latin-1")
+        with pytest.raises(LocalStackError, match="is damaged"):
+            StateFile(path, SCHEMA)
+        assert path.read_text("latin-1") == content
+        assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "state.json"
-    tables = {"T": [{"pk": {"S": "a"}}], "Gone": [{"x": {"S": "b"}}]}
-    path.write_text(json.dumps({"tables": tables, "secrets": {"S": "k"}}))
-    with closing(Journal(path)) as journal:
-        state = read_state(journal.lines(), Schema({"T": ["pk"]}, {}))
-    assert list(state.tables["T"].values()) == [{"pk": {"S": "a"}}]
-    assert state.secrets == {"S": "k"}
+class TestTheFileOfVersion1:
+    CONTENT = """\
+{"tables": {"T": [{"pk": {"S": "a"}, "v": {"N": "1"}}, {"pk": {"S": "b"}}], "LocalStack": [], "Gone": [{"x": {"S": "b"}}]}, "secrets": {"S": {"Name": "S"}}, "queues": {"q": [{"id": "1"}, {"id": "2"}]}}
+{"table": "T", "number": "1", "key": {"pk": {"S": "a"}}, "item": {"pk": {"S": "a"}, "v": {"N": "2"}}}
+{"table": "T", "number": "2", "key": {"pk": {"S": "b"}}, "item": null}
+{"table": "LocalStack", "number": "3", "key": {"id": {"S": "T/f"}}, "item": {"id": {"S": "T/f"}, "sequence_number": {"S": "1"}}}
+{"queue": "q", "sent": [{"id": "3"}], "gone": ["1"]}
+{"table": "T", "number": "0", "key": {"pk": {"S": "a"}}, "item": {"pk": {"S": "a"}, "v": {"N": "3"}}}
+{"table": "T", "number": "4", "key": {"pk": {"S": "c"}}, "item": {"pk": {"S": "c"}}}
+{"table": """  # noqa: E501 (a line for each change)
 
-
-def test_without_a_file_the_state_is_empty(tmp_path: Path) -> None:
-    with closing(Journal(tmp_path / "new/state.json")) as journal:
-        assert read_state(journal.lines(), Schema({}, {})) == State()
+    @pytest.mark.parametrize("name", ["state.json", "state.db"])
+    def test_is_read_once_and_set_aside(self, tmp_path: Path, name: str) -> None:
+        old, path = tmp_path / "state.json", tmp_path / name
+        old.write_text(self.CONTENT)
+        for _ in range(2):
+            with closing(StateFile(path, SCHEMA)) as state:
+                items = {item["pk"]["S"]: item for item in state.items("T")}
+                assert items == {"a": {"pk": {"S": "a"}, "v": {"N": "3"}}, "c": {"pk": {"S": "c"}}}
+                changes = [
+                    (each["eventName"], each["dynamodb"]["Keys"]["pk"]["S"]) for each in state.records("T")
+                ]
+                assert changes == [("REMOVE", "b"), ("INSERT", "c")]
+                assert [message["id"] for message in state.messages("q")] == ["2", "3"]
+                assert state.secret("S") == {"Name": "S"}
+        assert (tmp_path / "state.json.1.0").read_text() == self.CONTENT
+        assert sorted(each.name for each in tmp_path.iterdir()) == sorted([name, "state.json.1.0"])

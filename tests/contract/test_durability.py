@@ -36,7 +36,7 @@ def completed_notifications(stack: Stack) -> int:
 
 
 def test_a_kill_under_load_loses_nothing_and_all_is_notified(start_stack: StartStack, tmp_path: Path) -> None:
-    state = str(tmp_path / "state.json")
+    state = str(tmp_path / "state.db")
     first = start_stack("--state", state)
     user = sign_up(first.url)
     acknowledged: list[dict[str, Any]] = []
@@ -71,7 +71,7 @@ def test_a_kill_under_load_loses_nothing_and_all_is_notified(start_stack: StartS
 def test_messages_that_wait_when_it_stops_are_delivered_after_the_restart(
     start_stack: StartStack, tmp_path: Path
 ) -> None:
-    state = str(tmp_path / "state.json")
+    state = str(tmp_path / "state.db")
     first = start_stack("--state", state)
     bodies = [
         json.dumps({"type": "task.created", "id": str(n), "task": {"id": "1", "title": str(n)}})
@@ -90,25 +90,27 @@ def test_messages_that_wait_when_it_stops_are_delivered_after_the_restart(
     assert set(notified(first, second).values()) == {1}
 
 
-def test_a_state_folder_that_vanishes_is_told_and_made_again(start_stack: StartStack, tmp_path: Path) -> None:
+def test_what_cannot_be_kept_is_refused(start_stack: StartStack, tmp_path: Path) -> None:
     folder = tmp_path / "state"
-    first = start_stack("--state", str(folder / "state.json"))
+    first = start_stack("--state", str(folder / "state.db"))
     user = sign_up(first.url)
     before = user.create()
     shutil.rmtree(folder)
     folder.write_text("in the way")
-    during = user.create()
-    assert first.wait_for(r"warning: .*state.json cannot be written")
+    refused = user("POST", "/tasks", json={"title": "Refused"})
+    assert refused.status_code == 503
+    assert first.wait_for(r"warning: .*state.db cannot be written: .*\. Writes are refused until it can\.")
+    assert user("GET", "/tasks").json() == [before]
     folder.unlink()
-    assert first.wait_for(r"state.json is saved again")
     after = user.create()
+    assert first.wait_for(r"state.db can be written again")
     kill_whole(first)
-    user.url = start_stack("--state", str(folder / "state.json")).url
-    assert user("GET", "/tasks").json() == [after, during, before]
+    user.url = start_stack("--state", str(folder / "state.db")).url
+    assert user("GET", "/tasks").json() == [after, before]
 
 
 def test_a_state_file_of_another_shape_is_one_line_and_is_left_alone(tmp_path: Path) -> None:
-    file = tmp_path / "state.json"
+    file = tmp_path / "state.db"
     file.write_text('{"name": "task-api"}')
     assert_one_line(run("--port", "0", "--state", str(file)), "is damaged", "Move it away")
     assert file.read_text() == '{"name": "task-api"}'

@@ -36,7 +36,7 @@ def test_it_ends_when_its_parent_does(tmp_path: Path) -> None:
     log = tmp_path / "log"
     code = (
         "import subprocess, sys, time\n"
-        f"child = subprocess.Popen([sys.executable, '-m', 'local', '--port', '0', '--no-state'],"
+        f"child = subprocess.Popen([sys.executable, '-m', 'tools.local', '--port', '0', '--no-state'],"
         f" stdout=open({str(log)!r}, 'w'), start_new_session=True)\n"
         "print(child.pid, flush=True)\n"
         "time.sleep(600)\n"

@@ -36,7 +36,7 @@ IDLE_TIME = 30
 
 def measure() -> str:
     with tempfile.TemporaryDirectory() as folder:
-        stack = Stack("--state", str(Path(folder) / "state.json"))
+        stack = Stack("--state", str(Path(folder) / "state.db"))
         try:
             return _measure(stack)
         finally:

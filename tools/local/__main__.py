@@ -39,7 +39,7 @@ def parse_options(arguments: list[str]) -> Options:
     parser.add_argument(
         "--state",
         type=Path,
-        default=Path(".local/state.json"),
+        default=Path(".local/state.db"),
         help="file that keeps tasks, users and what is on its way to functions",
         metavar="FILE",
     )

@@ -16,8 +16,8 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from tools.local.backends.environment import ENVIRONMENT
-from tools.local.backends.journal import Journal
 from tools.local.backends.process import Backends, BackendsConfig
+from tools.local.backends.state import StateFile
 from tools.local.errors import LocalStackError
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def _listen(options: Options) -> socket.socket:
             ) from error
         reason = f"Cannot listen on {host}:{port}: {os.strerror(error.errno)}"
         choice = f"--port {port + 1}"
-        if options.state and Journal.is_taken(options.state):
+        if options.state and StateFile.is_taken(options.state):
             reason += f", and another local stack uses {options.state}"
             choice += " --no-state"
         raise LocalStackError(

@@ -20,15 +20,15 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from shared.cache.redis import RedisConnection, RedisError
+from tools.local.backends.changes import Schema
 from tools.local.backends.environment import LOOPBACK
-from tools.local.backends.journal import Journal
 from tools.local.backends.own_table import OWN_KEY, OWN_TABLE, create_own_table
 from tools.local.backends.process import BackendsConfig, Endpoints
 from tools.local.backends.recorder import Recorder
 from tools.local.backends.redis_server import RedisServer, without_password
 from tools.local.backends.resources import Resources
 from tools.local.backends.server import Application
-from tools.local.backends.state import Schema, State, read_state
+from tools.local.backends.state import StateFile
 from tools.local.errors import LocalStackError
 
 _SYNC_INTERVAL = 2
@@ -55,26 +55,22 @@ async def _serve(config: BackendsConfig) -> int:
     schema = Schema({**resources.keys(), OWN_TABLE: [OWN_KEY]}, config.consumers)
     with contextlib.ExitStack() as stack:
         try:
-            journal = Journal(Path(config.state)) if config.state else None
-            state = _read(journal, schema) if journal else State()
+            state = StateFile(Path(config.state), schema) if config.state else None
             redis = await asyncio.to_thread(_redis, config.redis, config.host, stack)
         except LocalStackError as error:
             print(json.dumps({"error": str(error)}), flush=True)
             return 1
-        recorder = Recorder(schema, journal)
+        recorder = Recorder(schema, state)
         url, server = _listen(config.host, recorder)
-        secrets = {name: value for name, value in state.secrets.items() if isinstance(value, str)}
-        await asyncio.to_thread(resources.create, url, secrets)
+        await asyncio.to_thread(resources.create, url)
         await asyncio.to_thread(create_own_table, boto3.client("dynamodb", endpoint_url=url))
-        recorder.restore(state)
+        recorder.restore()
         print(json.dumps(asdict(Endpoints(url, *redis))), flush=True)
         while not ended.is_set() and not server.done():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), _SYNC_INTERVAL)
             recorder.sync()
-    if not recorder.is_saved:
-        print("error: the latest changes could not be saved", file=sys.stderr)
-    return 0 if recorder.is_saved and ended.is_set() else 1
+    return 0 if ended.is_set() else 1
 
 
 def _listen(host: str, recorder: Recorder) -> tuple[str, asyncio.Task[None]]:
@@ -90,16 +86,6 @@ def _listen(host: str, recorder: Recorder) -> tuple[str, asyncio.Task[None]]:
     never = asyncio.Event()
     server = serve(application, config, shutdown_trigger=never.wait)  # type: ignore[arg-type]
     return f"http://{host}:{port}", asyncio.create_task(server)
-
-
-def _read(journal: Journal, schema: Schema) -> State:
-    try:
-        return read_state(journal.lines(), schema)
-    except OSError as error:
-        problem = error.strerror
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        problem = f"{type(error).__name__}: {error}"
-    raise LocalStackError(f"{journal.path} is damaged ({problem}). Move it away, or start with --no-state.")
 
 
 def _redis(choice: str, host: str, stack: contextlib.ExitStack) -> tuple[str, str]:

@@ -5,7 +5,10 @@ The one module that reaches into ministack, whose version is pinned for that rea
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -95,10 +98,24 @@ def records(table: str, position: int) -> Sequence[Record]:
     return found
 
 
-def stream_start(table: str) -> int:
-    """Tell the position of the oldest record that a stream still has."""
-    position: int = dynamodb.stream_start_position(table)
-    return position
+def load_records(table: str, records: Iterable[Record]) -> list[str]:
+    """Put records into an empty stream; returns their sequence numbers.
+
+    They are as young as this, because streams forget what is a day old, and they could not be read meanwhile.
+    """
+    now = int(time.time())
+    stream = [
+        {**record, "dynamodb": {**record["dynamodb"], "ApproximateCreationDateTime": now}}
+        for record in records
+    ]
+    dynamodb._stream_records[table] = stream
+    return [record["dynamodb"]["SequenceNumber"] for record in stream]
+
+
+def number_records_after(sequence_number: str) -> None:
+    """Give all further records higher sequence numbers, whatever the clock says that ministack asks."""
+    numbers = itertools.count(int(sequence_number or 0) + 1)
+    dynamodb._next_stream_seq = lambda: f"{next(numbers):030d}"
 
 
 def trim(table: str, sequence_number: str | None = None) -> None:
@@ -127,6 +144,11 @@ def load_messages(queue: str, messages: Iterable[Message]) -> None:
             each["messages"] += [{**message, "receipt_handle": None, "visible_at": 0} for message in messages]
 
 
+def forget_transaction(body: bytes) -> None:
+    """Forget that a transaction with the token of this request was done."""
+    dynamodb._txn_idempotency.pop(json.loads(body).get("ClientRequestToken"), None)
+
+
 def secrets() -> Iterator[tuple[str, Secret]]:
     """Yield each secret's name and all that is known of it, its versions among it."""
     yield from secretsmanager._secrets.items()
@@ -137,18 +159,17 @@ def load_secret(name: str, secret: Secret) -> None:
     secretsmanager._secrets[name] = secret
 
 
-def write(table: str, key: Item, item: Item | None) -> None:
-    """Put an item, or delete what has the key, with a record in the table's stream."""
-    stored = dynamodb._tables[table]
-    place = _place(stored, key)
-    old = stored["items"].get(place[0], {}).get(place[1])
-    if item is None:
-        dynamodb._remove_item(stored, *place)
-    else:
-        dynamodb._set_item(stored, *place, item)
-    name = "REMOVE" if item is None else "MODIFY" if old else "INSERT"
-    if old or item:
-        dynamodb._emit_stream_event(table, name, old, item)
+def undo(table: str, position: int) -> None:
+    """Take back the changes that a table's stream has from a position on, and their records."""
+    stored, stream = dynamodb._tables[table], dynamodb._stream_records.get(table) or []
+    kept = position - dynamodb.stream_start_position(table)
+    for record in reversed(stream[kept:]):
+        place, old = _place(stored, record["dynamodb"]["Keys"]), record["dynamodb"].get("OldImage")
+        if old:
+            dynamodb._set_item(stored, *place, old)
+        else:
+            dynamodb._remove_item(stored, *place)
+    del stream[kept:]
 
 
 def _place(stored: Mapping[str, Any], key: Item) -> tuple[str, str]:

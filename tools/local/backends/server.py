@@ -10,7 +10,7 @@ import hypercorn.asyncio.run
 from hypercorn.asyncio.tcp_server import TCPServer
 
 from tools.local.backends import emulator
-from tools.local.backends.recorder import Recorder
+from tools.local.backends.recorder import NotSaved, Recorder
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -63,7 +63,12 @@ class Application:
             )
             await _send(send, 400, {}, _error(message))
             return
-        self._recorder.record(headers["x-amz-target"])
+        try:
+            self._recorder.record(headers["x-amz-target"])
+        except NotSaved:
+            emulator.forget_transaction(body)
+            await _send(send, 503, {}, _error("The disk does not take it.", "ServiceUnavailable"))
+            return
         await _send(send, status, reply_headers, reply)
 
     def _refusal(self, method: str, headers: Mapping[str, str]) -> str | None:
@@ -93,5 +98,5 @@ async def _send(send: Send, status: int, headers: Mapping[str, str], body: bytes
     await send({"type": "http.response.body", "body": body})
 
 
-def _error(message: str) -> bytes:
-    return json.dumps({"__type": "AccessDeniedException", "message": message}).encode()
+def _error(message: str, kind: str = "AccessDeniedException") -> bytes:
+    return json.dumps({"__type": kind, "message": message}).encode()
