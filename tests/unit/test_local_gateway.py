@@ -182,6 +182,55 @@ class TestRoutes:
         )
 
 
+class TestOrigins:
+    def status(self, api: Api, **headers: str) -> int:
+        response = api(headers=headers)
+        if response.status_code == 403:
+            assert response.json == {"message": "User is not authorized to access this resource"}
+            assert api("/open", "OPTIONS", headers=headers).status_code == 403
+            assert api.functions.events == []
+        return response.status_code
+
+    @pytest.mark.parametrize(
+        "host", ["localhost", "LOCALHOST:3000", "127.0.0.1:3000", "[::1]:3000", "mine:1"]
+    )
+    def test_this_machine_may_use_it(self, template: Template, host: str) -> None:
+        api = Api(template, hosts={"mine"})
+        assert self.status(api, Host=host) == 200
+        assert self.status(api, Host=host, Origin=f"http://{host.lower()}") == 200
+        assert self.status(api, Host=host, Origin="http://localhost:8080") == 200
+
+    @pytest.mark.parametrize(
+        "host", ["evil.example:3000", "localhost.evil.example", "0.0.0.0:1", "192.168.0.7", "[::2]", "[x"]
+    )
+    def test_a_name_from_elsewhere_is_denied(self, api: Api, host: str) -> None:
+        assert self.status(api, Host=host) == 403
+        assert self.status(api, Host=host, Origin=f"http://{host}") == 403
+
+    @pytest.mark.parametrize(
+        "origin",
+        ["https://evil.example", "null", "", "http://localhost.evil.example", "http://localhost@evil.example",
+         "http://localhost, https://evil.example", "http://[x"],
+    )  # fmt: skip
+    @pytest.mark.parametrize("hosts", [(), None])
+    def test_a_page_from_elsewhere_is_denied(
+        self, template: Template, hosts: tuple[str, ...] | None, origin: str
+    ) -> None:
+        api = Api(template, hosts=hosts, origins=["https://app.example"])
+        assert self.status(api, Origin=origin) == 403
+
+    def test_an_option_allows_pages_from_elsewhere(self, template: Template) -> None:
+        assert (
+            self.status(Api(template, origins=["https://app.example"]), Origin="https://app.example") == 200
+        )
+        assert self.status(Api(template, origins=["*"]), Origin="null") == 200
+
+    def test_a_gateway_for_others_has_any_name(self, template: Template) -> None:
+        lan = {"Host": "192.168.0.7:3000"}
+        assert self.status(Api(template, hosts=None), **lan) == 200
+        assert self.status(Api(template, hosts=None), **lan, Origin="http://192.168.0.7:3000") == 200
+
+
 class TestCompression:
     @pytest.mark.parametrize(
         ("size", "accepted", "compressed"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -35,6 +36,15 @@ def parse_options(arguments: list[str]) -> Options:
         type=_port,
         default=os.environ.get("TASK_API_PORT") or "3000",
         help="port to listen on; 0 for any",
+    )
+    parser.add_argument(
+        "--allow-origin",
+        type=_origin,
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="origin of web pages from elsewhere that may use the API, such as https://app.example, or * for "
+        "any; may be repeated",
     )
     parser.add_argument(
         "--state",
@@ -90,6 +100,7 @@ def parse_options(arguments: list[str]) -> Options:
         template=chosen.template,
         host=chosen.host,
         port=chosen.port,
+        origins=chosen.allow_origin,
         state=None if chosen.no_state else chosen.state.resolve(),
         redis=chosen.redis,
         concurrency=chosen.concurrency,
@@ -115,6 +126,12 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 0 to 65535")
     return int(text)
+
+
+def _origin(text: str) -> str:
+    if not re.fullmatch(r"\*|https?://[^/?#@\s]+", text.lower()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no origin; give one such as https://app.example, or *")
+    return text.lower()
 
 
 def _redis(text: str) -> str:

@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -43,6 +43,8 @@ class Options:
     host: str
     port: int
     """0 takes any free one."""
+    origins: Collection[str]
+    """Origins of web pages from elsewhere that may use the API; `*` is any."""
     state: Path | None
     """The file that keeps tables, queues and secrets; None starts empty and keeps nothing."""
     redis: str
@@ -143,6 +145,7 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
         from tools.local import console, sam_local
         from tools.local.backends.own_table import save_parameters
         from tools.local.backends.redis_server import without_password
+        from tools.local.gateway.origins import is_loopback
         from tools.local.gateway.server import Server
         from tools.local.gateway.service import Gateway
         from tools.local.runtime.warm import Functions, WarmRuntime
@@ -197,6 +200,9 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
                 log,
                 console.function_failure,
                 authorizer_cache=options.authorizer_cache,
+                # Who listens on more than loopback serves others, who may know this machine by any name.
+                hosts={options.host.lower()} if is_loopback(listener.getsockname()[0]) else None,
+                origins=options.origins,
             )
             server = Server(gateway, [listener])
             server.start()

@@ -6,6 +6,7 @@ import json
 import time
 import traceback
 import uuid
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from flask import Request, Response, g, request
@@ -21,6 +22,7 @@ from tools.local.gateway.authorizers import Authorizers, Refused
 from tools.local.gateway.compression import compressor
 from tools.local.gateway.events import HEADER_FIELDS, Facts, complete
 from tools.local.gateway.gateway_responses import GatewayResponses
+from tools.local.gateway.origins import is_foreign
 from tools.local.gateway.proxy_response import MalformedResponse, ProxyResponse, parse_response
 from tools.local.log_entries import RequestLog, RequestLogEntry
 from tools.local.runtime.output import Write
@@ -49,6 +51,8 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
         report: Write,
         *,
         authorizer_cache: bool = True,
+        hosts: Collection[str] | None = (),
+        origins: Collection[str] = (),
     ) -> None:
         """Make the application.
 
@@ -59,12 +63,15 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
             log: Takes each request that was answered.
             report: Takes a function's name and why its answer is refused.
             authorizer_cache: Whether policies are kept for as long as the template says.
+            hosts: Names that it is served at besides those of loopback; None if that is any name.
+            origins: Origins from elsewhere that may use it; `*` is any.
         """
         super().__init__(api=template.api, lambda_runner=functions, port=port)
         self.responses = GatewayResponses(template.gateway_responses)
         self.log = log
         self._functions = functions
         self._report = report
+        self._hosts, self._origins = hosts, origins
         cache = AuthorizerCache() if authorizer_cache else None
         self._authorizers = Authorizers(functions, template.authorizers, cache, report)
         self.create()
@@ -88,6 +95,8 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
     def _receive(self) -> Response | None:
         g.started = time.perf_counter()
         g.request_id = str(uuid.uuid4())
+        if is_foreign(request.headers, self._hosts, self._origins):
+            return self._refuse(kinds.ACCESS_DENIED)
         if (request.content_length or 0) > MAX_BODY:
             return self._refuse(kinds.REQUEST_TOO_LARGE)
         try:
