@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -225,25 +226,53 @@ def test_no_header_of_a_request_becomes_one_of_the_response(stack: Stack, user: 
     assert b"mirrored" not in created.head.lower()
 
 
-def test_a_request_that_never_ends_is_cut_off() -> None:
+@contextmanager
+def serving(**options: int) -> Iterator[tuple[str, int]]:
+    """Serve an application that answers with 7 MB; yields its address."""
+
     def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        raise AssertionError("it has ended")
+        start_response("200 OK", [("Content-Length", "7000000")])
+        return [bytes(7_000_000)]
 
     gateway: Any = SimpleNamespace(
         application=application, responses=GatewayResponses({}), log=lambda entry: None
     )
     listener = socket.create_server(("127.0.0.1", 0))
-    server = Server(gateway, [listener], idle_timeout=1)
+    address = listener.getsockname()
+    server = Server(gateway, [listener], **options)
     server.start()
-    with ExitStack() as ended:
-        ended.callback(server.close)
+    try:
+        yield address
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET / HTTP/1.1\r\nX: ", head(b"POST / HTTP/1.1", b"Content-Length: 9"), get(b"/")],
+    ids=["nothing", "half a head", "no body", "all, but its answer is not read"],
+)  # fmt: skip
+def test_connections_that_wait_do_not_keep_others_out(sent: bytes) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 1500)), hard))
+    with serving() as address, ExitStack() as ended:
+        for _ in range(600):
+            client = ended.enter_context(socket.create_connection(address, timeout=20))
+            with suppress(ConnectionError):
+                client.sendall(sent)
+        honest = ended.enter_context(socket.create_connection(address, timeout=20))
+        honest.sendall(get(b"/"))
+        assert honest.recv(12) == b"HTTP/1.1 200"
+
+
+def test_a_request_that_never_ends_is_cut_off() -> None:
+    with serving(idle_timeout=1) as address, ExitStack() as ended:
         open_ones = []
         for beginning in (
             b"GET / HTTP/1.1\r\nX: ",
             head(b"POST / HTTP/1.1", b"Content-Length: 1000000"),
             head(b"POST / HTTP/1.1", CHUNKED) + b"fffff\r\n",
         ):
-            client = ended.enter_context(socket.create_connection(listener.getsockname()))
+            client = ended.enter_context(socket.create_connection(address))
             client.sendall(beginning)
             client.setblocking(False)
             open_ones.append(client)

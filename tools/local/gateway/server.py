@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from waitress import wasyncore
@@ -26,6 +27,8 @@ from tools.local.log_entries import RequestLogEntry
 _THREADS = 16
 _IDLE_TIMEOUT = 75
 """Seconds for which an idle connection is kept, and in which a request must have arrived."""
+_MAX_WAITING = 100
+"""Connections, idle or in the middle of a request, that are kept: few, for descriptors have a limit."""
 _MAX_HEADER = 10_240
 """Bytes of a request's line and headers. See
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
@@ -179,6 +182,18 @@ def _channel(gateway: Gateway) -> type[HTTPChannel]:
         error_task_class = RefusalTask
 
         last_activity: float
+        close = HTTPChannel.handle_close  # which frees buffers too
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            """Take a connection; if many wait for a client, close those that wait longest."""
+            super().__init__(*arguments, **options)
+            channels = [each for each in self._map.values() if isinstance(each, HTTPChannel)]
+            waiting = [each for each in channels if not each.requests]
+            waiting.sort(key=lambda each: each.last_activity)
+            for each in waiting[:-_MAX_WAITING]:
+                each.will_close = True
+                with suppress(OSError):  # shut down, because waitress awaits that its client reads
+                    each.socket.shutdown(socket.SHUT_RDWR)
 
         def handle_read(self) -> None:
             """Read, but count a connection as idle since its request began, however slowly that arrives."""
