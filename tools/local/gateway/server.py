@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 from waitress import wasyncore
@@ -19,6 +20,7 @@ from waitress.server import TcpWSGIServer, create_server
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import BadRequest, RequestEntityTooLarge
 
+from shared.api import problems
 from tools.local.gateway import gateway_responses as kinds
 from tools.local.gateway.events import HEADER_FIELDS
 from tools.local.gateway.service import MAX_BODY, Gateway
@@ -134,11 +136,19 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
 
 
 class _SpelledAsGiven:
-    """Sends the names of headers as functions and template spell them; waitress capitalizes each part."""
+    """Sends the names of headers as functions and template spell them; waitress capitalizes each part.
 
+    Reason phrases are those of RFC 9110; werkzeug's are in upper case.
+    """
+
+    status: str
     response_headers: list[tuple[str, str]]
 
     def build_response_header(self) -> bytes:
+        code, phrase = int(self.status[:3]), ""
+        with suppress(ValueError):  # a function may have a status of its own
+            phrase = problems.phrase(HTTPStatus(code))
+        self.status = f"{code} {phrase}"
         names = {name.lower().encode(): name.encode() for name, _ in self.response_headers}
         header: bytes = super().build_response_header()  # type: ignore[misc]
         return re.sub(rb"(?m)^[\w-]+(?=: )", lambda found: names.get(found[0].lower(), found[0]), header)
