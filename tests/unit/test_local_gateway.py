@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from werkzeug.test import Client, TestResponse
 
 from tests.conftest import ROOT
 from tools.local.gateway.authorizer_cache import AuthorizerCache, ttl_of
-from tools.local.gateway.compression import compressor
+from tools.local.gateway.compression import compressor, unpack
 from tools.local.gateway.gateway_responses import DEFAULT_5XX, MISSING_AUTHENTICATION_TOKEN, GatewayResponses
 from tools.local.gateway.policy import InvalidPolicy, Policy
 from tools.local.gateway.proxy_response import MalformedResponse, parse_response
@@ -244,6 +245,30 @@ class TestCompression:
         assert (response.headers.get("Content-Encoding") == "gzip") is compressed
         assert (gzip.decompress(response.data) if compressed else response.data) == b"x" * size
         assert int(response.headers["Content-Length"]) == len(response.data)
+
+    @pytest.mark.parametrize(
+        ("coding", "sent", "status"),
+        [
+            ("gzip", gzip.compress(b"text"), 200),
+            ("GZIP", gzip.compress(b"text"), 200),
+            ("deflate", zlib.compress(b"text"), 200),
+            ("identity", b"text", 200),
+            ("gzip", b"text", 415),
+            ("gzip", gzip.compress(b"text")[:-1], 415),
+            ("gzip", gzip.compress(b"text") + b"more", 415),
+            ("deflate", gzip.compress(b"text"), 415),
+            ("br", b"text", 415),
+            ("gzip", gzip.compress(b"\xff"), 400),
+            ("gzip", gzip.compress(bytes(10 * 1024 * 1024 + 1)), 413),
+        ],
+    )
+    def test_what_is_received_is_unpacked(self, api: Api, coding: str, sent: bytes, status: int) -> None:
+        response = api(method="POST", data=sent, headers={"Content-Encoding": coding})
+        assert response.status_code == status
+        assert [event["body"] for event in api.functions.calls("Thing")] == ["text"] * (status == 200)
+
+    def test_unpacking_has_a_bound(self) -> None:
+        assert unpack(gzip.compress(bytes(1_000_000)), "gzip", 1000) == bytes(1001)
 
     def test_only_where_the_template_says_so(self) -> None:
         body = Response("x" * 10_000)

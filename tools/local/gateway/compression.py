@@ -1,4 +1,4 @@
-"""Compresses what is sent, as API Gateway does where the template has `MinimumCompressionSize`.
+"""Compresses and unpacks bodies, as API Gateway does where the template has `MinimumCompressionSize`.
 
 See https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gzip-compression-decompression.html
 """
@@ -6,11 +6,30 @@ See https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gzi
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Callable
 
 from flask import Response, request
 
 _LEVEL = 6
+_WINDOW_BITS = {"gzip": 31, "deflate": 15}
+
+
+def unpack(body: bytes, coding: str, limit: int) -> bytes:
+    """Unpack a request's body; at most one byte more than the limit, however much there is.
+
+    Raises:
+        zlib.error: it is not in this coding, or API Gateway does not know the coding.
+    """
+    if coding == "identity":
+        return body
+    if coding not in _WINDOW_BITS:
+        raise zlib.error(coding)
+    stream = zlib.decompressobj(_WINDOW_BITS[coding])
+    unpacked = stream.decompress(body, limit + 1)
+    if len(unpacked) <= limit and (not stream.eof or stream.unused_data):
+        raise zlib.error("more or less than one stream")
+    return unpacked
 
 
 def compressor(minimum: int | None) -> Callable[[Response], Response]:

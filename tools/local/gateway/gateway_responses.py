@@ -19,6 +19,7 @@ AUTHORIZER_FAILURE = "AUTHORIZER_FAILURE"
 MISSING_AUTHENTICATION_TOKEN = "MISSING_AUTHENTICATION_TOKEN"  # noqa: S105 (a route that does not exist)
 REQUEST_TOO_LARGE = "REQUEST_TOO_LARGE"
 UNAUTHORIZED = "UNAUTHORIZED"
+UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
 
 # API Gateway's own status and message of each type.
 _OWN: Mapping[str, tuple[int, str]] = {
@@ -30,6 +31,7 @@ _OWN: Mapping[str, tuple[int, str]] = {
     MISSING_AUTHENTICATION_TOKEN: (403, "Missing Authentication Token"),
     REQUEST_TOO_LARGE: (413, "Request Entity Too Large"),
     UNAUTHORIZED: (401, "Unauthorized"),
+    UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported Media Type"),
 }
 _VARIABLE = re.compile(r"\$context\.([\w.]+)")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 import traceback
 import uuid
+import zlib
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ from werkzeug.exceptions import HTTPException
 from tools.local.gateway import gateway_responses as kinds
 from tools.local.gateway.authorizer_cache import AuthorizerCache
 from tools.local.gateway.authorizers import Authorizers, Refused
-from tools.local.gateway.compression import compressor
+from tools.local.gateway.compression import compressor, unpack
 from tools.local.gateway.events import HEADER_FIELDS, Facts, complete
 from tools.local.gateway.gateway_responses import GatewayResponses
 from tools.local.gateway.origins import is_foreign
@@ -71,6 +73,7 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
         self.log = log
         self._functions = functions
         self._report = report
+        self._unpacks = template.minimum_compression_size is not None
         self._hosts, self._origins = hosts, origins
         cache = AuthorizerCache() if authorizer_cache else None
         self._authorizers = Authorizers(functions, template.authorizers, cache, report)
@@ -99,8 +102,16 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
             return self._refuse(kinds.ACCESS_DENIED)
         if (request.content_length or 0) > MAX_BODY:
             return self._refuse(kinds.REQUEST_TOO_LARGE)
+        coding = request.headers.get("Content-Encoding", "identity").lower()
         try:
+            if self._unpacks and request.content_length:
+                body = unpack(request.environ["wsgi.input"].read(), coding, MAX_BODY)
+                if len(body) > MAX_BODY:
+                    return self._refuse(kinds.REQUEST_TOO_LARGE)
+                request.environ.update({"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))})
             request.get_data().decode()
+        except zlib.error:
+            return self._refuse(kinds.UNSUPPORTED_MEDIA_TYPE)
         except UnicodeDecodeError:
             return self._refuse(kinds.DEFAULT_4XX)
         return None
