@@ -187,7 +187,7 @@ class TestOrigins:
     def status(self, api: Api, **headers: str) -> int:
         response = api(headers=headers)
         if response.status_code == 403:
-            assert response.json == {"message": "User is not authorized to access this resource"}
+            assert response.json == {"message": "Forbidden"}
             assert api("/open", "OPTIONS", headers=headers).status_code == 403
             assert api.functions.events == []
         return response.status_code

@@ -20,6 +20,7 @@ MISSING_AUTHENTICATION_TOKEN = "MISSING_AUTHENTICATION_TOKEN"  # noqa: S105 (a r
 REQUEST_TOO_LARGE = "REQUEST_TOO_LARGE"
 UNAUTHORIZED = "UNAUTHORIZED"
 UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+WAF_FILTERED = "WAF_FILTERED"
 
 # API Gateway's own status and message of each type.
 _OWN: Mapping[str, tuple[int, str]] = {
@@ -32,6 +33,7 @@ _OWN: Mapping[str, tuple[int, str]] = {
     REQUEST_TOO_LARGE: (413, "Request Entity Too Large"),
     UNAUTHORIZED: (401, "Unauthorized"),
     UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported Media Type"),
+    WAF_FILTERED: (403, "Forbidden"),
 }
 _VARIABLE = re.compile(r"\$context\.([\w.]+)")
 

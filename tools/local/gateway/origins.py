@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
+from werkzeug.datastructures import Headers
 
-def is_foreign(headers: Mapping[str, str], hosts: Collection[str] | None, origins: Collection[str]) -> bool:
+
+def is_foreign(headers: Headers, hosts: Collection[str] | None, origins: Collection[str]) -> bool:
     """Tell whether a page from elsewhere sent a request, or can have: by its origin, or by DNS rebinding.
 
     Args:

@@ -99,7 +99,10 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
         g.started = time.perf_counter()
         g.request_id = str(uuid.uuid4())
         if is_foreign(request.headers, self._hosts, self._origins):
-            return self._refuse(kinds.ACCESS_DENIED)
+            self._report(
+                "gateway", "Denied a web page from elsewhere; --allow-origin names those that may pass."
+            )
+            return self._refuse(kinds.WAF_FILTERED)
         if (request.content_length or 0) > MAX_BODY:
             return self._refuse(kinds.REQUEST_TOO_LARGE)
         coding = request.headers.get("Content-Encoding", "identity").lower()
