@@ -27,6 +27,14 @@ def run(*arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.Compl
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60)
 
 
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_leaves_nothing_behind(start_stack: StartStack, number: int) -> None:
     stack = start_stack("--no-state")
@@ -272,7 +280,37 @@ def assert_one_line(result: subprocess.CompletedProcess[str], *parts: str) -> No
         assert part in result.stderr
 
 
+needs_ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="there is no IPv6 on this machine")
+
+
+class TestHosts:
+    def answers(self, stack: Stack, host: str) -> bool:
+        port = stack.url.rpartition(":")[2]
+        return requests.get(f"http://{host}:{port}/openapi.json", timeout=30).ok
+
+    @needs_ipv6
+    def test_ipv6_alone(self, start_stack: StartStack) -> None:
+        stack = start_stack("--no-state", "--host", "::1")
+        assert stack.url.startswith("http://[::1]:")
+        assert sign_up(stack.url)("GET", "/tasks").status_code == 200
+
+    @needs_ipv6
+    @pytest.mark.parametrize("options", [[], ["--host", "localhost"]])
+    def test_loopback_is_both_addresses(self, start_stack: StartStack, options: list[str]) -> None:
+        stack = start_stack("--no-state", *options)
+        assert all(self.answers(stack, host) for host in ("127.0.0.1", "[::1]"))
+
+    def test_every_address_has_every_name(self, start_stack: StartStack) -> None:
+        stack = start_stack("--no-state", "--host", "0.0.0.0")  # noqa: S104 (as people do)
+        url = f"http://127.0.0.1:{stack.url.rpartition(':')[2]}/openapi.json"
+        assert requests.get(url, headers={"Host": "mine.example"}, timeout=30).ok
+
+
 class TestErrors:
+    @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", "1:2"])
+    def test_a_host_that_is_none(self, host: str) -> None:
+        assert_one_line(run("--no-state", "--port", "0", "--host", host), host, "no known name or address")
+
     def test_a_taken_port(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]

@@ -126,8 +126,8 @@ def _modified(path: Path) -> float:
 def _running(options: Options) -> Iterator[tuple[str, Backends]]:
     """Run the stack; yields the URL of the API, and the backends."""
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(_listen(options))
-        port = listener.getsockname()[1]
+        listeners = [stack.enter_context(listener) for listener in _listen(options)]
+        address, port = listeners[0].getsockname()[:2]
         if options.build:
             from tools.local.sam_local import build
 
@@ -183,7 +183,8 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
         runtime.preload()
         if options.docker:
             aws, redis = host.seen_from_containers(endpoints.aws), host.seen_from_containers(endpoints.redis)
-            listener.close()
+            for listener in listeners:
+                listener.close()
             api = sam_local.StartApi(template, options.parameters, aws, redis, host=options.host, port=port)
             stack.callback(api.close)
         else:
@@ -201,14 +202,14 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
                 console.function_failure,
                 authorizer_cache=options.authorizer_cache,
                 # Who listens on more than loopback serves others, who may know this machine by any name.
-                hosts={options.host.lower()} if is_loopback(listener.getsockname()[0]) else None,
+                hosts={options.host.lower()} if is_loopback(address) else None,
                 origins=options.origins,
             )
-            server = Server(gateway, [listener])
+            server = Server(gateway, listeners)
             server.start()
             stack.callback(server.close)
 
-        url = f"http://{options.host}:{port}"
+        url = f"http://{_bracketed(options.host)}:{port}"
         parts = [
             ["API", f"{url}  (sam local start-api)" if options.docker else url],
             ["AWS", f"{endpoints.aws}  (ministack: DynamoDB, SQS, Secrets Manager)"],
@@ -231,11 +232,26 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
         yield url, backends
 
 
-def _listen(options: Options) -> socket.socket:
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _listen(options: Options) -> list[socket.socket]:
     """Take the port before anything is started, so that a taken one is told at once."""
-    host, port = options.host, options.port
+    host, port = _bracketed(options.host), options.port
     try:
-        return socket.create_server((host, port))
+        # IPv4 first, because ::1 comes with 127.0.0.1 below
+        family, *_, address = min(socket.getaddrinfo(options.host, port, type=socket.SOCK_STREAM))
+        listeners = [socket.create_server(address, family=family)]
+        if address[0] == "127.0.0.1":
+            with contextlib.suppress(OSError):  # there is no IPv6, or the port is taken there
+                own_port = listeners[0].getsockname()[1]
+                listeners.append(socket.create_server(("::1", own_port), family=socket.AF_INET6))
+        return listeners
+    except (socket.gaierror, UnicodeError) as error:
+        raise LocalStackError(
+            f"Cannot listen on {host}:{port}: {host} is no known name or address."
+        ) from error
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise LocalStackError(
