@@ -91,7 +91,7 @@ def preflights_are_answered(anyone: Client) -> None:
     """Web pages may ask to send what the API takes."""
     look_at = "Cors in template.yaml, and the stage's last deployment"
     asked = {
-        "Origin": "https://app.example.com",
+        "Origin": "http://localhost:8080",
         "Access-Control-Request-Method": "PATCH",
         "Access-Control-Request-Headers": "authorization,content-type,if-match,idempotency-key",
     }
