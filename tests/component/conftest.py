@@ -43,14 +43,10 @@ def local_aws() -> Iterator[str]:
         backends.close()
 
 
-@pytest.fixture(scope="module", params=["moto", "make run"])
-def any_aws(request: pytest.FixtureRequest) -> Iterator[str | None]:
+@pytest.fixture(params=["moto", "make run"])
+def any_aws(request: pytest.FixtureRequest) -> str | None:
     """The URL of AWS, as the tests have it and as `make run` has it, so that a difference shows."""
-    if request.param == "moto":
-        with aws_with_resources():
-            yield None
-    else:
-        yield request.getfixturevalue("local_aws")
+    return request.getfixturevalue("aws" if request.param == "moto" else "local_aws")  # type: ignore[no-any-return]
 
 
 @pytest.fixture

@@ -51,11 +51,6 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def dynamodb(any_dynamodb: Any) -> Any:
-    return any_dynamodb
-
-
-@pytest.fixture
 def users(dynamodb: Any, clock: Clock) -> UserStore:
     store = UserStore(dynamodb)
     store.create("ada", PASSWORD)

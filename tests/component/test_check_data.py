@@ -18,11 +18,6 @@ TABLE = "TasksTable"
 
 
 @pytest.fixture
-def dynamodb(any_dynamodb: Any) -> Any:
-    return any_dynamodb
-
-
-@pytest.fixture
 def store(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> TaskStore:
     monkeypatch.setattr(check, "_PAGE_SIZE", 3)
     store = TaskStore(lambda: None, client=dynamodb)

@@ -19,7 +19,7 @@ from shared.tasks.task import Position, Task, TaskStatus
 from tests.tasks import in_list, walk
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def client(any_aws: str | None) -> Any:
     return boto3.client("dynamodb", endpoint_url=any_aws)
 

@@ -14,11 +14,6 @@ from shared.users.store import UserStore
 
 
 @pytest.fixture
-def dynamodb(any_dynamodb: Any) -> Any:
-    return any_dynamodb
-
-
-@pytest.fixture
 def store(dynamodb: Any) -> UserStore:
     return UserStore(dynamodb)
 
