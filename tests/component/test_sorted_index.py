@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
 from typing import Any
@@ -27,7 +26,7 @@ queries = st.lists(st.tuples(groups, operators, times, st.booleans(), limits), m
 
 def call(operation: str, **request: Any) -> dict[str, Any]:
     headers = {"x-amz-target": f"DynamoDB_20120810.{operation}"}
-    status, _, reply = asyncio.run(emulator.handle(headers, json.dumps(request).encode()))
+    status, _, reply = emulator.handle(headers, json.dumps(request).encode())
     assert status == 200, reply
     answer: dict[str, Any] = json.loads(reply)
     return answer

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -16,115 +13,68 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.emulated import forget_aws, schema_of, start_aws
 from tools.local.backends import emulator
-from tools.local.backends.changes import Schema
-from tools.local.backends.own_table import OWN_KEY, OWN_TABLE, checkpoint_id
-from tools.local.backends.recorder import NotSaved, Recorder
+from tools.local.backends.aws import NotSaved
+from tools.local.backends.sources import Sources
 from tools.local.backends.state import StateFile
 from tools.local.errors import LocalStackError
 
-_numbers = itertools.count()
-SCHEMA = Schema({"T": ["pk"], OWN_TABLE: [OWN_KEY]}, {"T": ["f"]})
+SCHEMA = schema_of({"T": ["f"]})
 
 
 class World:
-    """Tables, a queue and a secret of its own in the emulator, recorded in a file."""
+    """A table that two functions read, another one, and a queue, kept in a file."""
 
-    def __init__(self, path: Path, names: tuple[str, str] | None = None) -> None:
-        """Begin anew, or, with the names of another world, as after its restart."""
-        self.table, self.queue = names or (f"Table{next(_numbers)}", f"queue{next(_numbers)}")
-        self.schema = Schema({self.table: ["pk"], OWN_TABLE: [OWN_KEY]}, {self.table: ["f", "g"]})
-        self.forget()
-        for name, key in ((self.table, "pk"), (OWN_TABLE, OWN_KEY)):
-            self.call(
-                "DynamoDB_20120810.CreateTable",
-                TableName=name,
-                BillingMode="PAY_PER_REQUEST",
-                KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
-            )
-        self.call("AmazonSQS.CreateQueue", QueueName=self.queue)
-        self.state = StateFile(path, self.schema)
-        self.recorder = Recorder(self.schema, self.state)
-        self.recorder.restore()
+    def __init__(self, path: Path) -> None:
+        """Begin, or go on as after a restart."""
+        consumers = {"Read": ["f", "g"], "Unread": []}
+        self.state = StateFile(path, schema_of(consumers))
+        self.aws = start_aws(consumers, {"q": {}}, self.state)
+        self.sources = Sources(self.aws)
 
-    def forget(self) -> None:
-        """Empty the emulator, which all worlds share."""
-        for module in (emulator.dynamodb, emulator.sqs, emulator.secretsmanager):
-            module.reset()
-
-    def call(self, target: str, **request: Any) -> dict[str, Any]:
-        status, _, reply = asyncio.run(
-            emulator.handle({"x-amz-target": target}, json.dumps(request).encode())
-        )
-        assert status == 200, reply
-        if hasattr(self, "recorder"):
-            try:
-                self.recorder.record(target)
-            except NotSaved:
-                emulator.forget_transaction(json.dumps(request).encode())
-                raise
-        answer: dict[str, Any] = json.loads(reply)
-        return answer
-
-    def put(self, key: str, value: str) -> None:
+    def put(self, key: str, value: str, table: str = "Read") -> None:
         item = {"pk": {"S": key}, "value": {"S": value}}
-        self.call("DynamoDB_20120810.PutItem", TableName=self.table, Item=item)
+        self.aws.call("DynamoDB_20120810.PutItem", TableName=table, Item=item)
 
     def delete(self, key: str) -> None:
-        self.call("DynamoDB_20120810.DeleteItem", TableName=self.table, Key={"pk": {"S": key}})
+        self.aws.call("DynamoDB_20120810.DeleteItem", TableName="Read", Key={"pk": {"S": key}})
 
     def send(self, body: str) -> None:
-        self.call("AmazonSQS.SendMessage", QueueUrl=self.queue, MessageBody=body)
-
-    def receive(self) -> list[dict[str, Any]]:
-        answer = self.call("AmazonSQS.ReceiveMessage", QueueUrl=self.queue, VisibilityTimeout=600)
-        found: list[dict[str, Any]] = answer.get("Messages", [])
-        return found
+        self.sources.send("q", body)
 
     def receive_and_delete(self) -> None:
-        for message in self.receive():
-            self.call("AmazonSQS.DeleteMessage", QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        self.sources.delete("q", [each["ReceiptHandle"] for each in self.sources.receive("q", 10)])
 
     def deliver(self, function: str, most: int) -> None:
         """Note that a function is done with some more of the stream."""
-        stream = emulator.records(self.table, 0)
-        reached = self.reached(function)
-        waiting = [number for record in stream if (number := record["dynamodb"]["SequenceNumber"]) > reached]
-        if batch := waiting[:most]:
-            item = {
-                OWN_KEY: {"S": checkpoint_id(self.table, function)},
-                "sequence_number": {"S": batch[-1]},
-            }
-            self.call("DynamoDB_20120810.PutItem", TableName=OWN_TABLE, Item=item)
+        if batch := self.sources.records("Read", self.sources.checkpoint("Read", function), most):
+            self.sources.advance("Read", function, batch[-1]["dynamodb"]["SequenceNumber"])
 
-    def reached(self, function: str) -> str:
-        for item in emulator.all_items(OWN_TABLE):
-            if item[OWN_KEY]["S"] == checkpoint_id(self.table, function):
-                return str(item["sequence_number"]["S"])
-        return ""
+    def content(self) -> tuple[Any, ...]:
+        return (
+            self.items("Read"),
+            self.items("Unread"),
+            self.messages(),
+            self.undelivered("f"),
+            self.undelivered("g"),
+        )
 
-    def items(self) -> dict[str, str]:
-        emulator.enter_account()
-        return {item["pk"]["S"]: item["value"]["S"] for item in emulator.all_items(self.table)}
+    def items(self, table: str = "Read") -> dict[str, str]:
+        items = self.aws.call("DynamoDB_20120810.Scan", TableName=table)["Items"]
+        return {item["pk"]["S"]: item["value"]["S"] for item in items}
 
     def messages(self) -> list[str]:
         emulator.enter_account()
         return [message["body"] for _, messages in emulator.queues() for message in messages]
 
-    def undelivered(self) -> list[tuple[str, str | None]]:
-        """What is in the stream that some function has not read."""
-        emulator.enter_account()
-        reached = min(self.reached("f"), self.reached("g"))
+    def undelivered(self, function: str) -> list[tuple[str, str | None]]:
+        """What a function has yet to read of the stream."""
+        records = self.sources.records("Read", self.sources.checkpoint("Read", function), 1_000)
         return [
             (data["Keys"]["pk"]["S"], data.get("NewImage", {}).get("value", {}).get("S"))
-            for record in emulator.records(self.table, 0)
-            if (data := record["dynamodb"])["SequenceNumber"] > reached
+            for data in (record["dynamodb"] for record in records)
         ]
-
-    def sync(self) -> None:
-        """As every two seconds."""
-        self.recorder.sync()
 
     def vanish(self) -> None:
         """Let somebody delete the folder."""
@@ -133,7 +83,7 @@ class World:
     def restart(self) -> World:
         """Begin again from the file, as after a kill at this moment."""
         self.state.close()
-        return World(self.state.path, (self.table, self.queue))
+        return World(self.state.path)
 
 
 @pytest.fixture
@@ -141,17 +91,16 @@ def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path / "state.db")
     yield world
     world.state.close()
-    world.forget()
+    forget_aws()
 
 
-keys, values = st.sampled_from("abcd"), st.sampled_from("12")
+keys, values, tables = st.sampled_from("abcd"), st.sampled_from("12"), st.sampled_from(["Read", "Unread"])
 steps = st.one_of(
-    st.tuples(st.just("put"), keys, values),
+    st.tuples(st.just("put"), keys, values, tables),
     st.tuples(st.just("delete"), keys),
     st.tuples(st.just("send"), values),
     st.tuples(st.just("receive_and_delete")),
     st.tuples(st.just("deliver"), st.sampled_from("fg"), st.integers(1, 3)),
-    st.tuples(st.just("sync")),
     st.tuples(st.just("vanish")),
     st.tuples(st.just("restart")),
 )
@@ -167,24 +116,23 @@ def test_a_restart_at_any_moment_loses_nothing(
         for name, *arguments in [*history, ("restart",)]:
             if name != "restart":
                 getattr(world, name)(*arguments)
-                world.sync()
+                world.aws.sync()
                 continue
-            before = world.items(), world.messages(), world.undelivered()
+            before = world.content()
             world = world.restart()
-            assert (world.items(), world.messages(), world.undelivered()) == before
+            assert world.content() == before
     finally:
         world.state.close()
-        world.forget()
+        forget_aws()
 
 
 def test_streams_forget_what_every_function_has_read(world: World) -> None:
     for number in range(10):
         world.put("a", str(number))
     world.deliver("f", 10)
-    assert len(world.undelivered()) == 10
+    assert len(emulator.records("Read", 0)) == 10
     world.deliver("g", 4)
-    emulator.enter_account()
-    assert len(emulator.records(world.table, 0)) == 6
+    assert len(emulator.records("Read", 0)) == 6
 
 
 def test_the_file_does_not_grow_with_what_was_delivered(world: World) -> None:
@@ -192,7 +140,7 @@ def test_the_file_does_not_grow_with_what_was_delivered(world: World) -> None:
         world.put("a", f"{number}" * 300)
         world.deliver("f", 1)
         world.deliver("g", 1)
-    world.sync()
+    world.aws.sync()
     assert sum(file.stat().st_size for file in world.state.path.parent.iterdir()) < 200_000
 
 
@@ -210,7 +158,7 @@ def test_what_is_written_under_a_clock_that_was_set_back_is_delivered(
         world.put("a", "3")
     world = world.restart()
     assert world.items() == {"a": "3"}
-    assert world.undelivered() == [("a", "2"), ("a", "3")]
+    assert world.undelivered("f") == [("a", "2"), ("a", "3")]
 
 
 class TestADiskThatIsFull:
@@ -237,8 +185,8 @@ class TestADiskThatIsFull:
             world.send("x" * 50_000)
         (line,) = capfd.readouterr().err.splitlines()
         assert line.endswith("cannot be written: database or disk is full. Writes are refused until it can.")
-        before = world.items(), world.messages(), world.undelivered()
-        assert before == ({"a": "1"}, ["before"], [("a", "1")])
+        stream = [("a", "1")]
+        assert world.content() == ({"a": "1"}, {}, ["before"], stream, stream)
         free()
         world.put("b", "2" * 50_000)
         assert capfd.readouterr().err.endswith("can be written again.\n")
@@ -251,12 +199,12 @@ class TestADiskThatIsFull:
         self, world: World, free: Callable[[], None]
     ) -> None:
         item = {"pk": {"S": "b"}, "value": {"S": "2" * 50_000}}
-        put = {"Put": {"TableName": world.table, "Item": item}}
+        put = {"Put": {"TableName": "Read", "Item": item}}
         request = {"TransactItems": [put], "ClientRequestToken": "token"}
         with pytest.raises(NotSaved):
-            world.call("DynamoDB_20120810.TransactWriteItems", **request)
+            world.aws.call("DynamoDB_20120810.TransactWriteItems", **request)
         free()
-        world.call("DynamoDB_20120810.TransactWriteItems", **request)
+        world.aws.call("DynamoDB_20120810.TransactWriteItems", **request)
         assert world.items() == {"a": "1", "b": "2" * 50_000}
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError
-from moto import mock_aws
 from moto.events.models import EventPattern
 
 from tests.conftest import ROOT
-from tools.local.backends.own_table import create_own_table
+from tests.emulated import forget_aws, start_aws
+from tools.local.backends.sources import Sources
 from tools.local.log_entries import DeliveryLogEntry
 from tools.local.template import load_template
 from tools.local.triggers.mappings import EventSourceMapping, queue_mappings, stream_mappings
@@ -49,144 +49,113 @@ class Function:
         return str(record["messageId"] if "body" in record else record["dynamodb"]["SequenceNumber"])
 
 
-@pytest.fixture(autouse=True)
-def _aws() -> Iterator[None]:
-    with mock_aws():
-        sqs = boto3.client("sqs")
-        sqs.create_queue(QueueName="queue", Attributes={"VisibilityTimeout": "60"})
-        sqs.create_queue(QueueName="given-up")
-        boto3.client("dynamodb").create_table(
-            TableName="table",
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-            BillingMode="PAY_PER_REQUEST",
-            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-        )
-        create_own_table(boto3.client("dynamodb"))
-        yield
+class World:
+    """A queue, a table with a stream, and a function that both call."""
+
+    def __init__(self) -> None:
+        self.aws = start_aws({"table": ["f"]}, {"queue": {"VisibilityTimeout": "60"}, "given-up": {}})
+        self.sources = Sources(self.aws)
+        self.function = Function()
+        self.log: list[DeliveryLogEntry] = []
+
+    def send(self, *bodies: str) -> None:
+        for body in bodies:
+            self.sources.send("queue", body)
+
+    def put(self, *keys: str) -> None:
+        for key in keys:
+            self.aws.call("DynamoDB_20120810.PutItem", TableName="table", Item={"pk": {"S": key}})
+
+    def queue_poller(self, **settings: Any) -> QueuePoller:
+        mapping = EventSourceMapping(function="f", source="queue", **{"batch_size": 10, **settings})
+        return QueuePoller(mapping, self.sources, self.function, self.log.append)
+
+    def stream_poller(self, tries: float = math.inf, **settings: Any) -> StreamPoller:
+        """Make a poller that does not pause, and stops after so many tries that failed."""
+        mapping = EventSourceMapping(function="f", source="table", **{"batch_size": 10, **settings})
+        poller = StreamPoller(mapping, self.sources, self.function, self.log.append)
+        pauses = itertools.count(1)
+        poller._stopping.wait = lambda _seconds: next(pauses) >= tries  # type: ignore[method-assign, assignment]
+        return poller
+
+    def counts(self) -> tuple[int, int]:
+        """How many messages are in the queue, seen or unseen, and how many records were given up."""
+        return self._count("queue"), self._count("given-up")
+
+    def _count(self, queue: str) -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self.aws.call("AmazonSQS.GetQueueAttributes", QueueUrl=queue, AttributeNames=names)
+        return sum(map(int, found["Attributes"].values()))
 
 
 @pytest.fixture
-def function() -> Function:
-    return Function()
-
-
-@pytest.fixture
-def log() -> list[DeliveryLogEntry]:
-    return []
-
-
-def queue_poller(function: Function, log: list[DeliveryLogEntry], **settings: Any) -> QueuePoller:
-    mapping = EventSourceMapping(function="f", source="queue", **{"batch_size": 10, **settings})
-    return QueuePoller(mapping, function, log.append, boto3.client("sqs"), wait=0)
-
-
-def stream_poller(
-    function: Function, log: list[DeliveryLogEntry], monkeypatch: pytest.MonkeyPatch, **settings: Any
-) -> StreamPoller:
-    mapping = EventSourceMapping(function="f", source="table", **{"batch_size": 10, **settings})
-    clients = [boto3.client(name) for name in ("dynamodbstreams", "dynamodb", "sqs")]
-    poller = StreamPoller(mapping, function, log.append, *clients)  # type: ignore[arg-type]
-    monkeypatch.setattr(poller._stopping, "wait", lambda _seconds: False)
-    return poller
-
-
-def send(*bodies: str) -> None:
-    for body in bodies:
-        boto3.client("sqs").send_message(QueueUrl="queue", MessageBody=body)
-
-
-def put(*keys: str) -> None:
-    for key in keys:
-        boto3.client("dynamodb").put_item(TableName="table", Item={"pk": {"S": key}})
-
-
-def counts() -> tuple[int, int]:
-    """How many messages are in the queue, seen or unseen, and how many records were given up."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    both = [
-        boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]  # type: ignore[arg-type]
-        for url in ("queue", "given-up")
-    ]
-    left, given_up = (sum(map(int, each.values())) for each in both)
-    return left, given_up
+def world() -> Iterator[World]:
+    yield World()
+    forget_aws()
 
 
 class TestAQueue:
-    def test_is_read_in_batches(self, function: Function, log: list[DeliveryLogEntry]) -> None:
-        send(*"abcde")
-        poller = queue_poller(function, log, batch_size=2)
+    def test_is_read_in_batches(self, world: World) -> None:
+        world.send(*"abcde")
+        poller = world.queue_poller(batch_size=2)
         while poller.poll():
             pass
-        assert [len(batch) for batch in function.batches] == [2, 2, 1]
-        assert counts() == (0, 0)
-        assert [entry.size for entry in log] == [2, 2, 1]
+        assert [len(batch) for batch in world.function.batches] == [2, 2, 1]
+        assert world.counts() == (0, 0)
+        assert [entry.size for entry in world.log] == [2, 2, 1]
 
-    def test_a_batch_may_be_larger_than_one_reading(
-        self, function: Function, log: list[DeliveryLogEntry]
-    ) -> None:
-        send(*map(str, range(25)))
-        poller = queue_poller(function, log, batch_size=25, window=60)
+    def test_a_batch_may_be_larger_than_one_reading(self, world: World) -> None:
+        world.send(*map(str, range(25)))
+        poller = world.queue_poller(batch_size=25, window=60)
         poller.poll()
-        assert [len(batch) for batch in function.batches] == [25]
+        assert [len(batch) for batch in world.function.batches] == [25]
 
-    def test_keeps_only_what_failed(self, function: Function, log: list[DeliveryLogEntry]) -> None:
-        send("good", "bad", "fine")
-        function.bad = {"bad"}
-        queue_poller(function, log, reports_failures=True).poll()
-        assert counts() == (1, 0)
-        assert log[0].failed == 1
+    def test_keeps_only_what_failed(self, world: World) -> None:
+        world.send("good", "bad", "fine")
+        world.function.bad = {"bad"}
+        world.queue_poller(reports_failures=True).poll()
+        assert world.counts() == (1, 0)
+        assert world.log[0].failed == 1
 
     @pytest.mark.parametrize("answer", [{"batchItemFailures": [{"itemIdentifier": "?"}]}, "nonsense"])
-    def test_keeps_all_when_the_answer_makes_no_sense(
-        self, function: Function, log: list[DeliveryLogEntry], answer: Any
-    ) -> None:
-        send("a", "b")
-        function.answer = answer
-        queue_poller(function, log, reports_failures=True).poll()
-        assert counts() == (2, 0)
+    def test_keeps_all_when_the_answer_makes_no_sense(self, world: World, answer: Any) -> None:
+        world.send("a", "b")
+        world.function.answer = answer
+        world.queue_poller(reports_failures=True).poll()
+        assert world.counts() == (2, 0)
 
-    def test_keeps_all_when_the_function_fails(self, function: Function, log: list[DeliveryLogEntry]) -> None:
-        send("good", "bad")
-        function.bad, function.raises = {"bad"}, True
-        queue_poller(function, log).poll()
-        assert counts() == (2, 0)
+    def test_keeps_all_when_the_function_fails(self, world: World) -> None:
+        world.send("good", "bad")
+        world.function.bad, world.function.raises = {"bad"}, True
+        world.queue_poller().poll()
+        assert world.counts() == (2, 0)
 
-    def test_a_message_that_no_filter_wants_is_removed(
-        self, function: Function, log: list[DeliveryLogEntry]
-    ) -> None:
-        send('{"kind": "a"}', '{"kind": "b"}', "no JSON")
+    def test_a_message_that_no_filter_wants_is_removed(self, world: World) -> None:
+        world.send('{"kind": "a"}', '{"kind": "b"}', "no JSON")
         patterns = (EventPattern.load('{"body": {"kind": ["a"]}}'),)
-        queue_poller(function, log, patterns=patterns).poll()
-        assert function.batches == [['{"kind": "a"}']]
-        assert counts() == (0, 0)
+        world.queue_poller(patterns=patterns).poll()
+        assert world.function.batches == [['{"kind": "a"}']]
+        assert world.counts() == (0, 0)
 
 
 class TestAStream:
-    def test_goes_on_where_it_failed(
-        self, function: Function, log: list[DeliveryLogEntry], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        put(*"abc")
-        function.bad = {"b"}
-        poller = stream_poller(
-            function, log, monkeypatch, reports_failures=True, retries=2, failures="given-up"
-        )
-        while poller.poll():
-            pass
-        assert function.batches == [["a", "b", "c"], ["b", "c"], ["b", "c"]]
-        assert counts() == (0, 1)
-        put("d")
+    def test_goes_on_where_it_failed(self, world: World) -> None:
+        world.put(*"abc")
+        world.function.bad = {"b"}
+        poller = world.stream_poller(reports_failures=True, retries=2, failures="given-up")
         poller.poll()
-        assert function.batches[-1] == ["d"]
+        assert world.function.batches == [["a", "b", "c"], ["b", "c"], ["b", "c"]]
+        assert world.counts() == (0, 1)
+        world.put("d")
+        poller.poll()
+        assert world.function.batches[-1] == ["d"]
 
-    def test_bisecting_finds_the_bad_record(
-        self, function: Function, log: list[DeliveryLogEntry], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        put(*"abcd")
-        function.bad, function.raises = {"c"}, True
-        stream_poller(function, log, monkeypatch, bisects=True, retries=1, failures="given-up").poll()
-        assert function.batches == [list("abcd"), list("ab"), list("cd"), ["c"], ["c"], ["d"]]
-        message = boto3.client("sqs").receive_message(QueueUrl="given-up")["Messages"][0]
+    def test_bisecting_finds_the_bad_record(self, world: World) -> None:
+        world.put(*"abcd")
+        world.function.bad, world.function.raises = {"c"}, True
+        world.stream_poller(bisects=True, retries=1, failures="given-up").poll()
+        assert world.function.batches == [list("abcd"), list("ab"), list("cd"), ["c"], ["c"], ["d"]]
+        (message,) = world.sources.receive("given-up", 1)
         document = json.loads(message["Body"])
         assert document["requestContext"]["condition"] == "RetryAttemptsExhausted"
         assert document["DDBStreamBatchInfo"]["batchSize"] == 1
@@ -194,111 +163,93 @@ class TestAStream:
     @pytest.mark.parametrize("settings", [{"reports_failures": True}, {"bisects": True}], ids=str)
     def test_what_was_done_with_is_not_repeated_after_a_restart(
         self,
-        function: Function,
-        log: list[DeliveryLogEntry],
-        monkeypatch: pytest.MonkeyPatch,
+        world: World,
         settings: dict[str, Any],
     ) -> None:
-        put(*"abcd")
-        function.bad, function.raises = {"c"}, "bisects" in settings
-        first = stream_poller(function, log, monkeypatch, retries=9, **settings)
-        tries = iter([False] * 2)
-        monkeypatch.setattr(first._stopping, "wait", lambda _seconds: next(tries, True))
-        first.poll()  # and it stops after some tries
-        assert function.batches[0] == list("abcd")
-        function.batches, function.bad = [], set()
-        stream_poller(function, log, monkeypatch, retries=9, **settings).poll()
-        assert function.batches == [["c", "d"]]
+        world.put(*"abcd")
+        world.function.bad, world.function.raises = {"c"}, "bisects" in settings
+        world.stream_poller(tries=3, retries=9, **settings).poll()
+        assert world.function.batches[0] == list("abcd")
+        world.function.batches, world.function.bad = [], set()
+        world.stream_poller(retries=9, **settings).poll()
+        assert world.function.batches == [["c", "d"]]
 
-    def test_old_records_are_given_up(
-        self, function: Function, log: list[DeliveryLogEntry], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        put("a")
-        stream_poller(function, log, monkeypatch, record_age=-5, failures="given-up").poll()
-        assert function.batches == []
-        assert counts() == (0, 1)
+    def test_old_records_are_given_up(self, world: World) -> None:
+        world.put("a")
+        world.stream_poller(record_age=-5, failures="given-up").poll()
+        assert world.function.batches == []
+        assert world.counts() == (0, 1)
 
-    def test_filters(
-        self, function: Function, log: list[DeliveryLogEntry], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        put("TASK#1", "TITLE#1", "TASK#2")
+    def test_filters(self, world: World) -> None:
+        world.put("TASK#1", "TITLE#1", "TASK#2")
         patterns = (EventPattern.load('{"dynamodb": {"Keys": {"pk": {"S": [{"prefix": "TASK#"}]}}}}'),)
-        stream_poller(function, log, monkeypatch, patterns=patterns).poll()
-        assert function.batches == [["TASK#1", "TASK#2"]]
+        world.stream_poller(patterns=patterns).poll()
+        assert world.function.batches == [["TASK#1", "TASK#2"]]
 
     @pytest.mark.parametrize(("latest", "seen"), [(False, [["old", "new"]]), (True, [["new"]])])
     def test_starts_where_it_should(
         self,
-        function: Function,
-        log: list[DeliveryLogEntry],
-        monkeypatch: pytest.MonkeyPatch,
+        world: World,
         latest: bool,
         seen: list[list[str]],
     ) -> None:
-        put("old")
-        poller = stream_poller(function, log, monkeypatch, starts_at_latest=latest)
-        put("new")
+        world.put("old")
+        poller = world.stream_poller(starts_at_latest=latest)
+        world.put("new")
         poller.poll()
-        assert function.batches == seen
+        assert world.function.batches == seen
 
-    def test_goes_on_after_a_restart_where_it_was(
-        self, function: Function, log: list[DeliveryLogEntry], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        put("before")
-        stream_poller(function, log, monkeypatch, starts_at_latest=True).poll()
-        put(*"abc")
-        stream_poller(function, log, monkeypatch, starts_at_latest=True, batch_size=2).poll()
-        stream_poller(function, log, monkeypatch, starts_at_latest=True).poll()
-        assert function.batches == [["a", "b"], ["c"]]
+    def test_goes_on_after_a_restart_where_it_was(self, world: World) -> None:
+        world.put("before")
+        world.stream_poller(starts_at_latest=True).poll()
+        world.put(*"abc")
+        world.stream_poller(starts_at_latest=True, batch_size=2).poll()
+        world.stream_poller(starts_at_latest=True).poll()
+        assert world.function.batches == [["a", "b"], ["c"]]
 
-    def test_what_was_not_delivered_is_delivered_after_a_restart(
-        self, function: Function, log: list[DeliveryLogEntry], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        put(*"ab")
-        function.bad = {"b"}
-        poller = stream_poller(function, log, monkeypatch, reports_failures=True)
-        monkeypatch.setattr(poller._stopping, "wait", lambda _seconds: True)
-        poller.poll()
-        function.bad = set()
-        stream_poller(function, log, monkeypatch).poll()
-        assert function.batches == [["a", "b"], ["b"]]
+    def test_what_was_not_delivered_is_delivered_after_a_restart(self, world: World) -> None:
+        world.put(*"ab")
+        world.function.bad = {"b"}
+        world.stream_poller(tries=1, reports_failures=True).poll()
+        world.function.bad = set()
+        world.stream_poller().poll()
+        assert world.function.batches == [["a", "b"], ["b"]]
 
-    def test_nothing_is_skipped_when_the_failure_queue_is_away(
-        self, function: Function, log: list[DeliveryLogEntry], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        put(*"ab")
-        function.bad, function.raises = {"a", "b"}, True
-        poller = stream_poller(function, log, monkeypatch, retries=0, failures="away")
-        with pytest.raises(ClientError):
+    def test_nothing_is_skipped_when_the_failure_queue_is_away(self, world: World) -> None:
+        world.put(*"ab")
+        world.function.bad, world.function.raises = {"a", "b"}, True
+        poller = world.stream_poller(retries=0, failures="away")
+        with pytest.raises(LookupError):
             poller.poll()
-        function.bad = set()
+        world.function.bad = set()
         poller.poll()
-        assert function.batches[-1] == ["a", "b"]
+        assert world.function.batches[-1] == ["a", "b"]
 
 
 class TestStopping:
-    def test_begins_nothing_more(self, function: Function, log: list[DeliveryLogEntry]) -> None:
-        send("a")
-        poller = queue_poller(function, log)
+    def test_begins_nothing_more(self, world: World) -> None:
+        world.send("a")
+        poller = world.queue_poller()
         poller.stop(deadline=0)
         poller.start()
         poller._thread.join(10)
-        assert function.batches == []
+        assert world.function.batches == []
 
-    def test_lets_what_was_begun_end(self, log: list[DeliveryLogEntry]) -> None:
+    def test_lets_what_was_begun_end(self, world: World) -> None:
         begun, may_end = threading.Event(), threading.Event()
 
         def function(name: str, event: object) -> None:
             begun.set()
             may_end.wait(10)
 
-        send("a")
-        poller = queue_poller(function, log)  # type: ignore[arg-type]
+        world.send("a")
+        world.function = function  # type: ignore[assignment]
+        poller = world.queue_poller()
         poller.start()
         assert begun.wait(10)
         threading.Timer(0.05, may_end.set).start()
         poller.stop(deadline=time.monotonic() + 10)
-        assert counts() == (0, 0)
+        assert world.counts() == (0, 0)
 
 
 def test_the_mappings_come_from_the_template() -> None:

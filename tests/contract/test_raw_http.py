@@ -261,10 +261,10 @@ def test_connections_that_wait_do_not_keep_others_out(sent: bytes) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 1500)), hard))
     with serving() as address, ExitStack() as ended:
         for _ in range(600):
-            client = ended.enter_context(socket.create_connection(address, timeout=20))
+            client = ended.enter_context(socket.create_connection(address, timeout=60))
             with suppress(ConnectionError):
                 client.sendall(sent)
-        honest = ended.enter_context(socket.create_connection(address, timeout=20))
+        honest = ended.enter_context(socket.create_connection(address, timeout=60))
         honest.sendall(get(b"/"))
         assert honest.recv(12) == b"HTTP/1.1 200"
 

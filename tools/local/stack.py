@@ -13,15 +13,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from tools.local.backends.environment import ENVIRONMENT
 from tools.local.backends.process import Backends, BackendsConfig
 from tools.local.backends.state import StateFile
 from tools.local.errors import LocalStackError
-
-if TYPE_CHECKING:
-    from tools.local.log_entries import RequestLogEntry
 
 _WELCOME = """\
   ready in {seconds:.1f} s. Ctrl-C stops it.
@@ -178,7 +174,8 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
         root = str(template.root)
         runner = LocalLambdaRunner(runtime, template.functions, cwd=root, real_path=root)
         functions = Functions(runner, runtime)
-        triggers = Triggers(queues, streams, invoker(functions), endpoints.aws, log=console.delivery)
+        sources = backends.sources(endpoints)
+        triggers = Triggers(queues, streams, invoker(functions), sources, log=console.delivery)
         stack.callback(triggers.stop)
         runtime.preload()
         if options.docker:
@@ -188,17 +185,11 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
             api = sam_local.StartApi(template, options.parameters, aws, redis, host=options.host, port=port)
             stack.callback(api.close)
         else:
-
-            def log(entry: RequestLogEntry) -> None:
-                console.request(entry)
-                if entry.method != "GET":
-                    triggers.wake()
-
             gateway = Gateway(
                 template,
                 functions,
                 port,
-                log,
+                console.request,
                 console.function_failure,
                 authorizer_cache=options.authorizer_cache,
                 # Who listens on more than loopback serves others, who may know this machine by any name.

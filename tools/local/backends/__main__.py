@@ -6,35 +6,30 @@ It reads one line of JSON from standard input (`BackendsConfig`), answers with o
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
+import select
 import socket
 import sys
+import threading
 from dataclasses import asdict
 from pathlib import Path
 
-import boto3
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
-
 from shared.cache.redis import RedisConnection, RedisError
+from tools.local.backends.aws import Aws
 from tools.local.backends.changes import Schema
 from tools.local.backends.environment import LOOPBACK
-from tools.local.backends.own_table import OWN_KEY, OWN_TABLE, create_own_table
-from tools.local.backends.process import BackendsConfig, Endpoints
-from tools.local.backends.recorder import Recorder
+from tools.local.backends.process import BackendsConfig, Endpoints, SourcesManager
 from tools.local.backends.redis_server import RedisServer, without_password
 from tools.local.backends.resources import Resources
-from tools.local.backends.server import Application
+from tools.local.backends.server import serve
+from tools.local.backends.sources import Sources
 from tools.local.backends.state import StateFile
 from tools.local.errors import LocalStackError
 
 _SYNC_INTERVAL = 2
 """Seconds between two times at which the disk is made to have what was written."""
-_KEEP_ALIVE = 600
-"""Seconds for which idle connections are kept; functions use theirs again after long pauses."""
 
 
 def main() -> None:
@@ -42,50 +37,36 @@ def main() -> None:
     line = sys.stdin.readline()
     if not line:
         return  # the stack gave up before it knew what it needs
-    status = asyncio.new_event_loop().run_until_complete(_serve(BackendsConfig(**json.loads(line))))
-    sys.stdout.flush()
-    os._exit(status)  # at once, though clients keep connections open
-
-
-async def _serve(config: BackendsConfig) -> int:
-    """Serve until standard input ends; returns the exit status."""
-    ended = asyncio.Event()
-    asyncio.get_running_loop().add_reader(sys.stdin, ended.set)
-    resources = Resources(config.resources)
-    schema = Schema({**resources.keys(), OWN_TABLE: [OWN_KEY]}, config.consumers)
+    config = BackendsConfig(**json.loads(line))
     with contextlib.ExitStack() as stack:
         try:
-            state = StateFile(Path(config.state), schema) if config.state else None
-            redis = await asyncio.to_thread(_redis, config.redis, config.host, stack)
+            aws, endpoints = _start(config, stack)
         except LocalStackError as error:
             print(json.dumps({"error": str(error)}), flush=True)
-            return 1
-        recorder = Recorder(schema, state)
-        url, server = _listen(config.host, recorder)
-        await asyncio.to_thread(resources.create, url)
-        await asyncio.to_thread(create_own_table, boto3.client("dynamodb", endpoint_url=url))
-        recorder.restore()
-        print(json.dumps(asdict(Endpoints(url, *redis))), flush=True)
-        while not ended.is_set() and not server.done():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), _SYNC_INTERVAL)
-            recorder.sync()
-    return 0 if ended.is_set() else 1
+            sys.exit(1)
+        print(json.dumps(asdict(endpoints)), flush=True)
+        while not select.select([sys.stdin], [], [], _SYNC_INTERVAL)[0]:
+            aws.sync()
+        aws.sync()
+    os._exit(0)  # at once, though clients keep connections open
 
 
-def _listen(host: str, recorder: Recorder) -> tuple[str, asyncio.Task[None]]:
-    """Serve the emulator on a free port; returns its URL, and the server."""
-    listener = socket.create_server((host, 0), backlog=512)
-    port = listener.getsockname()[1]
-    config = Config()
-    config.bind = [f"fd://{listener.detach()}"]
-    config.keep_alive_timeout = _KEEP_ALIVE
-    config.loglevel = "ERROR"
-    names = sorted({host, LOOPBACK, "localhost", "host.docker.internal"})
-    application = Application([f"{name}:{port}" for name in names], recorder)
-    never = asyncio.Event()
-    server = serve(application, config, shutdown_trigger=never.wait)  # type: ignore[arg-type]
-    return f"http://{host}:{port}", asyncio.create_task(server)
+def _start(config: BackendsConfig, stack: contextlib.ExitStack) -> tuple[Aws, Endpoints]:
+    resources = Resources(config.resources)
+    schema = Schema(resources.keys(), config.consumers)
+    aws = Aws(schema, StateFile(Path(config.state), schema) if config.state else None)
+    redis = _redis(config.redis, config.host, stack)
+    listener = socket.create_server((config.host, 0), backlog=512)
+    names = sorted({config.host, LOOPBACK, "localhost", "host.docker.internal"})
+    threading.Thread(target=serve, args=(aws, listener, names), daemon=True).start()
+    url = f"http://{config.host}:{listener.getsockname()[1]}"
+    resources.create(url)
+    aws.restore()
+    sources = Sources(aws)
+    SourcesManager.register("sources", lambda: sources)
+    manager = SourcesManager((LOOPBACK, 0), config.key.encode()).get_server()
+    threading.Thread(target=manager.serve_forever, daemon=True).start()
+    return aws, Endpoints(url, *redis, sources=manager.address[1])  # type: ignore[index, arg-type]
 
 
 def _redis(choice: str, host: str, stack: contextlib.ExitStack) -> tuple[str, str]:

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tools.local.backends.own_table import checkpoint_id, checkpoints
-
 Item = dict[str, Any]
 """An item, or its key, in DynamoDB's own JSON."""
-_FIRST, _LAST = "", "~"
+FIRST, LAST = "", "~"
 """Before and after all sequence numbers, which are digits."""
 
 
@@ -27,15 +25,17 @@ class Schema:
         """Take the key of an item."""
         return {name: item[name] for name in self.keys[table]}
 
-    def delivered(self, table: str, own_items: Iterable[Item]) -> str:
+    def delivered(self, table: str, checkpoints: Mapping[tuple[str, str], str]) -> str:
         """Find how far a table's stream has been delivered to all functions that read it.
+
+        Args:
+            table: The table.
+            checkpoints: The sequence number that each function has reached, by table and function.
 
         Returns:
             The sequence number of the last record that none of them needs any more.
         """
-        reached = checkpoints(own_items)
-        consumers = self.consumers.get(table, ())
-        return min((reached.get(checkpoint_id(table, name), _FIRST) for name in consumers), default=_LAST)
+        return min(checkpoints.get((table, function), FIRST) for function in self.consumers[table])
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,14 @@ class ItemChange:
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """All functions that read a table's stream are done with the records up to a sequence number."""
+class Checkpoint:
+    """A function is done with the records of a table's stream up to a sequence number."""
 
     table: str
+    function: str
     number: str
+    delivered: str
+    """Up to where all of the stream's functions are."""
 
 
 @dataclass(frozen=True)
@@ -76,4 +79,4 @@ class SecretChange:
     secret: Any
 
 
-Change = ItemChange | Delivery | QueueChange | SecretChange
+Change = ItemChange | Checkpoint | QueueChange | SecretChange

@@ -5,10 +5,12 @@ The one module that reaches into ministack, whose version is pinned for that rea
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import time
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -54,8 +56,8 @@ def enter_account() -> None:
     set_request_region(REGION)
 
 
-async def handle(headers: Mapping[str, str], body: bytes) -> Reply:
-    """Handle a request in AWS's JSON protocol.
+def handle(headers: Mapping[str, str], body: bytes) -> Reply:
+    """Handle a request in AWS's JSON protocol, at once: who waits for a message asks again.
 
     Args:
         headers: The request's headers, their names in lower case.
@@ -68,9 +70,16 @@ async def handle(headers: Mapping[str, str], body: bytes) -> Reply:
     service = _SERVICES.get(target.partition(".")[0])
     if service is None:
         raise UnknownService(target)
+    if target == "AmazonSQS.ReceiveMessage":
+        with contextlib.suppress(ValueError, TypeError):  # which ministack refuses
+            body = json.dumps({**json.loads(body), "WaitTimeSeconds": 0}).encode()
     enter_account()
-    status, reply_headers, reply = await service.handle_request("POST", "/", dict(headers), body, {})
-    return status, reply_headers, reply if isinstance(reply, bytes) else reply.encode()
+    try:
+        service.handle_request("POST", "/", dict(headers), body, {}).send(None)
+    except StopIteration as done:
+        status, reply_headers, reply = done.value
+        return status, reply_headers, reply if isinstance(reply, bytes) else reply.encode()
+    raise RuntimeError(f"{target} does not answer at once")
 
 
 def enable_stream(table: str) -> None:
@@ -98,6 +107,13 @@ def records(table: str, position: int) -> Sequence[Record]:
     return found
 
 
+def records_after(table: str, sequence_number: str, most: int) -> Sequence[Record]:
+    """Read a table's stream from a sequence number on."""
+    stream: Sequence[Record] = dynamodb.stream_live_records(table)
+    start = bisect_right(stream, sequence_number, key=_number)
+    return stream[start : start + most]
+
+
 def load_records(table: str, records: Iterable[Record]) -> list[str]:
     """Put records into an empty stream; returns their sequence numbers.
 
@@ -109,7 +125,7 @@ def load_records(table: str, records: Iterable[Record]) -> list[str]:
         for record in records
     ]
     dynamodb._stream_records[table] = stream
-    return [record["dynamodb"]["SequenceNumber"] for record in stream]
+    return [_number(record) for record in stream]
 
 
 def number_records_after(sequence_number: str) -> None:
@@ -118,17 +134,21 @@ def number_records_after(sequence_number: str) -> None:
     dynamodb._next_stream_seq = lambda: f"{next(numbers):030d}"
 
 
-def trim(table: str, sequence_number: str | None = None) -> None:
-    """Forget a stream's records up to a sequence number; all of them, by default.
+def newest_number(table: str) -> str:
+    """Find the sequence number of a stream's last record, or one before those of all records."""
+    return max(map(_number, records(table, 0)), default="0")
 
-    ministack would keep them for 24 hours, as DynamoDB does.
-    """
+
+def trim(table: str, sequence_number: str) -> None:
+    """Forget a stream's records up to a sequence number; ministack would keep them for 24 hours."""
     kept = dynamodb._stream_records.get(table) or []
-    done = len(kept)
-    if sequence_number is not None:
-        done = sum(record["dynamodb"]["SequenceNumber"] <= sequence_number for record in kept)
+    done = bisect_right(kept, sequence_number, key=_number)
     del kept[:done]
     dynamodb._stream_trimmed[table] = dynamodb._stream_trimmed.get(table, 0) + done
+
+
+def _number(record: Record) -> str:
+    return str(record["dynamodb"]["SequenceNumber"])
 
 
 def queues() -> Iterator[tuple[str, list[Message]]]:

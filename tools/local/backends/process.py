@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from multiprocessing.managers import BaseManager
+from typing import TYPE_CHECKING, Any
 
+from tools.local.backends.environment import LOOPBACK
 from tools.local.errors import LocalStackError
+
+if TYPE_CHECKING:
+    from tools.local.backends.sources import Sources
 
 _STOP_TIMEOUT = 10
 """Seconds."""
@@ -29,6 +35,8 @@ class BackendsConfig:
     """Which Redis: `auto`, `none`, the name of a program to start, or the URL of one that runs."""
     host: str
     """The address they listen on."""
+    key: str = ""
+    """What the stack proves itself with to read streams and queues."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,12 @@ class Endpoints:
     """URL of Redis; empty when there is none."""
     redis_program: str
     """What Redis is, for people."""
+    sources: int
+    """The port at which streams and queues are read."""
+
+
+class SourcesManager(BaseManager):
+    """Calls methods of `Sources` in the backends' process."""
 
 
 class Backends:
@@ -48,6 +62,7 @@ class Backends:
 
     def __init__(self) -> None:
         """Start the process; it loads while the caller reads the template."""
+        self._key = secrets.token_hex()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tools.local.backends"],
             stdin=subprocess.PIPE,
@@ -62,6 +77,7 @@ class Backends:
         Raises:
             LocalStackError: the state file is damaged or in use, Redis does not start, or the process died.
         """
+        config = replace(config, key=self._key)
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None  # noqa: S101, PT018 (both are pipes)
         try:
@@ -73,6 +89,14 @@ class Backends:
         if "error" in answer:
             raise LocalStackError(answer["error"])
         return Endpoints(**answer)
+
+    def sources(self, endpoints: Endpoints) -> Sources:
+        """Read its streams and queues."""
+        SourcesManager.register("sources")
+        manager = SourcesManager((LOOPBACK, endpoints.sources), self._key.encode())
+        manager.connect()
+        sources: Sources = manager.sources()  # type: ignore[attr-defined]
+        return sources
 
     @property
     def are_running(self) -> bool:

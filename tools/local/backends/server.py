@@ -1,75 +1,85 @@
-"""The emulator over HTTP, for this machine's AWS clients and for nobody else."""
+"""AWS over HTTP, for this machine's AWS clients and for nobody else."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping
+import socket
+from collections.abc import Callable, Collection, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 
-import hypercorn.asyncio.run
-from hypercorn.asyncio.tcp_server import TCPServer
+import waitress
 
 from tools.local.backends import emulator
-from tools.local.backends.recorder import NotSaved, Recorder
-
-Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+from tools.local.backends.aws import Aws, NotSaved
 
 MOST_BYTES = 16_777_216
 """What a request may have; DynamoDB takes no more either."""
+_KEEP_ALIVE = 600
+"""Seconds for which idle connections are kept; functions use theirs again after long pauses."""
+_THREADS = 8
+_MAX_CONNECTIONS = 1_000
 
 
-class _Connection(TCPServer):
-    """A connection that ends when its client closes it; hypercorn would keep it until it times out."""
+def serve(aws: Aws, listener: socket.socket, names: Collection[str]) -> None:
+    """Serve AWS, for as long as the process runs.
 
-    async def _read_data(self) -> None:
-        await super()._read_data()
-        await self.idle_task.stop()
-
-
-hypercorn.asyncio.run.TCPServer = _Connection  # type: ignore[attr-defined]
+    Args:
+        aws: Handles the requests.
+        listener: Where they arrive.
+        names: The names of this machine that clients may use.
+    """
+    port = listener.getsockname()[1]
+    waitress.create_server(
+        Application(aws, [f"{name}:{port}" for name in names]),
+        sockets=[listener],
+        threads=_THREADS,
+        channel_timeout=_KEEP_ALIVE,
+        connection_limit=_MAX_CONNECTIONS,
+        max_request_body_size=MOST_BYTES,
+        asyncore_use_poll=True,
+        ident=None,
+    ).run()
 
 
 class Application:
-    """The emulator as an ASGI application.
+    """AWS as a WSGI application.
 
     Any page in the developer's browser can send requests to this machine, and could read the key that signs
     tokens and the hashes of passwords. So a request with an `Origin`, which pages cannot leave out, is
     refused, and so is one for another host's name, as after DNS rebinding.
     """
 
-    def __init__(self, hosts: Collection[str], recorder: Recorder) -> None:
+    def __init__(self, aws: Aws, hosts: Collection[str]) -> None:
+        self._aws = aws
         self._hosts = hosts
-        self._recorder = recorder
 
-    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+    def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request."""
-        if scope["type"] != "http":
-            return
         headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+            name.removeprefix("HTTP_").replace("_", "-").lower(): value
+            for name, value in environ.items()
+            if name.startswith("HTTP_") or name == "CONTENT_TYPE"
         }
-        refusal = self._refusal(scope["method"], headers)
-        body = b"" if refusal else await _read_body(receive)
-        if refusal or body is None:
-            await _send(send, 403 if refusal else 413, {}, _error(refusal or "The request is too large."))
-            return
+        status, own, body = self._answer(environ["REQUEST_METHOD"], headers, environ["wsgi.input"].read())
+        given = {name: str(value) for name, value in own.items() if name.lower() != "content-length"}
+        start_response(
+            f"{status} {HTTPStatus(status).phrase}", [*given.items(), ("Content-Length", str(len(body)))]
+        )
+        return [body]
+
+    def _answer(self, method: str, headers: Mapping[str, str], body: bytes) -> emulator.Reply:
+        if refusal := self._refusal(method, headers):
+            return _error(403, "AccessDeniedException", refusal)
         try:
-            status, reply_headers, reply = await emulator.handle(headers, body)
+            return self._aws.handle(headers, body)
         except emulator.UnknownService:
             message = (
                 "This machine has DynamoDB, its streams, SQS and Secrets Manager, in AWS's JSON protocol."
             )
-            await _send(send, 400, {}, _error(message))
-            return
-        try:
-            self._recorder.record(headers["x-amz-target"])
+            return _error(400, "AccessDeniedException", message)
         except NotSaved:
-            emulator.forget_transaction(body)
-            await _send(send, 503, {}, _error("The disk does not take it.", "ServiceUnavailable"))
-            return
-        await _send(send, status, reply_headers, reply)
+            return _error(503, "ServiceUnavailable", "The disk does not take it; nothing was changed.")
 
     def _refusal(self, method: str, headers: Mapping[str, str]) -> str | None:
         if "origin" in headers:
@@ -79,24 +89,5 @@ class Application:
         return None if method == "POST" else "This is AWS's API, which takes POST requests only."
 
 
-async def _read_body(receive: Receive) -> bytes | None:
-    """Read the body; None when it is too large."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > MOST_BYTES:
-            return None
-        if not message.get("more_body"):
-            return bytes(body)
-
-
-async def _send(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:
-    pairs = [(name.lower().encode(), str(value).encode()) for name, value in headers.items()]
-    pairs.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": pairs})
-    await send({"type": "http.response.body", "body": body})
-
-
-def _error(message: str, kind: str = "AccessDeniedException") -> bytes:
-    return json.dumps({"__type": kind, "message": message}).encode()
+def _error(status: int, kind: str, message: str) -> emulator.Reply:
+    return status, {}, json.dumps({"__type": kind, "message": message}).encode()

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from tools.local.backends import state_of_1_0
-from tools.local.backends.changes import Change, Delivery, ItemChange, QueueChange, Schema, SecretChange
+from tools.local.backends.changes import Change, Checkpoint, ItemChange, QueueChange, Schema, SecretChange
 from tools.local.errors import LocalStackError
 
 _VERSION = 1
 _TABLES = f"""
     CREATE TABLE items (place TEXT, key TEXT, item TEXT, PRIMARY KEY (place, key)) WITHOUT ROWID;
     CREATE TABLE records (number TEXT PRIMARY KEY, place TEXT, record TEXT) WITHOUT ROWID;
+    CREATE TABLE checkpoints (place TEXT, function TEXT, number TEXT, PRIMARY KEY (place, function));
     CREATE TABLE messages (queue TEXT, id TEXT, message TEXT, PRIMARY KEY (queue, id));
     CREATE TABLE secrets (name TEXT PRIMARY KEY, secret TEXT) WITHOUT ROWID;
     PRAGMA user_version = {_VERSION};
@@ -80,6 +81,11 @@ class StateFile:
     def records(self, table: str) -> Iterator[Any]:
         """Yield the records of a table's stream that some function has yet to read, the oldest first."""
         return self._select("SELECT record FROM records WHERE place = ? ORDER BY number", table)
+
+    def checkpoints(self) -> dict[tuple[str, str], str]:
+        """Find the sequence number that each function has reached, by table and function."""
+        rows = self._connection.execute("SELECT place, function, number FROM checkpoints")
+        return {(table, function): number for table, function, number in rows}
 
     def messages(self, queue: str) -> Iterator[Any]:
         """Yield a queue's messages, the oldest first."""
@@ -161,7 +167,7 @@ class StateFile:
 def _connect(path: Path) -> sqlite3.Connection:
     """Open a database that only its owner may read: it holds a secret."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, mode=0o600))
-    return sqlite3.connect(path, timeout=0)
+    return sqlite3.connect(path, timeout=0, check_same_thread=False)  # one thread at a time
 
 
 def _apply(connection: sqlite3.Connection, changes: Iterable[Change]) -> None:
@@ -175,8 +181,10 @@ def _apply(connection: sqlite3.Connection, changes: Iterable[Change]) -> None:
                 if record is not None:
                     row = record["dynamodb"]["SequenceNumber"], table, json.dumps(record)
                     connection.execute("INSERT INTO records VALUES (?, ?, ?)", row)
-            case Delivery(table, number):
-                connection.execute("DELETE FROM records WHERE place = ? AND number <= ?", (table, number))
+            case Checkpoint(table, function, number, delivered):
+                row = table, function, number
+                connection.execute("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)", row)
+                connection.execute("DELETE FROM records WHERE place = ? AND number <= ?", (table, delivered))
             case QueueChange(queue, sent, gone):
                 rows = [(queue, message["id"], json.dumps(message)) for message in sent]
                 connection.executemany("INSERT OR REPLACE INTO messages VALUES (?, ?, ?)", rows)

@@ -8,7 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tools.local.backends.changes import Change, Item, ItemChange, QueueChange, Schema, SecretChange
+from tools.local.backends.changes import (
+    Change,
+    Checkpoint,
+    Item,
+    ItemChange,
+    QueueChange,
+    Schema,
+    SecretChange,
+)
 from tools.local.backends.own_table import OWN_TABLE
 
 
@@ -39,10 +47,14 @@ def read(path: Path, schema: Schema) -> Iterator[Change]:
         yield QueueChange(queue, messages, ())
     for name, secret in first.get("secrets", {}).items():
         yield SecretChange(name, secret)
-    own_items = tables.get(OWN_TABLE, {}) | {
-        json.dumps(change["key"]): change["item"] for change in changes if change.get("table") == OWN_TABLE
+    own_items = first["tables"].get(OWN_TABLE, [])
+    own_items += [change["item"] for change in changes if change.get("table") == OWN_TABLE]
+    checkpoints = {
+        tuple(item["id"]["S"].split("/")): item["sequence_number"]["S"]
+        for item in own_items
+        if "sequence_number" in item
     }
-    delivered = {table: schema.delivered(table, own_items.values()) for table in schema.keys}
+    delivered = {table: schema.delivered(table, checkpoints) for table in schema.consumers}
     for change in changes:
         if "queue" in change:
             yield QueueChange(change["queue"], change["sent"], change["gone"])
@@ -50,9 +62,13 @@ def read(path: Path, schema: Schema) -> Iterator[Change]:
             yield SecretChange(change["secret"], change["value"])
         elif (table := change["table"]) in schema.keys:
             items, key = tables.setdefault(table, {}), json.dumps(change["key"])
-            record = _record(change, items.get(key)) if change["number"] > delivered[table] else None
+            is_done = table not in delivered or change["number"] <= delivered[table]
+            record = None if is_done else _record(change, items.get(key))
             yield ItemChange(table, change["key"], change["item"], record)
             items[key] = change["item"]
+    for (table, function), number in checkpoints.items():
+        if table in delivered:
+            yield Checkpoint(table, function, number, delivered[table])
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import threading
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from tools.local.backends.sources import Sources
 from tools.local.log_entries import DeliveryLog, DeliveryLogEntry
 from tools.local.triggers.mappings import EventSourceMapping
 
-POLL_INTERVAL = 0.1
-"""Seconds between two polls of a source that had nothing,"""
-IDLE_INTERVAL = 2.5
-"""and when it has had nothing for a while."""
+PAUSE = 0.1
+"""Seconds after a batch that was not full, in which the next one fills; and between tries."""
+WAIT = 5.0
+"""Seconds for which a poll waits for something."""
 
 Event = dict[str, Any]
 
@@ -46,11 +42,13 @@ class Poller(ABC):
     What is not delivered when it stops stays where it is.
     """
 
-    def __init__(self, mapping: EventSourceMapping, invoke: Invoke, log: DeliveryLog) -> None:
+    def __init__(
+        self, mapping: EventSourceMapping, sources: Sources, invoke: Invoke, log: DeliveryLog
+    ) -> None:
         self.mapping = mapping
+        self._sources = sources
         self._call = invoke
         self._log = log
-        self._woken = threading.Event()
         self._stopping = threading.Event()
         self._working = threading.Lock()
         """Held from when something was received until it is acknowledged."""
@@ -60,48 +58,50 @@ class Poller(ABC):
         """Begin to poll."""
         self._thread.start()
 
-    def wake(self) -> None:
-        """Poll soon, because there may be something."""
-        self._woken.set()
-
     def stop(self, deadline: float) -> None:
         """Begin nothing more, and let what was begun end, until a deadline in the monotonic clock's time."""
         self._stopping.set()
-        self._woken.set()
         self._working.acquire(timeout=max(0.01, deadline - time.monotonic()))
 
+    def poll(self, wait: float = 0) -> bool:
+        """Deliver a batch; returns whether it was full. Waits so many seconds for something to deliver."""
+        first = self._receive(self.mapping.batch_size, wait)
+        with self._working:
+            if self._stopping.is_set() or not first:
+                return False
+            batch = self._fill(first)
+            self._deliver(batch)
+            return len(batch) >= self.mapping.batch_size
+
     def _run(self) -> None:
-        pause = POLL_INTERVAL
         while not self._stopping.is_set():
+            is_full = False
             try:
-                busy = self.poll()
-            except (BotoCoreError, ClientError):  # such as a queue that is not there for a while
-                busy = False
+                is_full = self.poll(WAIT)
+            except (EOFError, OSError):  # the backends ended, and the stack will
+                self._stopping.wait(1)
             except Exception:
                 traceback.print_exc()  # and go on: a poller that ended would end delivery for good
-                busy = False
-            if busy:
-                pause = POLL_INTERVAL
-            elif self._woken.wait(pause):
-                self._woken.clear()
-                pause = POLL_INTERVAL
-                self._stopping.wait(POLL_INTERVAL)  # however often it is woken
-            else:
-                pause = min(2 * pause, IDLE_INTERVAL)
+                self._stopping.wait(1)
+            if not is_full:
+                self._stopping.wait(PAUSE)
 
     @abstractmethod
-    def poll(self) -> bool:
-        """Deliver a batch; returns whether there may be more at once."""
+    def _receive(self, number: int, wait: float) -> list[Event]:
+        """Receive up to so many records; waits so many seconds for the first."""
 
-    def _fill(self, batch: list[Event], receive: Callable[[int], list[Event]]) -> list[Event]:
+    @abstractmethod
+    def _deliver(self, records: list[Event]) -> None:
+        """Call the function with what it wants, and acknowledge what is done with."""
+
+    def _fill(self, batch: list[Event]) -> list[Event]:
         """Receive more until the batch is full or its window has passed."""
         deadline = time.monotonic() + self.mapping.window
-        while batch and (missing := self.mapping.batch_size - len(batch)) > 0:
-            if more := receive(missing):
-                batch = batch + more
-            elif self._stopping.wait(min(POLL_INTERVAL, max(0, deadline - time.monotonic()))):
-                break
-            if time.monotonic() >= deadline:
+        while (missing := self.mapping.batch_size - len(batch)) > 0 and not self._stopping.is_set():
+            left = deadline - time.monotonic()
+            more = self._receive(missing, max(0, min(left, WAIT)))
+            batch = batch + more
+            if left <= 0 and not more:
                 break
         return batch
 
@@ -135,12 +135,3 @@ class Poller(ABC):
         except (AttributeError, KeyError, TypeError):
             return set(ids)
         return failed if failed <= set(ids) else set(ids)
-
-
-def as_lambda_writes(value: object) -> Any:
-    """Make JSON of what boto3 parsed: times are seconds, bytes are in base 64."""
-
-    def default(value: datetime | bytes) -> float | str:
-        return value.timestamp() if isinstance(value, datetime) else base64.b64encode(value).decode()
-
-    return json.loads(json.dumps(value, default=default))

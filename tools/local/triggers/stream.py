@@ -6,25 +6,15 @@ import json
 import time
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
 
 from tools.local.backends.environment import ACCOUNT, REGION
-from tools.local.backends.own_table import Checkpoint
+from tools.local.backends.sources import Sources
 from tools.local.log_entries import DeliveryLog
 from tools.local.triggers.mappings import EventSourceMapping
-from tools.local.triggers.poller import POLL_INTERVAL, Event, Invoke, Poller, as_lambda_writes
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
-    from mypy_boto3_sqs import SQSClient
+from tools.local.triggers.poller import PAUSE, Event, Invoke, Poller
 
 _LONGEST_PAUSE = 5.0
 """Seconds between the tries of a batch that fails again and again."""
-_MOST_RECORDS = 1_000
-"""What a stream gives at a time."""
-_BEFORE_ALL = "0"
-"""A sequence number before that of any record."""
 
 
 class StreamPoller(Poller):
@@ -34,89 +24,38 @@ class StreamPoller(Poller):
     """
 
     def __init__(
-        self,
-        mapping: EventSourceMapping,
-        invoke: Invoke,
-        log: DeliveryLog,
-        streams: DynamoDBStreamsClient,
-        dynamodb: DynamoDBClient,
-        sqs: SQSClient,
+        self, mapping: EventSourceMapping, sources: Sources, invoke: Invoke, log: DeliveryLog
     ) -> None:
-        super().__init__(mapping, invoke, log)
-        self._streams = streams
-        self._sqs = sqs
-        self._stream = dynamodb.describe_table(TableName=mapping.source)["Table"]["LatestStreamArn"]
-        description = streams.describe_stream(StreamArn=self._stream)["StreamDescription"]
-        self._shard = description["Shards"][0]["ShardId"]
-        self._checkpoint = Checkpoint(dynamodb, mapping.source, mapping.function)
-        self._iterator: str | None = None
-        """Where to read on; None is after what is done with."""
-        self._done = self._checkpoint.load()
+        super().__init__(mapping, sources, invoke, log)
+        self._done = sources.checkpoint(mapping.source, mapping.function)
         """The sequence number of the last record that is done with."""
-        self._read_until = self._done
+        self._read = self._done
+        """That of the last one that was read."""
         if self._done is None and mapping.starts_at_latest:
-            while self._read(_MOST_RECORDS):
-                pass
-            self._save_position()
+            self._save(sources.newest(mapping.source))
 
-    def poll(self) -> bool:
-        """Deliver a batch; returns whether the stream went on."""
-        with self._working:
-            if self._stopping.is_set():
-                return False
-            before, delivered = self._done, False
-            try:
-                records = self._fill(self._read_wanted(self.mapping.batch_size), self._read_wanted)
-                delivered = self._deliver(records)
-            finally:
-                if delivered:
-                    self._save_position()
-                else:
-                    self._iterator, self._read_until = None, self._done
-            return self._done != before
+    def _receive(self, number: int, wait: float) -> list[Event]:
+        records = self._sources.records(self.mapping.source, self._read, number, wait)
+        if records:
+            self._read = _sequence_number(records[-1])
+        return records
 
-    def _read_wanted(self, number: int) -> list[Event]:
-        return [record for record in self._read(number) if self.mapping.matches(record)]
-
-    def _read(self, number: int) -> list[Event]:
-        """Read on."""
-        exceptions = self._streams.exceptions
+    def _deliver(self, records: list[Event]) -> None:
+        reached = _sequence_number(records[-1])
         try:
-            iterator = self._iterator or self._iterator_after(self._done)
-            answer = self._streams.get_records(ShardIterator=iterator, Limit=number)
-        except (exceptions.ExpiredIteratorException, exceptions.TrimmedDataAccessException):
-            self._iterator = None
-            return []
-        self._iterator = answer.get("NextShardIterator")
-        if answer["Records"]:
-            self._read_until = answer["Records"][-1]["dynamodb"]["SequenceNumber"]
-        return [{**record, "eventSourceARN": self._stream} for record in as_lambda_writes(answer["Records"])]
+            if self._deliver_all([record for record in records if self.mapping.matches(record)]):
+                self._save(reached)
+        finally:
+            self._read = self._done
 
-    def _iterator_after(self, sequence_number: str | None) -> str:
-        place: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}
-        if sequence_number not in {None, _BEFORE_ALL}:
-            place = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": sequence_number}
-        place |= {"StreamArn": self._stream, "ShardId": self._shard}
-        try:
-            answer = self._streams.get_shard_iterator(**place)
-        except self._streams.exceptions.TrimmedDataAccessException:  # all that is left comes after it
-            del place["SequenceNumber"]
-            answer = self._streams.get_shard_iterator(**{**place, "ShardIteratorType": "TRIM_HORIZON"})
-        return answer["ShardIterator"]
+    def _save(self, number: str) -> None:
+        self._sources.advance(self.mapping.source, self.mapping.function, number)
+        self._done = self._read = number
 
-    def _save_position(self) -> None:
-        reached = self._read_until or _BEFORE_ALL
-        if reached != self._done:
-            self._save(reached)
-
-    def _save(self, reached: str) -> None:
-        self._checkpoint.save(reached)
-        self._done = reached
-
-    def _deliver(self, records: list[Event]) -> bool:
+    def _deliver_all(self, records: list[Event]) -> bool:
         """Call the function until all records are done with; returns False when the stack stops before."""
         batches = [(records, 0)]
-        pause = POLL_INTERVAL
+        pause = PAUSE
         while batches:
             batch, tries = batches.pop(0)
             batch = self._give_up_old(batch)
@@ -165,14 +104,14 @@ class StreamPoller(Poller):
             "version": "1.0",
             "timestamp": datetime.now(UTC).isoformat(),
             "DDBStreamBatchInfo": {
-                "shardId": self._shard,
+                "shardId": "shardId-00000000000000000000-00000000",
                 "startSequenceNumber": _sequence_number(records[0]),
                 "endSequenceNumber": _sequence_number(records[-1]),
                 "batchSize": len(records),
-                "streamArn": self._stream,
+                "streamArn": records[0]["eventSourceARN"],
             },
         }
-        self._sqs.send_message(QueueUrl=self.mapping.failures, MessageBody=json.dumps(document))
+        self._sources.send(self.mapping.failures, json.dumps(document))
 
 
 def _sequence_number(record: Event) -> str:

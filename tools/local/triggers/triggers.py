@@ -7,8 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-import boto3
-
+from tools.local.backends.sources import Sources
 from tools.local.log_entries import DeliveryLog
 from tools.local.runtime.warm import Functions
 from tools.local.triggers.mappings import EventSourceMapping
@@ -28,24 +27,16 @@ class Triggers:
         queues: Iterable[EventSourceMapping],
         streams: Iterable[EventSourceMapping],
         invoke: Invoke,
-        url: str,
+        sources: Sources,
         log: DeliveryLog,
     ) -> None:
-        """Start polling what is at `url`."""
-        sqs = boto3.client("sqs", endpoint_url=url)
-        dynamodb = boto3.client("dynamodb", endpoint_url=url)
-        dynamodbstreams = boto3.client("dynamodbstreams", endpoint_url=url)
+        """Start to poll."""
         self._pollers: list[Poller] = [
-            *(StreamPoller(each, invoke, log, dynamodbstreams, dynamodb, sqs) for each in streams),
-            *(QueuePoller(each, invoke, log, sqs) for each in queues),
+            *(StreamPoller(each, sources, invoke, log) for each in streams),
+            *(QueuePoller(each, sources, invoke, log) for each in queues),
         ]
         for poller in self._pollers:
             poller.start()
-
-    def wake(self) -> None:
-        """Poll soon, because a function may have written something."""
-        for poller in self._pollers:
-            poller.wake()
 
     def stop(self) -> None:
         """Begin nothing more; what is on its way stays in streams and queues."""

@@ -1,4 +1,4 @@
-"""Saves what changes in the emulator before it is acknowledged."""
+"""DynamoDB, SQS and Secrets Manager, each of whose changes is saved before it is acknowledged."""
 
 from __future__ import annotations
 
@@ -6,38 +6,50 @@ import contextlib
 import json
 import sqlite3
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from tools.local.backends import emulator
-from tools.local.backends.changes import Change, Delivery, ItemChange, QueueChange, Schema, SecretChange
-from tools.local.backends.own_table import OWN_TABLE, checkpoints
+from tools.local.backends.changes import (
+    LAST,
+    Change,
+    Checkpoint,
+    ItemChange,
+    QueueChange,
+    Schema,
+    SecretChange,
+)
 from tools.local.backends.state import StateFile
 
 _READ_ONLY = ("Get", "Query", "Scan", "Describe", "List", "BatchGet", "TransactGet")
 
 
 class NotSaved(Exception):
-    """What an operation changed cannot be saved, and was undone."""
+    """What was to be changed cannot be saved, and is as it was."""
 
 
-class Recorder:
-    """Saves changes, or undoes them; and lets streams forget what nobody needs any more."""
+class Aws:
+    """The emulator, one request at a time, and what it keeps."""
 
     def __init__(self, schema: Schema, state: StateFile | None) -> None:
-        """Prepare to record; without a state file, streams are kept short and that is all."""
+        """Begin without resources; without a state file, nothing is kept."""
+        self.changed = threading.Condition(threading.RLock())
+        """Held by who handles something; notified of each change."""
         self._schema = schema
         self._state = state
         self._positions = dict.fromkeys(schema.keys, 0)
         """How much of each table's stream is saved."""
+        self._checkpoints: dict[tuple[str, str], str] = {}
         self._messages: dict[str, dict[str, emulator.Message]] = {}
         self._secrets: dict[str, str] = {}
         self._is_recording = False
         self._can_save = True
 
     def restore(self) -> None:
-        """Fill the emulator, whose tables, queues and secrets are there and empty; and begin to record."""
+        """Fill the tables, queues and secrets, which are there and empty; and begin to save."""
         emulator.enter_account()
-        numbers = [""]
+        numbers = ["0"]
         for table in self._schema.keys:
             emulator.enable_stream(table)
             if self._state:
@@ -45,8 +57,9 @@ class Recorder:
                 loaded = emulator.load_records(table, self._state.records(table))
                 self._positions[table] = len(loaded)
                 numbers += loaded
-        numbers += checkpoints(emulator.all_items(OWN_TABLE)).values()
-        emulator.number_records_after(max(numbers))
+        if self._state:
+            self._checkpoints = self._state.checkpoints()
+        emulator.number_records_after(max([*numbers, *self._checkpoints.values()], key=int))
         for queue, messages in emulator.queues():
             if self._state:
                 emulator.load_messages(queue, self._state.messages(queue))
@@ -56,23 +69,69 @@ class Recorder:
                 emulator.load_secret(name, secret)
                 self._secrets[name] = json.dumps(secret)
         self._is_recording = True
-        with contextlib.suppress(NotSaved):
-            self.record("secretsmanager.CreateSecret")  # of a stack that is new
+        with self.changed, contextlib.suppress(NotSaved):
+            self._save(list(self._changes("secretsmanager")))  # of a stack that is new
 
-    def record(self, operation: str) -> None:
-        """Save what an operation of AWS has changed.
+    def handle(self, headers: Mapping[str, str], body: bytes) -> emulator.Reply:
+        """Handle a request in AWS's JSON protocol.
 
         Args:
-            operation: As in `x-amz-target`, such as `DynamoDB_20120810.PutItem`.
+            headers: The request's headers, their names in lower case.
+            body: Its body.
 
         Raises:
-            NotSaved: it cannot be saved, and was undone.
+            UnknownService: `x-amz-target` names none of the services.
+            NotSaved: what it changed cannot be saved, and was undone.
         """
-        service, _, name = operation.rpartition(".")
-        if not self._is_recording or name.startswith(_READ_ONLY):
+        with self.changed:
+            reply = emulator.handle(headers, body)
+            service, _, name = headers["x-amz-target"].rpartition(".")
+            if self._is_recording and not name.startswith(_READ_ONLY):
+                try:
+                    self._save(list(self._changes(service)))
+                except NotSaved:
+                    emulator.forget_transaction(body)
+                    raise
+        return reply
+
+    def call(self, target: str, **request: Any) -> dict[str, Any]:
+        """Call an operation of AWS, such as `AmazonSQS.SendMessage`.
+
+        Raises:
+            LookupError: it is refused, such as for a queue that is not there.
+            NotSaved: what it changed cannot be saved, and was undone.
+        """
+        status, _, reply = self.handle({"x-amz-target": target}, json.dumps(request).encode())
+        answer: dict[str, Any] = json.loads(reply) if reply else {}
+        if status != 200:
+            raise LookupError(f"{target}: {answer.get('message')}")
+        return answer
+
+    def checkpoint(self, table: str, function: str) -> str | None:
+        """Find the sequence number that a function has reached in a table's stream, if it has begun."""
+        return self._checkpoints.get((table, function))
+
+    def advance(self, table: str, function: str, number: str) -> None:
+        """Note the sequence number that a function has reached in a table's stream.
+
+        Raises:
+            NotSaved: it cannot be saved.
+        """
+        with self.changed:
+            reached = self._checkpoints | {(table, function): number}
+            emulator.enter_account()
+            self._save([Checkpoint(table, function, number, self._schema.delivered(table, reached))])
+
+    def sync(self) -> None:
+        """Wait for the disk. If that fails, the next write fails too, and tells."""
+        if self._state:
+            with self.changed, contextlib.suppress(sqlite3.Error, OSError):
+                self._state.sync()
+
+    def _save(self, changes: Sequence[Change]) -> None:
+        if not changes:
             return
-        changes = list(self._changes(service))
-        if self._state and changes:
+        if self._state:
             try:
                 self._state.save(changes)
             except (sqlite3.Error, OSError) as error:
@@ -82,30 +141,21 @@ class Recorder:
             self._tell(None)
         for change in changes:
             self._accept(change)
-
-    def sync(self) -> None:
-        """Wait for the disk. If that fails, the next write fails too, and tells."""
-        if self._state:
-            with contextlib.suppress(sqlite3.Error, OSError):
-                self._state.sync()
+        self.changed.notify_all()
 
     def _changes(self, service: str) -> Iterator[Change]:
         if service.startswith("DynamoDB"):
             for table in self._schema.keys:
-                is_read = bool(self._schema.consumers.get(table))
+                is_read = table in self._schema.consumers
                 for record in emulator.records(table, self._positions[table]):
                     data = record["dynamodb"]
                     yield ItemChange(table, data["Keys"], data.get("NewImage"), record if is_read else None)
-            if emulator.records(OWN_TABLE, self._positions[OWN_TABLE]):
-                own_items = list(emulator.all_items(OWN_TABLE))
-                for table in self._schema.consumers:
-                    yield Delivery(table, self._schema.delivered(table, own_items))
         elif service == "AmazonSQS":
             for queue, messages in emulator.queues():
-                known, now = self._messages.get(queue, {}), {message["id"]: message for message in messages}
-                if now.keys() != known.keys():
+                known, now = self._messages.get(queue, {}), {message["id"] for message in messages}
+                if now != known.keys():
                     sent = [message for message in messages if message["id"] not in known]
-                    yield QueueChange(queue, sent, known.keys() - now.keys())
+                    yield QueueChange(queue, sent, list(known.keys() - now))
         else:
             for name, secret in emulator.secrets():
                 if self._secrets.get(name) != json.dumps(secret):
@@ -116,10 +166,11 @@ class Recorder:
         match change:
             case ItemChange(table):
                 self._positions[table] += 1
-                if not self._schema.consumers.get(table):
-                    emulator.trim(table)
-            case Delivery(table, number):
-                emulator.trim(table, number)
+                if table not in self._schema.consumers:
+                    emulator.trim(table, LAST)
+            case Checkpoint(table, function, number, delivered):
+                self._checkpoints[table, function] = number
+                emulator.trim(table, delivered)
             case QueueChange(queue, sent, gone):
                 known = self._messages.setdefault(queue, {})
                 known.update((message["id"], message) for message in sent)

@@ -1,0 +1,45 @@
+"""DynamoDB and SQS as the local stack has them, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from tools.local.backends import emulator
+from tools.local.backends.aws import Aws
+from tools.local.backends.changes import Schema
+from tools.local.backends.state import StateFile
+
+
+def start_aws(
+    consumers: Mapping[str, Sequence[str]],
+    queues: Mapping[str, Mapping[str, str]],
+    state: StateFile | None = None,
+) -> Aws:
+    """Begin anew, or from a state: with tables by who reads their streams, and queues by their attributes."""
+    forget_aws()
+    schema = schema_of(consumers)
+    aws = Aws(schema, state)
+    for table in schema.keys:
+        aws.call(
+            "DynamoDB_20120810.CreateTable",
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        )
+    for queue, attributes in queues.items():
+        aws.call("AmazonSQS.CreateQueue", QueueName=queue, Attributes=attributes)
+    aws.restore()
+    return aws
+
+
+def schema_of(consumers: Mapping[str, Collection[str]]) -> Schema:
+    return Schema(
+        {table: ["pk"] for table in consumers}, {each: list(them) for each, them in consumers.items() if them}
+    )
+
+
+def forget_aws() -> None:
+    """Empty the emulator, of which a process has one."""
+    for module in (emulator.dynamodb, emulator.sqs, emulator.secretsmanager):
+        module.reset()
