@@ -65,7 +65,7 @@ def test_leaves_nothing_behind_when_it_is_killed(start_stack: StartStack) -> Non
     await_condition(refused)
 
 
-def test_the_users_own_aws_settings_do_not_matter(
+def test_the_users_own_settings_do_not_matter(
     start_stack: StartStack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     config = tmp_path / "config"
@@ -79,6 +79,9 @@ def test_the_users_own_aws_settings_do_not_matter(
         "NO_PROXY": "",
     }.items():
         monkeypatch.setenv(name, value)
+    temporary = tmp_path / ("x" * 100)  # too long for the path of a Unix socket in it
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     stack = start_stack("--no-state")
     for name in ("HTTP_PROXY", "http_proxy"):
         monkeypatch.delenv(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -37,6 +38,9 @@ _PRELOADED = [
     "passlib.context",
     "pydantic_core",
 ]
+
+_MAX_TEMPDIR = 70
+"""Bytes of a temporary folder's path that leave room for the name of the fork server's Unix socket."""
 
 
 class WarmRuntime:
@@ -104,9 +108,12 @@ class WarmRuntime:
         # tracker that it starts first would unblock SIGINT.
         resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        if len(os.fsencode(tempfile.gettempdir())) > _MAX_TEMPDIR:
+            tempfile.tempdir = "/tmp"  # noqa: S108 (Python makes a folder of its own there)
         try:
             forkserver.ensure_running()
         finally:
+            tempfile.tempdir = None  # as the environment says, again
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def close(self) -> None:
