@@ -7,6 +7,7 @@ with the stack, however that ends.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import platform
 import signal
@@ -195,7 +196,21 @@ def main() -> None:
     from samcli.cli.main import cli
 
     threading.Thread(target=_interrupt_at_end_of_input, daemon=True).start()
+    sys.unraisablehook = hide_closed_files
     cli(prog_name="sam")
+
+
+def hide_closed_files(
+    unraisable: sys.UnraisableHookArgs, show: Any = sys.__unraisablehook__, kind: type = io.IOBase
+) -> None:
+    """Show what `sys.unraisablehook` is given, but for files that were closed before they were finalized.
+
+    docker-py leaves its connections to the garbage collector. Python 3.13 and later print a traceback for
+    each whose parts are closed in the wrong order, most of them when SAM CLI ends.
+    """
+    # Defaults instead of globals, which are gone when Python ends.
+    if not (isinstance(unraisable.object, kind) and unraisable.exc_type.__name__ == "ValueError"):
+        show(unraisable)
 
 
 def _interrupt_at_end_of_input() -> None:
