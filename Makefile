@@ -7,7 +7,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CHECKOV := $(VENV)-checkov
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+# uv does not read what pip is told of a company's index and CA. To uv an empty variable is none.
+pip_says = $$($(BIN)/pip config list 2>/dev/null | while IFS== read -r key value; do \
+	test "$${key\#*.}" = $(1) && value=$${value\#?} && echo "$${value%?}" && break; done)
+UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(call pip_says,index-url)}" \
+	SSL_CERT_FILE="$${SSL_CERT_FILE:-$(call pip_says,cert)}" $(BIN)/uv
+FAILED = { echo "error: installing failed, see above. If there was no connection or no matching distribution, the package index cannot be reached: check the network, its proxy and CA (docs/troubleshooting.md), then run make again" >&2; exit 1; }
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header
 
 # In a terminal, installing shows its progress.
@@ -22,7 +28,8 @@ export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 	clean build-SharedLayer build-CompiledLayerArm64 build-CompiledLayerX86
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@while IFS= read -r line; do case $$line in [a-z]*:*"## "*) \
+	  printf '  make %-10s %s\n' "$${line%%:*}" "$${line##*## }";; esac; done <Makefile
 
 install: $(INSTALLED) ## Install what the commands below need into .venv
 
@@ -30,9 +37,11 @@ $(INSTALLED): requirements/dev.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or later is needed. Install it, or name it: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "error: $(PYTHON) is not Python 3.11 or later. Name another: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "installing into $(VENV): once, less than a minute"
-	@$(PYTHON) -m venv $(VENV) || { echo "error: $(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv pip sync $(QUIET) --compile-bytecode requirements/dev.txt
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "error: $(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $$(test -e $@ || echo --clear) $(VENV) || { echo "error: $(VENV) cannot be made; the reason stands above" >&2; exit 1; }
+	@rm -f $@ # an interrupted update is begun anew
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || $(FAILED)
+	@$(UV) pip sync $(QUIET) --python $(BIN)/python --compile-bytecode requirements/dev.txt || $(FAILED)
 	@touch $@
 
 run: $(INSTALLED) ## Serve the API on this machine; ARGS="--help" lists the options
@@ -86,16 +95,16 @@ validate: $(INSTALLED) $(CHECKOV)/.installed ## Check the template
 
 $(CHECKOV)/.installed: requirements/checkov.txt $(INSTALLED)
 	@echo "installing checkov into $(CHECKOV): once"
-	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CHECKOV)
-	@$(BIN)/uv pip sync --quiet --python $(CHECKOV)/bin/python requirements/checkov.txt
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(CHECKOV)
+	@$(UV) pip sync --quiet --python $(CHECKOV)/bin/python requirements/checkov.txt || $(FAILED)
 	@touch $@
 
 scan: $(INSTALLED) ## Look for insecure code with bandit; wants the package index
-	@$(BIN)/uv tool run --quiet --from 'bandit[toml]==1.9.4' bandit --quiet --configfile pyproject.toml --recursive \
+	@$(UV) tool run --quiet --from 'bandit[toml]==1.9.4' bandit --quiet --configfile pyproject.toml --recursive \
 	  functions layer shared tools
 
 audit: $(INSTALLED) ## Look for known vulnerabilities of what the functions depend on; wants the internet
-	@$(BIN)/uv tool run --quiet pip-audit==2.10.1 --requirement requirements/runtime.txt --disable-pip --strict
+	@$(UV) tool run --quiet pip-audit==2.10.1 --requirement requirements/runtime.txt --disable-pip --strict
 
 openapi: $(INSTALLED) ## Write functions/api_docs/openapi.json anew, after a change of a route
 	@$(BIN)/python -m tools.openapi
