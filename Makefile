@@ -11,7 +11,7 @@ CHECKOV := $(VENV)-checkov
 pip_says = $$($(BIN)/pip config list 2>/dev/null | while IFS== read -r key value; do \
 	test "$${key\#*.}" = $(1) && value=$${value\#?} && echo "$${value%?}" && break; done)
 UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(call pip_says,index-url)}" \
-	SSL_CERT_FILE="$${SSL_CERT_FILE:-$(call pip_says,cert)}" $(BIN)/uv
+	SSL_CERT_FILE="$${SSL_CERT_FILE:-$${REQUESTS_CA_BUNDLE:-$(call pip_says,cert)}}" $(BIN)/uv
 FAILED = { echo "error: installing failed, see above. If there was no connection or no matching distribution, the package index cannot be reached: check the network, its proxy and CA (docs/troubleshooting.md), then run make again" >&2; exit 1; }
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header

@@ -8,6 +8,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 
 MAKE = shutil.which("make") or "make"
@@ -46,8 +48,11 @@ def test_a_missing_python_is_one_line(tmp_path: Path) -> None:
 
 def test_uv_is_told_what_pip_is_configured_with(tmp_path: Path) -> None:
     assert "CA /company/ca=1.pem, index file:///company/index?a=\n" in install(tmp_path, PIP, UV).stdout
-    (tmp_path / ".installed").unlink()
-    assert "CA /my/ca.pem, " in install(tmp_path, PIP, UV, SSL_CERT_FILE="/my/ca.pem").stdout
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_the_environment_precedes_what_pip_is_configured_with(tmp_path: Path, name: str) -> None:
+    assert "CA /my/ca.pem, " in install(tmp_path, PIP, UV, **{name: "/my/ca.pem"}).stdout
 
 
 def test_what_failed_to_be_installed_is_installed_next_time(tmp_path: Path) -> None:
