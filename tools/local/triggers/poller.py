@@ -7,11 +7,13 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from tools.local.backends.sources import Sources
 from tools.local.log_entries import DeliveryLog, DeliveryLogEntry
 from tools.local.triggers.mappings import EventSourceMapping
+
+if TYPE_CHECKING:
+    from tools.local.backends.sources import Sources  # which imports the emulator
 
 PAUSE = 0.1
 """Seconds after a batch that was not full, in which the next one fills; and between tries."""

@@ -6,12 +6,15 @@ import json
 import time
 import uuid
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from tools.local.backends.environment import ACCOUNT, REGION
-from tools.local.backends.sources import Sources
 from tools.local.log_entries import DeliveryLog
 from tools.local.triggers.mappings import EventSourceMapping
 from tools.local.triggers.poller import PAUSE, Event, Invoke, Poller
+
+if TYPE_CHECKING:
+    from tools.local.backends.sources import Sources  # which imports the emulator
 
 _LONGEST_PAUSE = 5.0
 """Seconds between the tries of a batch that fails again and again."""

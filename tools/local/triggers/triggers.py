@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tools.local.backends.sources import Sources
 from tools.local.log_entries import DeliveryLog
 from tools.local.runtime.warm import Functions
 from tools.local.triggers.mappings import EventSourceMapping
 from tools.local.triggers.poller import Event, InvocationFailed, Invoke, Poller
 from tools.local.triggers.queue import QueuePoller
 from tools.local.triggers.stream import StreamPoller
+
+if TYPE_CHECKING:
+    from tools.local.backends.sources import Sources  # which imports the emulator
 
 _STOP_TIMEOUT = 2
 """Seconds in which what was begun may end."""
