@@ -24,7 +24,7 @@ AT_ONCE := -n auto --maxprocesses 4
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sam-local migrate check-data adopt unit component test test-all bench lint format types validate scan audit openapi endpoint costs smoke pictures lock \
+.PHONY: help install run sam-local migrate check-data adopt unit component test test-nightly test-all bench lint format types validate scan audit openapi endpoint costs smoke pictures lock \
 	clean build-SharedLayer build-CompiledLayerArm64 build-CompiledLayerX86
 
 help: ## List these commands
@@ -67,6 +67,9 @@ component: $(INSTALLED) ## Run the tests with moto, and with Redis where it is i
 
 test: $(INSTALLED) ## Run what runs on a laptop: also the local stack, and Chromium if it is there; ARGS as for unit
 	@$(BIN)/python -m pytest $(AT_ONCE) $(ARGS)
+
+test-nightly: $(INSTALLED) ## Run what test runs and more of it: every test, and each property many times; ARGS as for unit
+	@NIGHTLY=1 $(BIN)/python -m pytest $(AT_ONCE) -m "" $(ARGS)
 
 test-all: $(INSTALLED) ## Run all tests: also what sam build makes, deployed to an emulator, and SAM CLI in Docker; ARGS as for unit
 	@$(BIN)/python -m pytest $(AT_ONCE) $(ARGS)

@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from shared.cache import pages
 from shared.cache.pages import PageCache
 from shared.cache.redis import RedisConnection, RedisError
+from tests.nightly import often
 from tests.redis_servers import PROGRAMS, Server, serve
 from tools.local.backends.redis_server import FAKE
 
@@ -237,9 +238,10 @@ def test_a_list_is_hardly_behind(program: str, monkeypatch: pytest.MonkeyPatch) 
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=60 if program == FAKE else 150,  # the slow one and the fast one
+                max_examples=often(10, 60)
+                if program == FAKE
+                else often(60, 600),  # the slow one and the fast
                 stateful_step_count=12,
-                deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from shared.event_sources import UnexpectedEvent
 from tests.aws import aws_with_resources
 from tests.handlers import LambdaContext, event, load_function
+from tests.nightly import often
 from tests.template import TEMPLATE, functions_of
 from tests.unit.test_event_sources import FOREIGN
 
@@ -22,8 +23,7 @@ FUNCTIONS = functions_of(TEMPLATE).values()
 ENDPOINTS = [each.name for each in FUNCTIONS if each.routes]
 
 fuzzed = settings(
-    max_examples=60,
-    deadline=None,
+    max_examples=often(20, 300),
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

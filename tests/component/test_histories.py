@@ -20,6 +20,7 @@ from shared.tasks.store import TaskStore
 from shared.tasks.task import Task
 from tests.aws import empty_tables
 from tests.faults import FAULTS, Faults
+from tests.nightly import often
 from tests.tasks import changing, new_task
 from tools.migrations.check import problems
 
@@ -124,7 +125,7 @@ def titles(tasks: Tasks) -> list[str]:
     return sorted(task.title for task in tasks.values())
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(often(2, 30)))
 def test_what_a_caller_is_told_of_a_change_is_true(
     clients: Callable[[], Any], seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

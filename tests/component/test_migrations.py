@@ -26,6 +26,7 @@ from shared.tasks.status_index import StatusShards
 from shared.tasks.store import TaskStore
 from shared.tasks.task import Task, TaskStatus
 from tests.aws import aws_with_resources
+from tests.nightly import often
 from tests.tasks import changing, new_task
 from tests.template import TEMPLATE
 from tools.local.backends.environment import ACCOUNT, REGION
@@ -349,7 +350,7 @@ class TestLeftovers:
         assert listed(dynamodb, "1") == tasks
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
+@settings(max_examples=often(4, 100), suppress_health_check=list(HealthCheck))
 @given(
     happenings=st.lists(st.tuples(st.sampled_from(["create", "move", "delete"]), st.integers(0, 99))),
     old=st.sampled_from(["1", "3", "8"]),

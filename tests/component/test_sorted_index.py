@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.nightly import often
 from tools.local.backends import emulator
 
 _numbers = itertools.count()
@@ -91,7 +92,7 @@ def query(table: str, group: str, operator: str | None, time: int, forward: bool
         request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=often(20, 300))
 @given(writes, queries, writes)
 def test_a_query_answers_what_ministack_answers(before: Any, asked: Any, after: Any) -> None:
     table = create_table()

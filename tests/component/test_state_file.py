@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.emulated import forget_aws, schema_of, start_aws
+from tests.nightly import often
 from tools.local.backends import emulator
 from tools.local.backends.aws import NotSaved
 from tools.local.backends.sources import Sources
@@ -106,7 +107,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=often(15, 200))
 @given(st.lists(steps, max_size=20))
 def test_a_restart_at_any_moment_loses_nothing(
     tmp_path_factory: pytest.TempPathFactory, history: list[tuple[Any, ...]]

@@ -15,6 +15,7 @@ from cfnlint.api import lint
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
+from tests.nightly import nightly
 from tests.template import RESOURCES, TEMPLATE, of_type
 
 PUBLISHED = sorted(set(of_type("AWS::Serverless::Function")) - {"RotateTokenKeyFunction"})
@@ -103,11 +104,15 @@ def test_another_layer_is_a_new_version_of_every_function() -> None:
     "parameters",
     [
         {},
-        {"Canary": "true", "SnapStart": "PublishedVersions", "DeletionProtection": "true"},
-        {"Canary": "true", "Cache": "disabled", "Architecture": "x86_64"},
-        {"Firewall": "enabled", "AccessLogs": "enabled", "Zones": "us-east-1a,us-east-1b"},
+        pytest.param({"Canary": "true", "Cache": "disabled", "Architecture": "x86_64"}, marks=nightly),
+        pytest.param(
+            {"Canary": "true", "SnapStart": "PublishedVersions", "DeletionProtection": "true"}, marks=nightly
+        ),
+        pytest.param(
+            {"Firewall": "enabled", "AccessLogs": "enabled", "Zones": "us-east-1a,us-east-1b"}, marks=nightly
+        ),
     ],
-    ids=["default", "prod", "no cache", "everything"],
+    ids=["default", "no cache", "prod", "everything"],
 )
 def test_cloudformation_gets_no_cycle_and_no_wrong_value(parameters: dict[str, str]) -> None:
     chosen = {name: {"Default": value} for name, value in parameters.items()}

@@ -18,6 +18,7 @@ from shared.api.paging import to_cursor
 from shared.api.text import HIDDEN_BEYOND, visible
 from shared.tasks.task import Position
 from tests.local_stack import ROOT, Client, Stack, sign_up
+from tests.nightly import often
 
 DOCUMENT: dict[str, Any] = json.loads((ROOT / "functions/api_docs/openapi.json").read_text())
 # OpenAPI's own links cannot cut a cursor out of a Link header; schemathesis can.
@@ -101,7 +102,7 @@ def options(client: Client) -> dict[str, Any]:
 
 
 @schema.parametrize()
-@settings(quick, max_examples=40)
+@settings(quick, max_examples=often(15, 100))
 def test_answers_are_as_documented(case: Any, somebody: Client) -> None:
     make_key_unique(case)
     case.call_and_validate(**options(somebody))
@@ -123,4 +124,6 @@ def test_links_lead_to_what_they_promise(somebody: Client) -> None:
                 somebody("DELETE", f"/tasks/{task['id']}")
 
     # Without shrinking and replaying, which want a server that forgets.
-    Following.run(settings=settings(quick, max_examples=25, stateful_step_count=8, phases=[Phase.generate]))
+    Following.run(
+        settings=settings(quick, max_examples=often(8, 50), stateful_step_count=8, phases=[Phase.generate])
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.tasks.events import EventQueue, TaskEvent
@@ -18,7 +18,6 @@ def numbered(sizes: list[int]) -> list[TaskEvent]:
     ]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 120_000), max_size=35))
 def test_all_go_in_order_in_calls_that_sqs_takes(sizes: list[int]) -> None:
     queue = Queue()
