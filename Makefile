@@ -29,7 +29,7 @@ export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 help: ## List these commands
 	@while IFS= read -r line; do case $$line in [a-z]*:*"## "*) \
-	  printf '  make %-10s %s\n' "$${line%%:*}" "$${line##*## }";; esac; done <Makefile
+	  printf '  make %-12s %s\n' "$${line%%:*}" "$${line##*## }";; esac; done <Makefile
 
 install: $(INSTALLED) ## Install what the commands below need into .venv
 

@@ -238,9 +238,7 @@ def test_a_list_is_hardly_behind(program: str, monkeypatch: pytest.MonkeyPatch) 
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=often(10, 60)
-                if program == FAKE
-                else often(60, 600),  # the slow one and the fast
+                max_examples=often(10, 60) if program == FAKE else often(60, 600),  # FAKE is slow
                 stateful_step_count=12,
                 suppress_health_check=list(HealthCheck),
             ),
