@@ -7,29 +7,47 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.local_stack import ROOT, are_gone, await_condition, processes_of
 
-A_TEST = """
-import time
+TESTS = """
+import time, pytest
 
-def test_that_takes_long(stack):
-    print("stack", stack.process.pid, flush=True)
+@pytest.fixture
+def server():
+    yield
+    print("ended", flush=True)
+
+def test_with_a_server(server):
+    print("started", flush=True)
+    time.sleep(600)
+
+def test_with_a_stack(stack):
+    print("started", stack.process.pid, flush=True)
     time.sleep(600)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_no_stack_is_left_behind(tmp_path: Path, number: int) -> None:
-    file = tmp_path / "test_slow.py"
-    file.write_text(A_TEST)
-    command = [sys.executable, "-m", "pytest", "-s", "-p", "tests.conftest", "--rootdir", str(tmp_path), file]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as tests:
+def start(folder: Path, test: str) -> subprocess.Popen[str]:
+    file = folder / "test_slow.py"
+    file.write_text(TESTS)
+    options = ["-s", "-p", "no:randomly", "-p", "tests.conftest", "--rootdir", str(folder)]
+    command = [sys.executable, "-m", "pytest", *options, f"{file}::{test}"]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def test_sigterm_lets_fixtures_end_what_they_started(tmp_path: Path) -> None:
+    with start(tmp_path, "test_with_a_server") as tests:
         assert tests.stdout is not None
-        stack = next(int(line.split()[-1]) for line in tests.stdout if "stack " in line)
+        next(line for line in tests.stdout if "started" in line)
+        tests.send_signal(signal.SIGTERM)
+        assert "ended\n" in list(tests.stdout)
+
+
+def test_a_stack_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    with start(tmp_path, "test_with_a_stack") as tests:
+        assert tests.stdout is not None
+        stack = next(int(line.split()[-1]) for line in tests.stdout if "started" in line)
         processes = processes_of(stack)
         assert len(processes) > 2
-        tests.send_signal(number)
-        tests.wait(60)
+        tests.kill()
     await_condition(lambda: are_gone(processes), timeout=20)

@@ -1,4 +1,4 @@
-"""The local gateway on a socket, and what the terminal shows of functions that fail."""
+"""The local gateway on a socket, and functions that fail, change or print: what is answered and shown."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import http.client
 import json
 import os
 import re
-import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import copy_project
-from tests.local_stack import Stack, await_condition
+from tests.local_stack import Stack
 
 FUNCTION = """
 import json, os, sys, time
@@ -32,7 +32,14 @@ def handler(event, context):
         return {"body": {}}
     if what == "print":
         print("a\\x1b[2Jb")
-    return {"statusCode": 200, "body": json.dumps(event)}
+    facts = {"environment": list(os.environ), "remaining": context.get_remaining_time_in_millis()}
+    return {"statusCode": 200, "body": json.dumps({**event, **facts})}
+"""
+GREETING = """
+from shared.greeting import GREETING
+
+def handler(event, context):
+    return {"statusCode": 200, "body": GREETING}
 """
 
 
@@ -42,14 +49,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("project")
     copy_project(folder, "functions", "shared", "tools")
     template = folder / "template.yaml"
-    template.write_text(template.read_text().replace("Timeout: 10", "Timeout: 2"))
+    template.write_text(template.read_text().replace("Timeout: 10", "Timeout: 1"))
     (folder / "functions/api_docs/app.py").write_text(FUNCTION)
     return folder
 
 
 @pytest.fixture(scope="module")
 def stack(project: Path) -> Iterator[Stack]:
-    stack = Stack("--no-state", root=project)
+    with pytest.MonkeyPatch.context() as shell:
+        shell.setenv("A_SECRET_OF_THE_SHELL", "x")
+        stack = Stack("--no-state", root=project)
     yield stack
     stack.stop()
 
@@ -61,11 +70,18 @@ def connection(stack: Stack) -> Iterator[http.client.HTTPConnection]:
     connection.close()
 
 
-def get(connection: http.client.HTTPConnection, path: str) -> int:
+@pytest.fixture
+def handler(project: Path) -> Iterator[Path]:
+    """The source of the function, to change."""
+    file = project / "functions/api_docs/app.py"
+    yield file
+    file.write_text(FUNCTION)
+
+
+def get(connection: http.client.HTTPConnection, path: str) -> tuple[int, str]:
     connection.request("GET", path)
     response = connection.getresponse()
-    response.read()
-    return response.status
+    return response.status, response.read().decode()
 
 
 def assert_problem(response: http.client.HTTPResponse, status: int) -> None:
@@ -77,12 +93,13 @@ def assert_problem(response: http.client.HTTPResponse, status: int) -> None:
 def test_connections_are_kept(connection: http.client.HTTPConnection) -> None:
     connection.connect()
     first = connection.sock
-    for path in ("/docs", "/nowhere", "/docs?do=raise", "/docs"):
-        connection.request("GET", path)
+    for method, path in (("GET", "/docs"), ("HEAD", "/docs"), ("GET", "/docs?do=raise"), ("GET", "/docs")):
+        connection.request(method, path)
         response = connection.getresponse()
-        response.read()
+        body = response.read()
         assert "Server" not in response.headers
-        assert connection.sock is first, f"{path} closed the connection"
+        assert connection.sock is first, f"{method} {path} closed the connection"
+        assert method == "GET" or (response.status, body) == (404, b""), "HEAD is no route"
 
 
 def test_repeated_headers_arrive_one_by_one(connection: http.client.HTTPConnection) -> None:
@@ -96,61 +113,30 @@ def test_repeated_headers_arrive_one_by_one(connection: http.client.HTTPConnecti
     assert event["multiValueQueryStringParameters"] == {"a": ["1", "2"]}
 
 
-def test_head_is_no_route(connection: http.client.HTTPConnection) -> None:
-    connection.request("HEAD", "/docs")
-    response = connection.getresponse()
-    assert (response.status, response.read()) == (404, b"")
-
-
-def test_a_large_body_is_refused_on_a_connection_that_lives(connection: http.client.HTTPConnection) -> None:
-    connection.request("POST", "/auth/create", body=b"x" * (10 * 1024 * 1024 + 1))
-    assert_problem(connection.getresponse(), 413)
-    assert get(connection, "/docs") == 200
-
-
-@pytest.mark.parametrize(
-    "request_text",
-    [
-        b"GET /docs HTTP/1.1\r\nno header\r\n\r\n",
-        b"nonsense\r\n\r\n",
-        b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
-    ],
-)
-def test_what_is_no_http_is_a_problem_too(stack: Stack, request_text: bytes) -> None:
-    host, _, port = stack.url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=30) as client:
-        client.sendall(request_text)
-        response = http.client.HTTPResponse(client)
-        response.begin()
-        assert_problem(response, 400)
-
-
 @pytest.mark.parametrize(
     ("what", "shown"),
     [
         ("raise", r"│ ValueError: a reason$"),
-        (
-            "die",
-            r"ApiDocsFunction │ RequestId: [0-9a-f-]{36} Error: Runtime exited with error: exit status 1$",
-        ),
-        ("sleep", r"ApiDocsFunction │ RequestId: [0-9a-f-]{36} Task timed out after 2.00 seconds$"),
+        ("die", r"ApiDocsFunction │ RequestId: [0-9a-f-]{36} Error: Runtime exited with error: exit status 1$"),
+        ("sleep", r"ApiDocsFunction │ RequestId: [0-9a-f-]{36} Task timed out after 1.00 seconds$"),
         ("large", r"Function.ResponseSizeTooLarge: Response payload size \(\d+ bytes\) exceeded"),
         ("malformed", r"Malformed Lambda proxy response: the body is an object, not a string$"),
     ],
-)
-def test_a_failure_is_a_problem_and_its_reason_is_shown(
+)  # fmt: skip
+def test_a_failure_is_a_problem_its_reason_is_shown_and_the_function_lives_on(
     stack: Stack, connection: http.client.HTTPConnection, what: str, shown: str
 ) -> None:
     connection.request("GET", f"/docs?do={what}")
     assert_problem(connection.getresponse(), 500)
     stack.wait_for(shown)
+    assert get(connection, "/docs")[0] == 200
 
 
 def test_a_traceback_is_whole(stack: Stack, connection: http.client.HTTPConnection) -> None:
     for _ in range(5):
         get(connection, "/docs?do=raise")
         get(connection, "/nowhere")
-    stack.wait_for("ValueError")
+    stack.wait_for("│ ValueError: a reason$")
     lines = [line.partition("│ ")[2] for line in stack.lines]
     starts = [index for index, line in enumerate(lines) if line.startswith("[ERROR] Traceback")]
     assert starts
@@ -171,15 +157,50 @@ def test_nothing_from_outside_controls_the_terminal(
     assert not [line for line in stack.lines if "\x1b" in line]
 
 
+def test_a_function_has_its_own_environment_and_time(connection: http.client.HTTPConnection) -> None:
+    event = json.loads(get(connection, "/docs")[1])
+    names = set(event["environment"])
+    assert {"AWS_LAMBDA_FUNCTION_NAME", "POWERTOOLS_SERVICE_NAME", "AWS_REGION"} <= names
+    assert not {"A_SECRET_OF_THE_SHELL", "TOKEN_SECRET", "USERS_TABLE", "TASKS_TABLE"} & names
+    assert 0 < event["remaining"] <= 1000
+
+
+def test_the_next_request_runs_the_new_code(
+    project: Path, handler: Path, connection: http.client.HTTPConnection
+) -> None:
+    module = project / "shared/greeting.py"
+    module.write_text('GREETING = "hello"\n')
+    handler.write_text(GREETING)
+    assert get(connection, "/docs") == (200, "hello")
+    module.write_text('GREETING = "howdy"\n')  # as long as before, so that bytecode would be taken for it
+    assert get(connection, "/docs") == (200, "howdy")
+
+
+def test_broken_code_is_an_error_until_it_is_mended(
+    stack: Stack, handler: Path, connection: http.client.HTTPConnection
+) -> None:
+    handler.write_text(FUNCTION + "\n)\n")
+    connection.request("GET", "/docs")
+    assert_problem(connection.getresponse(), 500)
+    stack.wait_for("SyntaxError")
+    handler.write_text(FUNCTION)
+    assert get(connection, "/docs")[0] == 200
+
+
 def test_what_editors_leave_in_shared_does_not_matter(
     project: Path, connection: http.client.HTTPConnection
 ) -> None:
     link = project / "shared/.#tokens.py"
     link.symlink_to(f"somebody@nowhere.{os.getpid()}")
     try:
-        assert get(connection, "/docs") == 200
+        assert get(connection, "/docs")[0] == 200
     finally:
         link.unlink()
+
+
+def test_a_changed_template_needs_a_restart(stack: Stack, project: Path) -> None:
+    os.utime(project / "template.yaml", (time.time() + 10, time.time() + 10))
+    assert stack.wait_for(r"template.yaml has changed; start the stack again")
 
 
 def test_many_connections_at_once(stack: Stack) -> None:
@@ -190,13 +211,3 @@ def test_many_connections_at_once(stack: Stack) -> None:
     assert {connection.getresponse().status for connection in connections} == {200}
     for connection in connections:
         connection.close()
-
-
-def test_it_stops_while_connections_are_open(project: Path) -> None:
-    stack = Stack("--no-state", root=project)
-    connection = http.client.HTTPConnection(stack.url.removeprefix("http://"), timeout=30)
-    assert get(connection, "/docs") == 200
-    assert stack.stop() == 0
-    await_condition(lambda: stack.process.poll() is not None)
-    connection.close()
-    assert not [line for line in stack.lines if "Traceback" in line]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Iterator
+
+import pytest
 
 from tests.local_stack import ROOT, Stack
 from tests.optional import needs_curl
@@ -29,30 +31,37 @@ def gist(lines: list[str]) -> list[str]:
     return sorted(line.strip() for line in lines if line.strip())
 
 
-def test_the_picture_of_the_terminal_is_true(start_stack: Callable[..., Stack]) -> None:
+@pytest.fixture(scope="module")
+def fresh() -> Iterator[tuple[Stack, list[str]]]:
+    """A stack of its own, and what it printed when a newcomer used it for the first time."""
+    stack = Stack("--no-state", "--no-metrics")
+    yield stack, use(stack)
+    stack.stop()
+
+
+def test_the_picture_of_the_terminal_is_true(fresh: tuple[Stack, list[str]]) -> None:
     svg = (PICTURES / "terminal.svg").read_text("utf-8")
     rows: dict[str, str] = {}
     for y, text in re.findall(r'<text[^>]* y="([^"]*)"[^>]*clip-path[^>]*>([^<]*)</text>', svg):
         rows[y] = rows.get(y, "") + html.unescape(text).replace("\N{NO-BREAK SPACE}", " ")
     _, *drawn = rows.values()  # the first is the command
-    assert gist(drawn) == gist(use(start_stack("--no-state", "--no-metrics"))), "run `make pictures`"
+    assert gist(drawn) == gist(fresh[1]), "run `make pictures`"
 
 
 @needs_curl
-def test_the_first_request_can_be_pasted(start_stack: Callable[..., Stack]) -> None:
-    stack = start_stack("--no-state")
-    first = next(index for index, line in enumerate(stack.lines) if "to try" in line)
-    stack.wait_for(r"^\s+-d ")
-    command = "\n".join(stack.lines[first : first + 2]).replace("to try", "")
+def test_the_first_request_can_be_pasted(fresh: tuple[Stack, list[str]]) -> None:
+    lines = fresh[0].lines
+    first = next(index for index, line in enumerate(lines) if "to try" in line)
+    command = "\n".join(lines[first : first + 2]).replace("to try", "")
     done = subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True, timeout=30)
     assert '"username":"mary"' in done.stdout.replace(" ", "")
 
 
 @needs_curl
-def test_the_walk_through_can_be_pasted(start_stack: Callable[..., Stack]) -> None:
+def test_the_walk_through_can_be_pasted(fresh: tuple[Stack, list[str]]) -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     (script,) = re.findall(r"^```sh\n(API=.*?)```", readme, re.MULTILINE | re.DOTALL)
-    script = script.replace("http://127.0.0.1:3000", start_stack("--no-state").url)
+    script = script.replace("http://127.0.0.1:3000", fresh[0].url)
     done = subprocess.run(["sh", "-ec", script], capture_output=True, text=True, timeout=60)
     statuses = re.findall(r"^HTTP/1.1 (\d+)", done.stdout, re.MULTILINE)
     assert statuses == ["200", "200", "200", "204"], done.stdout + done.stderr

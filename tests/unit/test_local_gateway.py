@@ -12,15 +12,17 @@ from typing import Any
 
 import pytest
 from flask import Flask, Response
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from samcli.local.apigw.local_apigw_service import LocalApigwService
+from werkzeug.datastructures import Headers
 from werkzeug.test import Client, TestResponse
 
 from tests.conftest import ROOT
 from tools.local.gateway.authorizer_cache import AuthorizerCache, ttl_of
 from tools.local.gateway.compression import compressor, unpack
 from tools.local.gateway.gateway_responses import DEFAULT_5XX, MISSING_AUTHENTICATION_TOKEN, GatewayResponses
+from tools.local.gateway.origins import is_foreign
 from tools.local.gateway.policy import InvalidPolicy, Policy
 from tools.local.gateway.proxy_response import MalformedResponse, parse_response
 from tools.local.gateway.service import Gateway
@@ -147,89 +149,73 @@ SIGNED_IN = {"headers": {"Authorization": "Bearer x"}}
 class TestRoutes:
     @pytest.mark.parametrize(
         ("path", "method"),
-        [("/nowhere", "GET"), ("/things/1", "HEAD"), ("/things/1", "DELETE"), ("/things/1", "BREW"),
-         ("/things//1", "GET"), ("/things/1", "OPTIONS")],
-    )  # fmt: skip
+        [("/nowhere", "GET"), ("/things/1", "BREW"), ("/things//1", "GET"), ("/things/1", "OPTIONS")],
+    )
     def test_what_is_no_route_is_a_missing_token(self, api: Api, path: str, method: str) -> None:
         response = api(path, method)
-        assert response.status_code == 403
-        if method != "HEAD":
-            assert response.json == {"message": "Missing Authentication Token"}
+        assert (response.status_code, response.json) == (403, {"message": "Missing Authentication Token"})
         assert api.functions.events == []
-        assert api.log[0].status == 403
-        assert api.log[0].function is None
+        assert (api.log[0].status, api.log[0].function) == (403, None)
 
     def test_head_is_for_those_who_have_the_route(self, api: Api) -> None:
+        assert api("/things/1", "HEAD").status_code == 403
         response = api("/open", "HEAD")
-        assert response.status_code == 200
-        assert response.data == b""
-
-    def test_a_slash_at_the_end_does_not_matter(self, api: Api) -> None:
-        assert api("/open/").status_code == 200
+        assert (response.status_code, response.data) == (200, b"")
 
     def test_what_a_function_may_not_be_called_with_is_too_large(self, api: Api) -> None:
         limit = 6 * 1024 * 1024
         assert api(method="POST", data=b"x" * (limit - 10_000)).status_code == 200
         assert api(method="POST", data=b"x" * limit).status_code == 413
 
-    def test_a_request_is_logged_as_it_was_sent(self, api: Api) -> None:
-        api("/open?a=%0A&b")
+    def test_a_request_is_logged_as_it_was_sent_though_a_slash_at_the_end_does_not_matter(
+        self, api: Api
+    ) -> None:
+        api("/open/?a=%0A&b")
         entry = api.log[0]
-        assert (entry.method, entry.path, entry.status, entry.function) == (
-            "GET",
-            "/open?a=%0A&b",
-            200,
-            "Thing",
-        )
+        assert (entry.method, entry.path, entry.status) == ("GET", "/open/?a=%0A&b", 200)
+        assert entry.function == "Thing"
 
 
 class TestOrigins:
-    def status(self, api: Api, **headers: str) -> int:
-        response = api(headers=headers)
-        if response.status_code == 403:
-            assert response.json == {"message": "Forbidden"}
-            assert api("/open", "OPTIONS", headers=headers).status_code == 403
-            assert api.functions.events == []
-        return response.status_code
-
     @pytest.mark.parametrize(
         "host", ["localhost", "LOCALHOST:3000", "127.0.0.1:3000", "[::1]:3000", "mine:1"]
     )
-    def test_this_machine_may_use_it(self, template: Template, host: str) -> None:
-        api = Api(template, hosts={"mine"})
-        assert self.status(api, Host=host) == 200
-        assert self.status(api, Host=host, Origin=f"http://{host.lower()}") == 200
-        assert self.status(api, Host=host, Origin="http://localhost:8080") == 200
+    def test_this_machine_may_use_it(self, host: str) -> None:
+        for origin in (None, f"http://{host.lower()}", "http://localhost:8080"):
+            headers = Headers({"Host": host} | ({"Origin": origin} if origin else {}))
+            assert not is_foreign(headers, {"mine"}, ())
 
     @pytest.mark.parametrize(
         "host", ["evil.example:3000", "localhost.evil.example", "0.0.0.0:1", "192.168.0.7", "[::2]", "[x"]
     )
-    def test_a_name_from_elsewhere_is_denied(self, api: Api, host: str) -> None:
-        assert self.status(api, Host=host) == 403
-        assert self.status(api, Host=host, Origin=f"http://{host}") == 403
+    def test_a_name_from_elsewhere_is_denied_unless_others_are_served(self, host: str) -> None:
+        own_page = Headers({"Host": host, "Origin": f"http://{host}"})
+        assert is_foreign(own_page, (), ())
+        assert is_foreign(Headers({"Host": host}), (), ())
+        assert not is_foreign(Headers({"Host": host}), None, ())
+        assert not is_foreign(own_page, None, ())
 
     @pytest.mark.parametrize(
         "origin",
         ["https://evil.example", "null", "", "http://localhost.evil.example", "http://localhost@evil.example",
          "http://localhost, https://evil.example", "http://[x"],
     )  # fmt: skip
-    @pytest.mark.parametrize("hosts", [(), None])
-    def test_a_page_from_elsewhere_is_denied(
-        self, template: Template, hosts: tuple[str, ...] | None, origin: str
-    ) -> None:
-        api = Api(template, hosts=hosts, origins=["https://app.example"])
-        assert self.status(api, Origin=origin) == 403
+    def test_a_page_from_elsewhere_is_denied_unless_an_option_allows_it(self, origin: str) -> None:
+        headers = Headers({"Host": "localhost", "Origin": origin})
+        for hosts in ((), None):
+            assert is_foreign(headers, hosts, ["https://app.example"])
+            assert not is_foreign(headers, hosts, [origin])
+            assert not is_foreign(headers, hosts, ["*"])
 
-    def test_an_option_allows_pages_from_elsewhere(self, template: Template) -> None:
-        assert (
-            self.status(Api(template, origins=["https://app.example"]), Origin="https://app.example") == 200
-        )
-        assert self.status(Api(template, origins=["*"]), Origin="null") == 200
-
-    def test_a_gateway_for_others_has_any_name(self, template: Template) -> None:
-        lan = {"Host": "192.168.0.7:3000"}
-        assert self.status(Api(template, hosts=None), **lan) == 200
-        assert self.status(Api(template, hosts=None), **lan, Origin="http://192.168.0.7:3000") == 200
+    def test_the_gateway_answers_that_it_is_forbidden(self, template: Template) -> None:
+        api = Api(template, hosts={"mine"}, origins=["https://app.example"])
+        for method in ("GET", "OPTIONS"):
+            for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
+                response = api("/open", method, headers=headers)
+                assert (response.status_code, response.json) == (403, {"message": "Forbidden"})
+        assert api.functions.events == []
+        assert "--allow-origin" in api.reports[0][1]
+        assert api(headers={"Host": "mine", "Origin": "https://app.example"}).status_code == 200
 
 
 class TestCompression:
@@ -249,7 +235,6 @@ class TestCompression:
     @pytest.mark.parametrize(
         ("coding", "sent", "status"),
         [
-            ("gzip", gzip.compress(b"text"), 200),
             ("GZIP", gzip.compress(b"text"), 200),
             ("deflate", zlib.compress(b"text"), 200),
             ("identity", b"text", 200),
@@ -294,21 +279,15 @@ class TestEvents:
         api("/things/8", **SIGNED_IN)
         first, second = (event["requestContext"] for event in api.functions.calls("Thing"))
         assert first["requestId"] != second["requestId"]
-        assert first["path"] == "/things/7"
-        assert first["resourcePath"] == "/things/{id}"
+        assert (first["path"], first["resourcePath"]) == ("/things/7", "/things/{id}")
         assert before - 1 <= first["requestTimeEpoch"] / 1000 <= before + 60
-        assert first["authorizer"] == {
-            "principalId": "someone",
-            "name": "Someone",
-            "number": "1",
-            "yes": "true",
-        }
+        caller = {"principalId": "someone", "name": "Someone", "number": "1", "yes": "true"}
+        assert first["authorizer"] == caller
 
     def test_where_a_request_came_from(self, api: Api) -> None:
         api(headers={"X-Forwarded-For": "9.9.9.9", "X-Forwarded-Proto": "https", "User-Agent": "me"})
-        assert api.event["headers"]["X-Forwarded-For"] == "9.9.9.9, 127.0.0.1"
-        assert api.event["headers"]["X-Forwarded-Proto"] == "http"
-        assert api.event["headers"]["X-Forwarded-Port"] == "3000"
+        forwarded = [api.event["headers"][f"X-Forwarded-{name}"] for name in ("For", "Proto", "Port")]
+        assert forwarded == ["9.9.9.9, 127.0.0.1", "http", "3000"]
         assert api.event["requestContext"]["identity"]["userAgent"] == "me"
 
 
@@ -319,11 +298,14 @@ class TestAuthorizer:
     def asked(self, api: Api) -> int:
         return len(api.functions.calls("Authorize"))
 
-    def test_a_policy_is_kept_per_token_and_applies_to_every_route(self, api: Api) -> None:
+    def test_a_policy_is_kept_per_token_and_code_and_applies_to_every_route(self, api: Api) -> None:
         assert [self.get(api), self.get(api), self.get(api, method="PUT")] == [200, 200, 200]
         assert self.asked(api) == 1
         self.get(api, "y")
         assert self.asked(api) == 2
+        api.functions.version = 2
+        self.get(api, "y")
+        assert self.asked(api) == 3
 
     def test_a_refusal_is_kept_too(self, api: Api) -> None:
         api.functions.answers["Authorize"] = lambda event: policy(event, "Deny")
@@ -343,12 +325,7 @@ class TestAuthorizer:
 
     @pytest.mark.parametrize(
         ("answer", "status"),
-        [
-            (failure("KeyError", "x"), 500),
-            (failure("Exception", "Unauthorized"), 401),
-            ("no policy", 500),
-            ({"principalId": "x", "policyDocument": {"Statement": []}}, 500),
-        ],
+        [(failure("KeyError", "x"), 500), (failure("Exception", "Unauthorized"), 401), ("no policy", 500)],
     )
     def test_failures_are_not_kept(self, api: Api, answer: object, status: int) -> None:
         api.functions.answers["Authorize"] = lambda _: answer
@@ -356,82 +333,69 @@ class TestAuthorizer:
         api.functions.answers["Authorize"] = policy
         assert self.get(api) == 200
 
-    def test_new_code_is_asked_again(self, api: Api) -> None:
-        self.get(api)
-        api.functions.version = 2
-        self.get(api)
-        assert self.asked(api) == 2
-
-    def test_it_can_be_switched_off(self, template: Template) -> None:
+    def test_keeping_can_be_switched_off(self, template: Template) -> None:
         api = Api(template, authorizer_cache=False)
         assert [self.get(api), self.get(api)] == [200, 200]
         assert self.asked(api) == 2
 
 
 class TestAuthorizerCache:
-    def policy(self) -> Policy:
-        return Policy((), {})
+    POLICY = Policy((), {})
 
-    def test_a_policy_expires(self) -> None:
+    def test_a_policy_expires_and_zero_seconds_keep_nothing(self) -> None:
         now = [0.0]
         cache = AuthorizerCache(clock=lambda: now[0])
-        cache.put("key", self.policy(), 60)
+        cache.put("key", self.POLICY, 60)
+        cache.put("other", self.POLICY, 0)
         now[0] = 59.9
-        assert cache.get("key") == self.policy()
+        assert (cache.get("key"), cache.get("other")) == (self.POLICY, None)
         now[0] = 60.0
         assert cache.get("key") is None
 
     def test_it_has_a_size(self) -> None:
         cache = AuthorizerCache(max_policies=2)
         for key in "abc":
-            cache.put(key, self.policy(), 60)
+            cache.put(key, self.POLICY, 60)
         assert [cache.get(key) is not None for key in "abc"] == [False, True, True]
-
-    def test_zero_seconds_keep_nothing(self) -> None:
-        cache = AuthorizerCache()
-        cache.put("key", self.policy(), 0)
-        assert cache.get("key") is None
 
     def test_the_template_says_for_how_long(self) -> None:
         assert ttl_of({"T": {"Identity": {"ReauthorizeEvery": 0}}}, "T") == 0
         assert ttl_of({"T": {"Identity": {"Header": "Authorization"}}}, "T") == 300
-        assert ttl_of({}, "T") == 300
         declared = load_template(ROOT / "template.yaml", {}).authorizers
         assert ttl_of(declared, "TokenAuthorizer") == 300
+
+
+def allow(**changes: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*", **changes}
+
+
+def when(operator: str, moment: str) -> dict[str, Any]:
+    return allow(Condition={operator: {"aws:CurrentTime": moment}})
 
 
 class TestPolicies:
     ARN = "arn:aws:execute-api:us-east-1:123456789012:abc/v1/GET/tasks"
 
-    def parse(self, *statements: dict[str, Any]) -> Policy:
-        answer = {"principalId": "x", "policyDocument": {"Statement": list(statements)}}
-        return Policy.parse(json.dumps(answer).encode())
-
-    def allow(self, **changes: Any) -> dict[str, Any]:
-        return {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*", **changes}
-
     @pytest.mark.parametrize(
-        ("changes", "allowed"),
+        ("statements", "allowed"),
         [
-            ({}, True),
-            ({"Action": ["execute-api:*"]}, True),
-            ({"Action": "lambda:Invoke"}, False),
-            ({"Resource": "arn:aws:execute-api:*/v1/*/tasks"}, True),
-            ({"Resource": "arn:aws:execute-api:*/v1/POST/*"}, False),
-            ({"Resource": ARN + ".*"}, False),
-            ({"Condition": {"DateLessThan": {"aws:CurrentTime": "1970-01-01T00:00:11Z"}}}, True),
-            ({"Condition": {"DateLessThan": {"aws:CurrentTime": "1970-01-01T00:00:10Z"}}}, False),
-            ({"Condition": {"DateGreaterThan": {"aws:CurrentTime": "1970-01-01T00:00:09Z"}}}, True),
-            ({"Condition": {"DateLessThan": {"aws:CurrentTime": "some day"}}}, False),
-            ({"Condition": {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}}, False),
+            ([allow()], True),
+            ([allow(), allow(Effect="Deny")], False),
+            ([allow(Action=["execute-api:*"])], True),
+            ([allow(Action="lambda:Invoke")], False),
+            ([allow(Resource="arn:aws:execute-api:*/v1/*/tasks")], True),
+            ([allow(Resource="arn:aws:execute-api:*/v1/POST/*")], False),
+            ([allow(Resource=ARN + ".*")], False),
+            ([when("DateLessThan", "1970-01-01T00:00:11Z")], True),
+            ([when("DateLessThan", "1970-01-01T00:00:10Z")], False),
+            ([when("DateGreaterThan", "1970-01-01T00:00:09Z")], True),
+            ([when("DateLessThan", "some day")], False),
+            ([allow(Condition={"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}})], False),
         ],
     )
-    def test_statements_apply(self, changes: dict[str, Any], allowed: bool) -> None:
-        assert self.parse(self.allow(**changes)).allows(self.ARN, now=10) is allowed
-
-    def test_a_deny_wins(self) -> None:
-        deny = {**self.allow(), "Effect": "Deny"}
-        assert not self.parse(self.allow(), deny).allows(self.ARN, now=10)
+    def test_statements_apply_and_a_deny_wins(self, statements: list[Any], allowed: bool) -> None:
+        answer = {"principalId": "x", "policyDocument": {"Statement": statements}}
+        assert Policy.parse(json.dumps(answer).encode()).allows(self.ARN, now=10) is allowed
 
     @given(st.recursive(
         st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["Allow", "Statement"]),
@@ -439,6 +403,7 @@ class TestPolicies:
             st.sampled_from(["principalId", "policyDocument", "Statement", "Effect", "context"]), inner
         ),
     ))  # fmt: skip
+    @example({"principalId": "x", "policyDocument": {"Statement": []}})
     def test_what_is_no_policy_is_refused(self, answer: object) -> None:
         with pytest.raises(InvalidPolicy):
             Policy.parse(json.dumps(answer).encode())
@@ -453,13 +418,11 @@ class TestResponses:
         [
             (None, "it is null, not an object"),
             ([], "it is an array"),
-            ("text", "it is a string"),
             ({}, "no statusCode"),
             ({"statusCode": "many"}, 'statusCode "many"'),
             ({"statusCode": True}, "statusCode true"),
-            ({"statusCode": 99}, "statusCode 99"),
+            ({"statusCode": 199}, "statusCode 199"),
             ({**OK, "body": {}}, "the body is an object, not a string"),
-            ({**OK, "body": 1}, "the body is a number, not a string"),
             ({**OK, "headers": []}, "headers is an array"),
             ({**OK, "headers": {"x": 1}}, "the header x is a number, not a string"),
             ({**OK, "headers": {"x": "a\nb"}}, "characters"),
@@ -485,28 +448,26 @@ class TestResponses:
         assert api.answer(failure("KeyError", "x")).status_code == 502
         assert api.reports == []
 
-    @pytest.mark.parametrize(
-        "message", ["Unauthorized", "Internal server error", "Missing Authentication Token"]
-    )
+    @pytest.mark.parametrize("message", ["Internal server error", "Missing Authentication Token"])
     def test_a_functions_own_words_are_never_taken_for_the_gateways(self, api: Api, message: str) -> None:
         response = api.answer({**OK, "body": json.dumps({"message": message})})
         assert (response.status_code, response.json) == (200, {"message": message})
 
-    def test_headers_are_merged(self, api: Api) -> None:
+    def test_headers_are_merged_but_for_those_of_the_connection(self, api: Api) -> None:
+        headers = {"Connection": "close", "Content-Length": "7", "Date": "now", "X-A": "1", "X-B": "2"}
         response = api.answer(
-            {**OK, "headers": {"X-A": "1", "X-B": "2"}, "multiValueHeaders": {"X-A": ["0", "1"]}}
+            {**OK, "body": "abc", "headers": headers, "multiValueHeaders": {"X-A": ["0", "1"]}}
         )
         assert response.headers.getlist("X-A") == ["0", "1"]
         assert response.headers.getlist("X-B") == ["2"]
-        assert response.headers["Content-Type"] == "application/json"
-
-    def test_headers_of_the_connection_are_the_gateways(self, api: Api) -> None:
-        headers = {"Connection": "close", "Content-Length": "7", "Date": "now", "content-type": "text/x"}
-        response = api.answer({**OK, "body": "abc", "headers": headers})
         assert "Connection" not in response.headers
         assert response.headers["Content-Length"] == "3"
         assert response.headers["x-amzn-Remapped-Date"] == "now"
-        assert response.headers.getlist("Content-Type") == ["text/x"]
+
+    def test_a_response_is_json_unless_the_function_says_otherwise(self, api: Api) -> None:
+        assert api.answer(OK).headers.getlist("Content-Type") == ["application/json"]
+        text = {**OK, "headers": {"content-type": "text/x"}}
+        assert api.answer(text).headers.getlist("Content-Type") == ["text/x"]
 
     def test_bytes_are_decoded_where_the_api_has_them(self, api: Api) -> None:
         png = {"headers": {"Content-Type": "image/png"}, "isBase64Encoded": True}
