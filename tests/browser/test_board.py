@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Route, expect
 
-from tests.local_stack import Client, Stack, await_condition, sign_up, unique
+from tests.local_stack import Client, Stack, await_condition, unique
 from tests.optional import needs_chromium
 
 pytestmark = needs_chromium
@@ -89,14 +89,17 @@ def open_board(browser: Browser, stack: Stack) -> Iterator[Callable[..., Board]]
 
 
 @pytest.fixture
-def board(open_board: Callable[..., Board]) -> Board:
+def board(colleague: Client, open_board: Callable[..., Board]) -> Board:
     return open_board().sign_up()
 
 
 @pytest.fixture
-def colleague(stack: Stack) -> Client:
-    """Another user, who uses the API."""
-    return sign_up(stack.url)
+def colleague(user: Client) -> Client:
+    """Another user, who uses the API, and has deleted what other tests left: cards may hide each other."""
+    while tasks := user("GET", "/tasks?limit=100").json():
+        for task in tasks:
+            user("DELETE", f"/tasks/{task['id']}")
+    return user
 
 
 def find(client: Client, title: str) -> dict[str, object] | None:

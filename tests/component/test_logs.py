@@ -116,6 +116,7 @@ def forget_secrets() -> None:
 @pytest.fixture(autouse=True)
 def _nothing_is_concealed_yet() -> None:
     forget_secrets()
+    logs.logger.clear_state()  # which other tests may have added keys to
 
 
 @pytest.fixture

@@ -409,7 +409,7 @@ class TestAServerThatFails:
     def test_whose_connection_was_dropped_silently_is_connected_anew(self, server: Server) -> None:
         """As proxies do while Lambda freezes a function."""
         proxy = Proxy(server.url)
-        cache = PageCache("tasks", f"{proxy.url}?timeout=2")
+        cache = PageCache("tasks", f"{proxy.url}?timeout=1")
         for act in (lambda: fill(cache), lambda: cache.look_up("q"), cache.invalidate):
             act()
             proxy.drop()

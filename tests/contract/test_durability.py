@@ -75,7 +75,7 @@ def test_messages_that_wait_when_it_stops_are_delivered_after_the_restart(
     first = start_stack("--state", state)
     bodies = [
         json.dumps({"type": "task.created", "id": str(n), "task": {"id": "1", "title": str(n)}})
-        for n in range(2_000)
+        for n in range(400)
     ]
     sqs = boto3.client("sqs", endpoint_url=first.wait_for(r"AWS\s+(http://\S+)")[1])
     for start in range(0, len(bodies), 10):

@@ -19,14 +19,15 @@ import pytest
 from shared.tasks.status_index import StatusShards
 from tests.load import LoadClient, Progress
 from tests.local_stack import Stack, await_condition, notified, processes_of, sign_up
+from tests.nightly import often
 from tests.redis_servers import Server
 from tools.migrations.check import problems
 
 CLIENTS = 16
-REQUESTS = int(os.environ.get("LOAD_REQUESTS", "600"))
+REQUESTS = int(os.environ.get("LOAD_REQUESTS", often(200, 6_000)))
 """After the warm-up; 6,000 take two minutes."""
 SEED = int(os.environ.get("LOAD_SEED", "1"))
-_WARM_UP = 400
+_WARM_UP = 200
 _SLACK = 40
 """Descriptors and threads by which a process may differ, because other functions have been killed last."""
 _QUEUE = "NotificationsQueue"

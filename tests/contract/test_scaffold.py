@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import copy_project
 from tests.local_stack import ROOT, Client, Stack, sign_up
+from tests.nightly import nightly
 
 FOLDERS = ("functions", "shared", "tools", "docs", "events", "tests")
 EXTENDED = ("tests/component/test_permissions.py", "tests/expected.py", "tests/smoke.py")
@@ -41,6 +42,7 @@ def make_endpoint(project: Path, name: str, route: str) -> None:
     assert f"wrote functions/{name}/app.py\n" in done.stdout
 
 
+@nightly  # as the worked example is
 def test_a_new_endpoint_is_served_and_documented(project: Path, start_stack: Callable[..., Stack]) -> None:
     make_endpoint(project, "get_task_title", "GET /tasks/{task_id}/title")
     stack = start_stack("--no-state", root=project)
@@ -84,6 +86,7 @@ def test_the_worked_example_works(project: Path) -> None:
         assert done.returncode == 0, done.stdout
 
 
+@nightly
 def test_only_its_words_are_left_to_write(project: Path) -> None:
     """Of several, one after the other, because each finds its places in files that others have changed."""
     routes = {

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from tests.local_stack import Client, Stack, processes_of, sign_up, unique
+from tests.nightly import nightly
 
 
 @pytest.fixture
@@ -33,6 +34,7 @@ def assert_unavailable(response: requests.Response) -> None:
     assert response.headers["Retry-After"] == "1"
 
 
+@nightly  # it waits as long as functions wait; component/test_aws.py has their deadlines
 def test_a_request_ends_before_its_function_does(stack: Stack, paused: psutil.Process) -> None:
     user, title = sign_up(stack.url), unique("Slow")
     task = user.create()

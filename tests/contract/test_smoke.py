@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from tests.local_stack import ROOT, Client, Stack
+from tests.nightly import nightly
 from tests.servers import QuietHandler, serving
 
 
@@ -114,11 +115,14 @@ def tasks_cannot_be_created(response: requests.Response) -> None:
             (without("X-Cache", 200), "X-Cache is None", "CacheFailure"),
             (lambda _response: None, "it is not compressed", "MinimumCompressionSize"),  # by this gateway
         ],
-        [
-            (as_status(403, 404), "is 403", "MISSING_AUTHENTICATION_TOKEN"),
-            (as_status(200, 304), "is 200", "the ETag"),
-        ],
-        [(tasks_cannot_be_created, "is 503", "x-request-id")],
+        pytest.param(
+            [
+                (as_status(403, 404), "is 403", "MISSING_AUTHENTICATION_TOKEN"),
+                (as_status(200, 304), "is 200", "the ETag"),
+            ],
+            marks=nightly,
+        ),
+        pytest.param([(tasks_cannot_be_created, "is 503", "x-request-id")], marks=nightly),
     ],
     ids=["headers", "statuses", "failures"],
 )
