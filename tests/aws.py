@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock
@@ -11,9 +11,11 @@ from typing import Any
 from unittest.mock import patch
 
 from moto import mock_aws
+from moto.backends import get_backend
 from moto.dynamodb.models import DynamoDBBackend
 
 from tests.local_stack import ROOT
+from tools.local.backends.environment import ACCOUNT, REGION
 from tools.local.backends.resources import Resources
 from tools.local.template import load_template
 
@@ -27,12 +29,33 @@ def template_resources() -> Mapping[str, Any]:
 
 
 @contextmanager
-def aws_with_resources() -> Iterator[None]:
-    """The template's tables, queues and secret, empty, in moto."""
+def mocked_aws() -> Iterator[Callable[[], None]]:
+    """The template's tables, queues and secret in moto; yields what empties them."""
+    resources = copy.deepcopy(dict(template_resources()))
+    for resource in resources.values():
+        # No streams: moto copies every record of a stream at every transaction.
+        resource.get("Properties", {}).pop("StreamSpecification", None)
     # A new session would read the model of each service again.
     with mock_aws(config={"core": {"reset_boto3_session": False}}), _isolated_transactions():
-        _create_resources()
-        yield
+        Resources(resources).create(secrets={"TokenSecret": TOKEN_KEY})
+        queues = Resources(
+            {name: each for name, each in resources.items() if each["Type"] == "AWS::SQS::Queue"}
+        )
+        tables, secrets = _backend("dynamodb"), _backend("secretsmanager")
+        new = copy.deepcopy((tables.tables, secrets.secrets))
+
+        def empty() -> None:
+            """Make all as it was; making tables again would take ten times as long."""
+            tables.tables, secrets.secrets = copy.deepcopy(new)
+            for service in ("cloudformation", "sqs"):
+                _backend(service).reset()
+            queues.create()
+
+        yield empty
+
+
+def _backend(service: str) -> Any:
+    return get_backend(service)[ACCOUNT][REGION]  # type: ignore[call-overload]
 
 
 @contextmanager
@@ -46,17 +69,6 @@ def _isolated_transactions() -> Iterator[None]:
 
     with patch.object(DynamoDBBackend, "transact_write_items", transact_alone):
         yield
-
-
-def _create_resources() -> None:
-    """Make the resources.
-
-    The tables have no streams: moto copies every record of a stream at every transaction.
-    """
-    resources = copy.deepcopy(dict(template_resources()))
-    for resource in resources.values():
-        resource.get("Properties", {}).pop("StreamSpecification", None)
-    Resources(resources).create(secrets={"TokenSecret": TOKEN_KEY})
 
 
 def empty_tables(dynamodb: Any) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from shared.api import endpoint
 from tests import handlers
-from tests.aws import aws_with_resources, empty_tables, template_resources
+from tests.aws import empty_tables, mocked_aws, template_resources
 from tests.redis_servers import server, shared_server
 from tools.local.backends.environment import LOOPBACK
 from tools.local.backends.process import Backends, BackendsConfig
@@ -21,11 +21,17 @@ from tools.local.backends.process import Backends, BackendsConfig
 __all__ = ["server", "shared_server"]
 
 
+@pytest.fixture(scope="module")
+def empty_aws() -> Iterator[Callable[[], None]]:
+    """The template's tables, queues and secret in moto, and what empties them."""
+    with mocked_aws() as empty:
+        yield empty
+
+
 @pytest.fixture
-def aws() -> Iterator[None]:
+def aws(empty_aws: Callable[[], None]) -> None:
     """The template's tables, queues and secret, empty, in moto."""
-    with aws_with_resources():
-        yield
+    empty_aws()
 
 
 @pytest.fixture

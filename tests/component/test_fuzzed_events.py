@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import copy
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.event_sources import UnexpectedEvent
-from tests.aws import aws_with_resources
 from tests.handlers import LambdaContext, event, load_function
 from tests.nightly import often
 from tests.template import TEMPLATE, functions_of
@@ -59,14 +57,8 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _aws() -> Iterator[None]:
-    with aws_with_resources():
-        yield
-
-
 @pytest.fixture(scope="module")
-def handlers() -> dict[str, Any]:
+def handlers(empty_aws: object) -> dict[str, Any]:
     return {each.name: load_function(each.name).handler for each in FUNCTIONS}
 
 

@@ -25,7 +25,7 @@ from shared.cache.redis import RedisError
 from shared.users.store import UserStore
 from shared.users.tokens import TokenSigner
 from shared.users.user import User
-from tests.aws import TOKEN_KEY, aws_with_resources
+from tests.aws import TOKEN_KEY
 from tests.handlers import LambdaContext, event, load_function
 from tests.template import TEMPLATE, functions_of
 
@@ -101,12 +101,6 @@ class Failing:
         return fail
 
 
-@pytest.fixture(scope="module")
-def module_aws() -> Iterator[None]:
-    with aws_with_resources():
-        yield
-
-
 def forget_secrets() -> None:
     """Have many other secrets concealed since those of earlier requests."""
     for number in range(100):
@@ -170,7 +164,7 @@ def call(function: ModuleType, sample: dict[str, Any]) -> str:
 @pytest.mark.parametrize("kind", ERRORS)
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in WITHOUT_STORE])
 def test_an_error_that_quotes_a_secret_is_told_without_it(
-    module_aws: None,
+    empty_aws: object,
     written: io.StringIO,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -192,7 +186,7 @@ def test_an_error_that_quotes_a_secret_is_told_without_it(
 
 
 def test_no_key_and_no_hash_is_told_by_calls_of_aws_that_quote_what_they_were_given(
-    module_aws: None, written: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    empty_aws: object, written: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = UserStore().create("grace", PASSWORD)
     token = TokenSigner().issue(user, lifetime=60)
@@ -236,7 +230,7 @@ def test_no_key_and_no_hash_is_told_by_calls_of_aws_that_quote_what_they_were_gi
 
 
 def test_a_key_that_was_read_long_ago_is_not_told_either(
-    module_aws: None, written: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    empty_aws: object, written: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user, signer = User("x", "x", 0, "x"), TokenSigner()
     token = signer.issue(user, lifetime=60)
@@ -294,7 +288,7 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if "requestContext" in event(name)])
 def test_nothing_of_a_client_leaves_its_place_in_the_log(
-    module_aws: None, written: io.StringIO, name: str, text: str
+    empty_aws: object, written: io.StringIO, name: str, text: str
 ) -> None:
     sample = event(name)
     claims = {"sub": text, "jti": text}
@@ -328,7 +322,7 @@ def test_nothing_of_a_client_leaves_its_place_in_the_log(
         assert record["function_name"] == "Function"
 
 
-def test_what_a_notification_tells_stays_one_record(module_aws: None, written: io.StringIO) -> None:
+def test_what_a_notification_tells_stays_one_record(empty_aws: object, written: io.StringIO) -> None:
     sender = load_function("send_notification")
     sample = event("send_notification")["Records"][0]
     for number, text in enumerate(HOSTILE):
@@ -342,7 +336,7 @@ def test_what_a_notification_tells_stays_one_record(module_aws: None, written: i
     assert len(sent[-1]["title"]) < logs.MAX_TEXT + 10
 
 
-def test_a_password_cannot_rename_what_is_ours(module_aws: None, written: io.StringIO) -> None:
+def test_a_password_cannot_rename_what_is_ours(empty_aws: object, written: io.StringIO) -> None:
     for word in ("task-api", "timestamp", "Function"):
         form = urlencode({"username": "ada", "password": word})
         load_function("login").handler(event("login", body=form), LambdaContext())
@@ -426,7 +420,7 @@ def closed() -> io.StringIO:
 @pytest.mark.parametrize("output", [Broken, closed])
 @pytest.mark.parametrize("errors", [Broken, closed, io.StringIO])
 def test_without_an_output_a_request_is_answered_all_the_same(
-    module_aws: None,
+    empty_aws: object,
     monkeypatch: pytest.MonkeyPatch,
     output: Callable[[], Any],
     errors: Callable[[], Any],

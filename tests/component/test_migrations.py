@@ -25,7 +25,6 @@ from shared.tasks.query import TaskQuery
 from shared.tasks.status_index import StatusShards
 from shared.tasks.store import TaskStore
 from shared.tasks.task import Task, TaskStatus
-from tests.aws import aws_with_resources
 from tests.nightly import often
 from tests.tasks import changing, new_task
 from tests.template import TEMPLATE
@@ -357,34 +356,34 @@ class TestLeftovers:
     new=st.sampled_from(["1", "2", "8"]),
 )
 def test_the_list_is_right_whatever_the_api_does_meanwhile(
-    happenings: list[tuple[str, int]], old: str, new: str
+    empty_aws: Callable[[], None], happenings: list[tuple[str, int]], old: str, new: str
 ) -> None:
-    with aws_with_resources():
-        client: Any = boto3.client("dynamodb")
-        before = TaskStore(lambda: None, client=client, shards=StatusShards.parse(old))
-        expected = {task.id: task for task in (create(before) for _ in range(20))}
-        shards = f"{new}/{max(int(old), int(new))}"
-        store = TaskStore(lambda: None, client=client, shards=StatusShards.parse(shards))
-        ahead = iter(happenings)
+    empty_aws()
+    client: Any = boto3.client("dynamodb")
+    before = TaskStore(lambda: None, client=client, shards=StatusShards.parse(old))
+    expected = {task.id: task for task in (create(before) for _ in range(20))}
+    shards = f"{new}/{max(int(old), int(new))}"
+    store = TaskStore(lambda: None, client=client, shards=StatusShards.parse(shards))
+    ahead = iter(happenings)
 
-        def serve(_progress: Progress) -> None:
-            for what, number in itertools.islice(ahead, 2):
-                if what == "create":
-                    task = create(store)
-                    expected[task.id] = task
-                elif expected:
-                    task_id = sorted(expected)[number % len(expected)]
-                    if what == "delete":
-                        store.delete(task_id)
-                        del expected[task_id]
-                    else:
-                        expected[task_id] = store.update(task_id, changing(status=next(statuses)))
-            assert sorted(map(repr, listed(client, shards))) == sorted(map(repr, expected.values()))
+    def serve(_progress: Progress) -> None:
+        for what, number in itertools.islice(ahead, 2):
+            if what == "create":
+                task = create(store)
+                expected[task.id] = task
+            elif expected:
+                task_id = sorted(expected)[number % len(expected)]
+                if what == "delete":
+                    store.delete(task_id)
+                    del expected[task_id]
+                else:
+                    expected[task_id] = store.update(task_id, changing(status=next(statuses)))
+        assert sorted(map(repr, listed(client, shards))) == sorted(map(repr, expected.values()))
 
-        migrations = Runner(client, TABLES)
-        migrations.apply(to_shards(shards), serve)
-        assert {task.id: task for task in listed(client, new)} == expected
-        assert migrations.apply(to_shards(shards), nothing, again=True).changed == 0
+    migrations = Runner(client, TABLES)
+    migrations.apply(to_shards(shards), serve)
+    assert {task.id: task for task in listed(client, new)} == expected
+    assert migrations.apply(to_shards(shards), nothing, again=True).changed == 0
 
 
 class TestTitles:

@@ -23,7 +23,7 @@ from shared.tasks.status_index import StatusShards
 from shared.tasks.store import TaskStore
 from shared.tasks.table import item_from_task
 from shared.tasks.task import Position, TaskStatus
-from tests.aws import aws_with_resources
+from tests.aws import mocked_aws
 from tests.performance.programs import backends, dynamodb, say
 from tests.performance.report import lines, table
 from tests.tasks import new_task
@@ -145,7 +145,7 @@ def _depth(size: int) -> int:
 
 def _grow() -> tuple[dict[int, list[Reads]], dict[int, Reads]]:
     """Read a first page, a deep one and a filtered deep one at each size, and skip at the last."""
-    with aws_with_resources():
+    with mocked_aws():
         client: Any = boto3.client("dynamodb")
         shards = StatusShards()
         listing = TaskListing(client, shards=shards)
@@ -169,7 +169,7 @@ def _grow() -> tuple[dict[int, list[Reads]], dict[int, Reads]]:
 
 def _spread(count: int) -> list[object]:
     say(f"{count} shards")
-    with aws_with_resources():
+    with mocked_aws():
         client: Any = boto3.client("dynamodb")
         shards = StatusShards(count, count)
         listing = TaskListing(client, shards=shards)
