@@ -18,7 +18,8 @@ LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 
 # In a terminal, installing shows its progress.
 QUIET := $(shell test -t 2 || echo --quiet)
-AT_ONCE := -n auto --maxprocesses 4
+# One more than there are cores, because many tests wait.
+AT_ONCE = -n $$($(BIN)/python -c "import os; print(min(4, 1 + os.cpu_count()))")
 
 -include .env
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS

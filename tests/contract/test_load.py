@@ -24,10 +24,10 @@ from tests.redis_servers import Server
 from tools.migrations.check import problems
 
 CLIENTS = 16
-REQUESTS = int(os.environ.get("LOAD_REQUESTS", often(200, 6_000)))
+REQUESTS = int(os.environ.get("LOAD_REQUESTS", often(120, 6_000)))
 """After the warm-up; 6,000 take two minutes."""
 SEED = int(os.environ.get("LOAD_SEED", "1"))
-_WARM_UP = 200
+_WARM_UP = often(120, 400)
 _SLACK = 40
 """Descriptors and threads by which a process may differ, because other functions have been killed last."""
 _QUEUE = "NotificationsQueue"
