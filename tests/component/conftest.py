@@ -44,7 +44,7 @@ def local_aws() -> Iterator[str]:
     """The URL of the AWS that `make run` starts, with the template's resources."""
     backends = Backends()
     try:
-        yield backends.configure(BackendsConfig(template_resources(), {}, None, "none", LOOPBACK)).aws
+        yield backends.configure(BackendsConfig(template_resources(), {}, {}, None, "none", LOOPBACK)).aws
     finally:
         backends.close()
 

@@ -97,7 +97,7 @@ def backends() -> Iterator[Endpoints]:
     """The emulator with the template's resources, and Redis."""
     started = Backends()
     try:
-        yield started.configure(BackendsConfig(template_resources(), {}, None, "auto", LOOPBACK))
+        yield started.configure(BackendsConfig(template_resources(), {}, {}, None, "auto", LOOPBACK))
     finally:
         started.close()
 

@@ -135,11 +135,9 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
         stack.callback(backends.close)
 
         # Imported here, because it takes a second that the backends spend on their own start.
-        import boto3
         from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
 
         from tools.local import console, sam_local
-        from tools.local.backends.own_table import save_parameters
         from tools.local.backends.redis_server import without_password
         from tools.local.gateway.origins import is_loopback
         from tools.local.gateway.server import Server
@@ -159,9 +157,15 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
         state = str(options.state) if options.state else None
         host = sam_local.docker_host() if options.docker else sam_local.NO_CONTAINERS
         endpoints = backends.configure(
-            BackendsConfig(dict(template.resources), consumers, state, options.redis, host.address)
+            BackendsConfig(
+                dict(template.resources),
+                consumers,
+                dict(template.parameters),
+                state,
+                options.redis,
+                host.address,
+            )
         )
-        save_parameters(boto3.client("dynamodb", endpoint_url=endpoints.aws), template.parameters)
         runtime = WarmRuntime(
             template.root,
             {**ENVIRONMENT, "AWS_ENDPOINT_URL": endpoints.aws},

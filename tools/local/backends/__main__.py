@@ -20,6 +20,7 @@ from shared.cache.redis import RedisConnection, RedisError
 from tools.local.backends.aws import Aws
 from tools.local.backends.changes import Schema
 from tools.local.backends.environment import LOOPBACK
+from tools.local.backends.own_table import save_parameters
 from tools.local.backends.process import BackendsConfig, Endpoints, SourcesManager
 from tools.local.backends.redis_server import RedisServer, without_password
 from tools.local.backends.resources import Resources
@@ -62,6 +63,7 @@ def _start(config: BackendsConfig, stack: contextlib.ExitStack) -> tuple[Aws, En
     url = f"http://{config.host}:{listener.getsockname()[1]}"
     resources.create(url)
     aws.restore()
+    save_parameters(aws, config.parameters)
     sources = Sources(aws)
     SourcesManager.register("sources", lambda: sources)
     manager = SourcesManager((LOOPBACK, 0), config.key.encode()).get_server()

@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from tools.local.backends.aws import Aws
+
 OWN_TABLE = "LocalStack"
 _KEY = {"id": {"S": "parameters"}}
 
 
-def save_parameters(dynamodb: DynamoDBClient, parameters: Mapping[str, str]) -> None:
+def save_parameters(aws: Aws, parameters: Mapping[str, str]) -> None:
     """Make the table, and note which parameters the stack was started with."""
-    dynamodb.create_table(
+    aws.call(
+        "DynamoDB_20120810.CreateTable",
         TableName=OWN_TABLE,
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         BillingMode="PAY_PER_REQUEST",
     )
     item = {**_KEY, "values": {"S": json.dumps(dict(parameters))}}
-    dynamodb.put_item(TableName=OWN_TABLE, Item=item)
+    aws.call("DynamoDB_20120810.PutItem", TableName=OWN_TABLE, Item=item)
 
 
 def load_parameters(dynamodb: DynamoDBClient) -> dict[str, str]:

@@ -29,6 +29,8 @@ class BackendsConfig:
     """The template's resources by logical id, which is the name each has here."""
     consumers: Mapping[str, Sequence[str]]
     """The functions that read each table's stream, by the table's logical id."""
+    parameters: Mapping[str, str]
+    """The template's parameters."""
     state: str | None
     """The file that keeps their content, if any does."""
     redis: str

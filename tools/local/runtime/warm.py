@@ -23,22 +23,6 @@ from tools.local.runtime.pool import EXIT_TIMEOUT, Pool, Worker
 from tools.local.runtime.spec import FunctionSpec, Result
 from tools.local.runtime.worker import run
 
-# Libraries that the functions import. A worker is forked from a process that has imported them already,
-# which makes it ready in a fraction of the time; the project's own code it imports itself, afresh.
-_PRELOADED = [
-    "aws_lambda_powertools.logging",
-    "aws_lambda_powertools.metrics",
-    "aws_lambda_powertools.utilities.batch",
-    "aws_lambda_powertools.utilities.idempotency",
-    "botocore.session",
-    "botocore.client",
-    "hiredis",
-    "jwt",
-    "tools.local.runtime.worker",
-    "passlib.context",
-    "pydantic_core",
-]
-
 _MAX_TEMPDIR = 70
 """Bytes of a temporary folder's path that leave room for the name of the fork server's Unix socket."""
 
@@ -75,7 +59,7 @@ class WarmRuntime:
         self._log = log
         self._report = report
         self._processes = multiprocessing.get_context("forkserver")
-        self._processes.set_forkserver_preload(_PRELOADED)
+        self._processes.set_forkserver_preload(["tools.local.runtime.preloaded"])
         self._pools: dict[str, Pool] = {}
         self._lock = threading.Lock()
 
