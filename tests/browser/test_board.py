@@ -130,7 +130,7 @@ class TestWork:
         board.page.keyboard.press("Escape")
         expect(board.card(title)).to_be_focused()
 
-    def test_keys_do_it_all(self, board: Board, colleague: Client) -> None:
+    def test_the_board_can_be_used_by_keys_alone(self, board: Board, colleague: Client) -> None:
         one, two = unique("First"), unique("Second")
         board.add(one)
         board.add(two)
@@ -296,7 +296,7 @@ class TestTogether:
         expect(board.column("In progress").get_by_text(mine)).to_be_visible()
         expect(second.column("In progress").get_by_text(mine)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
 
-    def test_theirs_can_be_taken(self, board: Board, colleague: Client) -> None:
+    def test_in_a_conflict_their_version_can_be_taken(self, board: Board, colleague: Client) -> None:
         title, theirs = unique("Shared"), unique("Theirs")
         board.add(title)
         task = find(colleague, title) or {}

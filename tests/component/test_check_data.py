@@ -78,7 +78,7 @@ def test_what_the_api_wrote_is_well(store: TaskStore, dynamodb: Any) -> None:
         (lambda db, task: put(db, f"TASK#{ID}", id=ID), "cannot be read"),
     ],
 )
-def test_damage_is_found(
+def test_each_kind_of_damage_is_found(
     store: TaskStore, dynamodb: Any, damage: Callable[[Any, Any], None], says: str
 ) -> None:
     task = store.create(new_task("Mine")).task

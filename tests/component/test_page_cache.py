@@ -472,7 +472,7 @@ class TestAServerThatFails:
             server.bring_back()
             assert cache.invalidate()
 
-    def test_comes_back(self) -> None:
+    def test_and_is_back_is_used_again(self) -> None:
         for server in serve("fakeredis"):
             cache = patient(server.url, retry_after=0)
             assert cache.invalidate()
@@ -513,7 +513,7 @@ def test_without_a_cache_nothing_is_cached() -> None:
     assert cache.invalidate()
 
 
-def test_round_trips(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hit_takes_one_round_trip_and_a_miss_two(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     trips: list[str] = []
     watch_commands(monkeypatch, lambda: trips.append("redis"))
     cache = patient(server.url)

@@ -180,7 +180,7 @@ class TestAStream:
         assert world.function.batches == []
         assert world.counts() == (0, 1)
 
-    def test_filters(self, world: World) -> None:
+    def test_a_record_that_no_filter_wants_is_passed_over(self, world: World) -> None:
         world.put("TASK#1", "TITLE#1", "TASK#2")
         patterns = (EventPattern.load('{"dynamodb": {"Keys": {"pk": {"S": [{"prefix": "TASK#"}]}}}}'),)
         world.stream_poller(patterns=patterns).poll()

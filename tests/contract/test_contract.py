@@ -282,11 +282,11 @@ class TestCreate:
 
 
 class TestRead:
-    def test_trailing_slash(self, user: Client) -> None:
+    def test_a_path_answers_with_a_trailing_slash(self, user: Client) -> None:
         task = user.create()
         assert user("GET", f"/tasks/{task['id']}/").json() == task
 
-    def test_not_modified(self, user: Client) -> None:
+    def test_what_has_not_changed_is_not_sent_again(self, user: Client) -> None:
         path = f"/tasks/{user.create()['id']}"
         tag = user("GET", path).headers["ETag"]
         for header in (tag, f"W/{tag}", f'"other", {tag}', "*"):
@@ -300,7 +300,7 @@ class TestRead:
     @pytest.mark.parametrize(
         "task_id", ["7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10", "1", "a" * 3000, "%00", "..%2F", "é", "TITLE%23x"]
     )
-    def test_unknown(self, user: Client, task_id: str) -> None:
+    def test_an_id_that_nothing_has_is_not_found(self, user: Client, task_id: str) -> None:
         assert_problem(user("GET", f"/tasks/{task_id}"), 404)
         assert_problem(user("PATCH", f"/tasks/{task_id}", json={"status": "COMPLETED"}), 404)
         assert_problem(user("DELETE", f"/tasks/{task_id}"), 404)
@@ -324,7 +324,7 @@ class TestUpdate:
             assert response.headers["ETag"] != before.headers["ETag"]
             assert user("GET", path).json() == response.json()
 
-    def test_if_match(self, user: Client) -> None:
+    def test_a_change_can_be_bound_to_a_version(self, user: Client) -> None:
         task = user.create()
         path = f"/tasks/{task['id']}"
         tag = user("GET", path).headers["ETag"]
@@ -373,7 +373,7 @@ class TestDelete:
         assert_problem(user("GET", path), 404)
         user.create(task["title"])
 
-    def test_if_match(self, user: Client) -> None:
+    def test_a_deletion_can_be_bound_to_a_version(self, user: Client) -> None:
         path = f"/tasks/{user.create()['id']}"
         tag = user("GET", path).headers["ETag"]
         user("PATCH", path, json={"status": "COMPLETED"})

@@ -25,7 +25,7 @@ from tools.local.sam_local import architecture
 pytestmark = [needs_lambda_python, needs_redis]
 
 
-def test_smoke(deployed: Emulator) -> None:
+def test_the_smoke_test_finds_nothing_wrong(deployed: Emulator) -> None:
     command = [sys.executable, "-m", "tools.smoke", deployed.url, "--sign-up"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -352,7 +352,7 @@ class TestAuthorizerCache:
         now[0] = 60.0
         assert cache.get("key") is None
 
-    def test_it_has_a_size(self) -> None:
+    def test_it_has_a_bound(self) -> None:
         cache = AuthorizerCache(max_policies=2)
         for key in "abc":
             cache.put(key, self.POLICY, 60)

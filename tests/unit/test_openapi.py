@@ -55,7 +55,7 @@ def parts(value: Any) -> Iterator[dict[str, Any]]:
             yield from parts(each)
 
 
-def test_it_is_fresh() -> None:
+def test_the_document_is_up_to_date() -> None:
     command = [sys.executable, "-m", "tools.openapi", "--check"]
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
