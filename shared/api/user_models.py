@@ -40,8 +40,8 @@ class NewUser(Body):
 class LoginForm(Form):
     """A username and a password, as OAuth 2's password flow sends them (RFC 6749, section 4.3.2)."""
 
-    username: str = Field(
-        min_length=1, max_length=128, description="Upper and lower case do not matter.", examples=["ada"]
+    username: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)] = Field(
+        description="Upper and lower case do not matter, nor does white space around it.", examples=["ada"]
     )
     password: Password = Field(description="The user's password.", examples=["correct horse battery"])
     grant_type: str = Field(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from passlib.context import CryptContext
 
 from shared.logs import conceal
@@ -24,15 +26,25 @@ def hash_password(password: str) -> str:
 
 
 def verify(password: str, hashed: str) -> tuple[bool, str | None]:
-    """Check a password against a hash.
+    """Check a password, which is composed (NFC), against a hash, which may be of its decomposed form.
 
     Returns:
-        Whether it is the right one, and a new hash to store when this one has old parameters.
+        Whether it is the right one, and a new hash to store when this one has old parameters or another form.
     """
-    is_right, new_hash = _context.verify_and_update(password, hashed)
-    return bool(is_right), new_hash
+    for form in _forms(password):
+        is_right, new_hash = _context.verify_and_update(form, hashed)
+        if is_right:
+            return True, new_hash if form == password else hash_password(password)
+    return False, None
 
 
 def verify_nobodys(password: str) -> None:
     """Take as long as `verify` does, for a user who does not exist."""
-    _context.verify(password, _NOBODYS_HASH)
+    for form in _forms(password):
+        _context.verify(form, _NOBODYS_HASH)
+
+
+def _forms(password: str) -> list[str]:
+    """List the forms in which a password may have been hashed: they were not composed at first."""
+    decomposed = conceal(unicodedata.normalize("NFD", password))
+    return [password] if decomposed == password else [password, decomposed]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -35,15 +34,31 @@ class TokenKey:
     secret: str
 
 
+class _Moment(NamedTuple):
+    """A moment by both clocks: one may stand still while Lambda freezes us, the other one may be set."""
+
+    monotonic: float
+    wall: float
+
+    @classmethod
+    def now(cls) -> _Moment:
+        return cls(time.monotonic(), time.time())
+
+    @property
+    def age(self) -> float:
+        """Seconds since then, by the clock that says more."""
+        return max(time.monotonic() - self.monotonic, time.time() - self.wall)
+
+
 class TokenKeys:
     """The key that signs, and the one before it, whose tokens are accepted until they expire."""
 
     def __init__(self, client: SecretsManagerClient | None = None, secret_id: str | None = None) -> None:
         self._client = client or aws.client("secretsmanager")
         self._secret_id = secret_id or os.environ["TOKEN_SECRET"]
-        self._known: dict[Stage, tuple[TokenKey | None, float]] = {}
-        """The keys, and when they were read, in seconds of the monotonic clock."""
-        self._asked_again_at = -math.inf
+        self._known: dict[Stage, tuple[TokenKey | None, _Moment]] = {}
+        """The keys, and when they were read."""
+        self._asked_again: _Moment | None = None
 
     def current(self) -> TokenKey:
         """Find the key to sign with. For minutes after a rotation it can be the one before.
@@ -66,8 +81,8 @@ class TokenKeys:
             LookupError: the secret is gone.
         """
         key = self._find(key_id)
-        if key is None and time.monotonic() - self._asked_again_at >= _ASK_AGAIN_INTERVAL:
-            self._asked_again_at = time.monotonic()
+        if key is None and (self._asked_again is None or self._asked_again.age >= _ASK_AGAIN_INTERVAL):
+            self._asked_again = _Moment.now()
             key = self._find(key_id, max_age=0)
         return key
 
@@ -82,7 +97,7 @@ class TokenKeys:
 
     def _key(self, stage: Stage, max_age: float = _MAX_AGE) -> TokenKey | None:
         known = self._known.get(stage)
-        if known is not None and time.monotonic() - known[1] < max_age:
+        if known is not None and known[1].age < max_age:
             return known[0]
         try:
             key = read_key(self._client, self._secret_id, stage)
@@ -92,7 +107,7 @@ class TokenKeys:
             # An outage of Secrets Manager: what was read before stays good.
             logger.exception("a key could not be read again", stage=stage)
             key = known[0]
-        self._known[stage] = key, time.monotonic()
+        self._known[stage] = key, _Moment.now()
         return key
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import Any
 
@@ -25,20 +26,22 @@ ADA = User(
 
 
 class Clock:
-    """A monotonic clock to put forward."""
+    """A clock to put forward."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
+        self.now = time.time()
 
     def __call__(self) -> float:
         return self.now
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr("shared.users.token_keys.time.monotonic", clock)
-    return clock
+@pytest.fixture(params=["monotonic", "time"])
+def clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """One of the two clocks; the other one stands still."""
+    clocks = {"monotonic": Clock(), "time": Clock()}
+    for name, clock in clocks.items():
+        monkeypatch.setattr(f"time.{name}", clock)
+    return clocks[request.param]
 
 
 def rotate(steps: tuple[str, ...] = STEPS, version: str | None = None) -> str:
@@ -102,6 +105,18 @@ def test_who_signs_takes_the_new_key_within_minutes(aws: None, clock: Clock) -> 
     version = rotate()
     clock.now += 301
     assert jwt.get_unverified_header(signer.issue(ADA, lifetime=60))["kid"] == version
+
+
+def test_a_leaked_key_is_refused_after_two_rotations_however_long_the_verifier_was_frozen(
+    aws: None, clock: Clock
+) -> None:
+    verifier, leaked = TokenSigner(), TokenSigner().issue(ADA, lifetime=3600)
+    assert verifier.verify(leaked).username == "ada"
+    rotate()
+    rotate()
+    clock.now += 301
+    with pytest.raises(InvalidToken):
+        verifier.verify(leaked)
 
 
 def test_the_key_before_can_not_be_named_for_a_token_of_another(aws: None) -> None:

@@ -42,6 +42,23 @@ def test_the_password_is_not_kept(store: UserStore, dynamodb: Any) -> None:
     assert "correct horse" not in str(kept)
 
 
+def test_a_password_that_was_hashed_before_it_was_composed_is_right_and_is_renewed(
+    store: UserStore, dynamodb: Any
+) -> None:
+    """Requests have passwords composed (NFC)."""
+    composed, decomposed = "caf\u00e9 horse", "cafe\u0301 horse"
+    store.create("ada", decomposed)
+    old = item(dynamodb, "ada")["password_hash"]["S"]
+    store.sign_in("ada", composed)
+    renewed = item(dynamodb, "ada")["password_hash"]["S"]
+    assert renewed != old
+    assert argon2.verify(composed, renewed)
+    store.sign_in("ada", composed)
+    assert item(dynamodb, "ada")["password_hash"]["S"] == renewed
+    with pytest.raises(BadCredentials):
+        store.sign_in("ada", "cafe horse")
+
+
 @pytest.mark.parametrize(
     ("username", "password"), [("ada", "wrong"), ("ada", ""), ("nobody", "correct horse")]
 )
@@ -51,8 +68,9 @@ def test_wrong_credentials_are_refused(store: UserStore, username: str, password
         store.sign_in(username, password)
 
 
+@pytest.mark.parametrize(("wrong", "forms"), [("wrong horse", 1), ("wr\u00f6ng horse", 2)])
 def test_an_unknown_name_costs_as_much_hashing_as_a_wrong_password(
-    store: UserStore, monkeypatch: pytest.MonkeyPatch
+    store: UserStore, monkeypatch: pytest.MonkeyPatch, wrong: str, forms: int
 ) -> None:
     store.create("ada", "correct horse")
     monkeypatch.setattr(passwords, "_context", passwords._context.copy())  # as in a new execution environment
@@ -68,8 +86,8 @@ def test_an_unknown_name_costs_as_much_hashing_as_a_wrong_password(
     assert not passwords._context.needs_update(passwords._NOBODYS_HASH)
     for username in ("ada", "nobody"):
         with pytest.raises(BadCredentials):
-            store.sign_in(username, "wrong horse")
-    assert costs == [["argon2id", "v=19", "m=19456,t=2,p=1"]] * 2
+            store.sign_in(username, wrong)
+    assert costs == [["argon2id", "v=19", "m=19456,t=2,p=1"]] * 2 * forms
 
 
 def test_a_hash_with_old_parameters_is_renewed_at_login(store: UserStore, dynamodb: Any) -> None:

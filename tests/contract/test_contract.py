@@ -95,6 +95,11 @@ class TestSignIn:
         assert response.headers["Cache-Control"] == "no-store"
         assert Client(anyone.url, token["access_token"])("GET", "/tasks").status_code == 200
 
+    @pytest.mark.parametrize("name", ["ADA", "ada ", "\tada\n"])
+    def test_takes_a_name_as_people_type_it(self, anyone: Client, name: str) -> None:
+        response = anyone("POST", "/auth/login", data={"username": name, "password": "correct horse"})
+        assert response.status_code == 200
+
     def test_takes_what_oauth_clients_send(self, anyone: Client) -> None:
         data = {
             "grant_type": "password",
