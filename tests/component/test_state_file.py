@@ -28,7 +28,9 @@ class World:
     """A table that two functions read, another one, and a queue, kept in a file."""
 
     def __init__(self, path: Path) -> None:
-        """Begin, or go on as after a restart."""
+        self._begin(path)
+
+    def _begin(self, path: Path) -> None:
         consumers = {"Read": ["f", "g"], "Unread": []}
         self.state = StateFile(path, schema_of(consumers))
         self.aws = start_aws(consumers, {"q": {}}, self.state)
@@ -81,10 +83,10 @@ class World:
         """Let somebody delete the folder."""
         shutil.rmtree(self.state.path.parent)
 
-    def restart(self) -> World:
+    def restart(self) -> None:
         """Begin again from the file, as after a kill at this moment."""
         self.state.close()
-        return World(self.state.path)
+        self._begin(self.state.path)
 
 
 @pytest.fixture
@@ -120,7 +122,7 @@ def test_a_restart_at_any_moment_loses_nothing(
                 world.aws.sync()
                 continue
             before = world.content()
-            world = world.restart()
+            world.restart()
             assert world.content() == before
     finally:
         world.state.close()
@@ -155,9 +157,9 @@ def test_what_is_written_under_a_clock_that_was_set_back_is_delivered(
     with monkeypatch.context() as patch:
         patch.setattr(time, "time", lambda: now - 30)
         world.put("a", "2")
-        world = world.restart()
+        world.restart()
         world.put("a", "3")
-    world = world.restart()
+    world.restart()
     assert world.items() == {"a": "3"}
     assert world.undelivered("f") == [("a", "2"), ("a", "3")]
 
@@ -191,10 +193,9 @@ class TestADiskThatIsFull:
         free()
         world.put("b", "2" * 50_000)
         assert capfd.readouterr().err.endswith("can be written again.\n")
-        world = world.restart()
+        world.restart()
         assert world.items() == {"a": "1", "b": "2" * 50_000}
         assert world.messages() == ["before"]
-        world.state.close()
 
     def test_a_transaction_that_was_refused_is_done_when_it_is_repeated(
         self, world: World, free: Callable[[], None]

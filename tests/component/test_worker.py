@@ -218,14 +218,15 @@ class TestOutput:
             assert not function().failed
             awaited(lambda: "".join(function.shown))
 
-    @pytest.mark.parametrize("_", range(3))
-    def test_a_traceback_that_a_function_prints_stays_in_one_piece(self, function: Runtime, _: int) -> None:
-        function.body(
-            "import traceback\n    try:\n        1 / 0\n    except Exception:\n        traceback.print_exc()"
-        )
-        function()
-        awaited(lambda: "".join(function.shown), "ZeroDivisionError")
-        assert len(function.shown) == 1
+    def test_lines_that_are_printed_one_after_the_other_stay_in_one_piece(self) -> None:
+        """Such as those of a traceback."""
+        reader, writer = Pipe(duplex=False)
+        shown: list[str] = []
+        with writer:
+            for line in ("Traceback (most recent call last):", "  1 / 0", "ZeroDivisionError"):
+                os.write(writer.fileno(), f"{line}\n".encode())
+        forward("F", reader, lambda _, text: shown.append(text), lambda _, text: None)
+        assert shown == ["Traceback (most recent call last):\n  1 / 0\nZeroDivisionError"]
 
     @given(
         st.lists(st.binary(max_size=200).filter(lambda data: b"\x1e" not in data) | st.text(), max_size=20)
