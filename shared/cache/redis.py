@@ -14,11 +14,15 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
 
+from shared.clock import Moment
+
 TIMEOUT = 0.1
 """Deadline of a call in seconds, connecting and the TLS handshake included. Resolving the host's name is not:
 the system offers no deadline for it."""
 CONNECT_TIMEOUT = 0.03
 """Connection timeout per resolved address, in seconds."""
+IDLE = 1.0
+"""Seconds after which a connection may have been dropped without a word."""
 _OPTIONS = {"timeout", "ssl_ca_certs"}
 _FORM = "redis://[[user]:password@]host[:port][/database][?timeout=…&ssl_ca_certs=…], or rediss:// with TLS"
 _CHUNK = 65_536
@@ -33,6 +37,7 @@ class RedisConnection:
     """A connection, opened on first use and reopened when it was lost."""
 
     _socket: socket.socket | None = None
+    _used: Moment
 
     def __init__(self, url: str) -> None:
         """Prepare it.
@@ -68,9 +73,9 @@ class RedisConnection:
     def call(self, *command: str) -> Any:
         """Send a command and wait for its reply.
 
-        On a connection that was open already it gets half of the time, and is then sent once more on a new
-        one, so it must be idempotent. While Lambda froze us, the server may have closed the connection, or a
-        proxy dropped it without a word.
+        On a connection that has been idle it gets half of the time. After that, or when the connection
+        breaks, it is sent once more on a new one, so it must be idempotent. While Lambda froze us, the server
+        may have closed the connection, or a proxy dropped it without a word.
 
         Raises:
             RedisError: there is no reply in time, or it is an error.
@@ -89,7 +94,7 @@ class RedisConnection:
         deadline = time.monotonic() + self._timeout
         try:
             if can_repeat and self._socket is not None:
-                self._deadline = deadline - self._timeout / 2
+                self._deadline = deadline - (self._timeout / 2 if self._used.age > IDLE else 0)
                 try:
                     return self._ask(commands)
                 except OSError:
@@ -143,6 +148,7 @@ class RedisConnection:
         connected.settimeout(self._time_left())
         connected.sendall(b"".join(hiredis.pack_command(command) for command in commands))  # type: ignore[arg-type]
         replies = [self._receive(connected) for _ in commands]
+        self._used = Moment.now()
         for reply in replies:
             if isinstance(reply, hiredis.ReplyError):
                 raise reply

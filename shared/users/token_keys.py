@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import aws
+from shared.clock import Moment
 from shared.errors import Unavailable
 from shared.logs import conceal, logger
 
@@ -34,31 +34,15 @@ class TokenKey:
     secret: str
 
 
-class _Moment(NamedTuple):
-    """A moment by both clocks: one may stand still while Lambda freezes us, the other one may be set."""
-
-    monotonic: float
-    wall: float
-
-    @classmethod
-    def now(cls) -> _Moment:
-        return cls(time.monotonic(), time.time())
-
-    @property
-    def age(self) -> float:
-        """Seconds since then, by the clock that says more."""
-        return max(time.monotonic() - self.monotonic, time.time() - self.wall)
-
-
 class TokenKeys:
     """The key that signs, and the one before it, whose tokens are accepted until they expire."""
 
     def __init__(self, client: SecretsManagerClient | None = None, secret_id: str | None = None) -> None:
         self._client = client or aws.client("secretsmanager")
         self._secret_id = secret_id or os.environ["TOKEN_SECRET"]
-        self._known: dict[Stage, tuple[TokenKey | None, _Moment]] = {}
+        self._known: dict[Stage, tuple[TokenKey | None, Moment]] = {}
         """The keys, and when they were read."""
-        self._asked_again: _Moment | None = None
+        self._asked_again: Moment | None = None
 
     def current(self) -> TokenKey:
         """Find the key to sign with. For minutes after a rotation it can be the one before.
@@ -82,7 +66,7 @@ class TokenKeys:
         """
         key = self._find(key_id)
         if key is None and (self._asked_again is None or self._asked_again.age >= _ASK_AGAIN_INTERVAL):
-            self._asked_again = _Moment.now()
+            self._asked_again = Moment.now()
             key = self._find(key_id, max_age=0)
         return key
 
@@ -107,7 +91,7 @@ class TokenKeys:
             # An outage of Secrets Manager: what was read before stays good.
             logger.exception("a key could not be read again", stage=stage)
             key = known[0]
-        self._known[stage] = key, _Moment.now()
+        self._known[stage] = key, Moment.now()
         return key
 
 

@@ -406,8 +406,11 @@ class TestAServerThatFails:
         connection.close()
         proxy.close()
 
-    def test_whose_connection_was_dropped_silently_is_connected_anew(self, server: Server) -> None:
+    def test_whose_connection_was_dropped_silently_is_connected_anew(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """As proxies do while Lambda freezes a function."""
+        monkeypatch.setattr("shared.cache.redis.IDLE", -1)
         proxy = Proxy(server.url)
         cache = PageCache("tasks", f"{proxy.url}?timeout=1")
         for act in (lambda: fill(cache), lambda: cache.look_up("q"), cache.invalidate):
@@ -419,7 +422,37 @@ class TestAServerThatFails:
         assert cache.look_up("q").page == "page"
         proxy.close()
 
-    def test_that_swallows_all_costs_no_more_than_one_call_may(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_that_is_slow_has_all_of_the_time_on_a_connection_in_use(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock, connections = 0.0, []
+
+        class Slow(socket.socket):
+            def settimeout(self, seconds: float | None) -> None:
+                self.seconds = seconds or 0
+
+            def recv(self, *_: Any) -> bytes:
+                nonlocal clock
+                clock += min(self.seconds, 0.7 * TIMEOUT)
+                if self.seconds < 0.7 * TIMEOUT:
+                    raise TimeoutError
+                return b"+PONG\r\n"
+
+        def connect(*_: object) -> Slow:
+            connections.append(Slow())
+            return connections[-1]
+
+        monkeypatch.setattr("time.monotonic", lambda: clock)
+        monkeypatch.setattr("socket.create_connection", connect)
+        monkeypatch.setattr(Slow, "sendall", lambda *_: None)
+        connection = RedisConnection("redis://127.0.0.1")
+        assert [connection.call("PING") for _ in range(5)] == ["PONG"] * 5
+        assert len(connections) == 1
+
+    @pytest.mark.parametrize("idle", [0, 2])
+    def test_that_swallows_all_costs_no_more_than_one_call_may(
+        self, monkeypatch: pytest.MonkeyPatch, idle: float
+    ) -> None:
         clock, replies, sent = 0.0, [b"+PONG\r\n"], []
 
         class Swallowing(socket.socket):
@@ -440,10 +473,11 @@ class TestAServerThatFails:
         monkeypatch.setattr("socket.create_connection", lambda *_: Swallowing())
         connection = RedisConnection("redis://127.0.0.1")
         connection.call("PING")
+        clock = idle
         with pytest.raises(RedisError, match="TimeoutError"):
             connection.call("PING")
-        assert clock == pytest.approx(TIMEOUT)
-        assert len(sent) == 3
+        assert clock == pytest.approx(idle + TIMEOUT)
+        assert len(sent) == (3 if idle else 2)
 
     def test_that_is_gone_shows_as_a_metric(self, capsys: pytest.CaptureFixture[str]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as gone:

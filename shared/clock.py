@@ -1,0 +1,23 @@
+"""How long ago something was, in an environment that Lambda may have frozen meanwhile."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple, Self
+
+
+class Moment(NamedTuple):
+    """A moment by both clocks: the monotonic one may stand still meanwhile, the other one may be set."""
+
+    monotonic: float
+    wall: float
+
+    @classmethod
+    def now(cls) -> Self:
+        """Take the time."""
+        return cls(time.monotonic(), time.time())
+
+    @property
+    def age(self) -> float:
+        """Seconds since then, by the clock that says more."""
+        return max(time.monotonic() - self.monotonic, time.time() - self.wall)
