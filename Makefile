@@ -39,8 +39,7 @@ $(INSTALLED): requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "error: $(PYTHON) is not Python 3.11 or later. Name another: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "installing into $(VENV): once, less than a minute"
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "error: $(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@$(PYTHON) -m venv $$(test -e $@ || echo --clear) $(VENV) || { echo "error: $(VENV) cannot be made; the reason stands above" >&2; exit 1; }
-	@rm -f $@ # an interrupted update is begun anew
+	@$(PYTHON) -m venv $$($(BIN)/pip --version >/dev/null 2>&1 || echo --clear) $(VENV) || { echo "error: $(VENV) cannot be made; the reason stands above" >&2; exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || $(FAILED)
 	@$(UV) pip sync $(QUIET) --python $(BIN)/python --compile-bytecode requirements/dev.txt || $(FAILED)
 	@touch $@

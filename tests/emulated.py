@@ -35,7 +35,9 @@ def start_aws(
 
 def schema_of(consumers: Mapping[str, Collection[str]]) -> Schema:
     return Schema(
-        {table: ["pk"] for table in consumers}, {each: list(them) for each, them in consumers.items() if them}
+        keys={table: ["pk"] for table in consumers},
+        consumers={table: list(functions) for table, functions in consumers.items() if functions},
+        expiries=dict.fromkeys(consumers, "expires_at"),
     )
 
 

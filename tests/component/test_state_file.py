@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +20,7 @@ from hypothesis import strategies as st
 from tests.emulated import forget_aws, schema_of, start_aws
 from tests.nightly import often
 from tools.local.backends import emulator
-from tools.local.backends.aws import NotSaved
+from tools.local.backends.changes import ItemChange, NotSaved
 from tools.local.backends.sources import Sources
 from tools.local.backends.state import StateFile
 from tools.local.errors import LocalStackError
@@ -91,7 +95,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path / "state.db")
+    world = World(tmp_path / "state/state.db")
     yield world
     world.state.close()
     forget_aws()
@@ -136,6 +140,39 @@ def test_streams_forget_what_every_function_has_read(world: World) -> None:
     assert len(emulator.records("Read", 0)) == 10
     world.deliver("g", 4)
     assert len(emulator.records("Read", 0)) == 6
+
+
+def test_items_that_have_expired_are_not_kept(world: World) -> None:
+    for key, expires_at in (("old", 1), ("new", 2**40)):
+        item = {"pk": {"S": key}, "value": {"S": ""}, "expires_at": {"N": str(expires_at)}}
+        world.aws.call("DynamoDB_20120810.PutItem", TableName="Unread", Item=item)
+    world.restart()
+    assert world.items("Unread").keys() == {"new"}
+    assert [item["pk"]["S"] for item in world.state.items("Unread")] == ["new"]
+
+
+def test_a_file_that_was_put_in_its_place_is_left_alone(world: World, tmp_path: Path) -> None:
+    world.put("a", "1")
+    shutil.rmtree(tmp_path / "state")
+    with closing(StateFile(world.state.path, SCHEMA)) as another:
+        another.save([ItemChange("T", {"pk": {"S": "b"}}, {"pk": {"S": "b"}})])
+        with pytest.raises(NotSaved):
+            world.put("a", "2")
+        assert list(another.items("T")) == [{"pk": {"S": "b"}}]
+    assert world.items() == {"a": "1"}
+
+
+def test_what_cannot_be_put_in_place_is_when_it_can(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.put("a", "1")
+    world.vanish()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", Mock(side_effect=OSError(errno.EIO, "broken")))
+        for _ in range(2):
+            with pytest.raises(NotSaved):
+                world.put("a", "2")
+    world.put("b", "1")
+    world.restart()
+    assert world.items() == {"a": "1", "b": "1"}
 
 
 def test_the_file_does_not_grow_with_what_was_delivered(world: World) -> None:
@@ -220,6 +257,19 @@ class TestAFileThatCannotBeUsed:
         with pytest.raises(LocalStackError, match="cannot keep the state"):
             StateFile(tmp_path / "file" / "state.db", SCHEMA)
 
+    def test_one_of_a_later_version(self, tmp_path: Path) -> None:
+        path = tmp_path / "state.db"
+        StateFile(path, SCHEMA).close()
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA user_version = 2")
+        with pytest.raises(LocalStackError, match="it is of version 2"):
+            StateFile(path, SCHEMA)
+
+    def test_one_whose_disk_is_full_is_not_called_damaged(self, tmp_path: Path) -> None:
+        state = StateFile(tmp_path / "state.db", SCHEMA)
+        with closing(state):
+            assert "cannot keep the state: disk" in str(state.explain(sqlite3.OperationalError("disk full")))
+
     def test_one_that_another_stack_uses(self, tmp_path: Path) -> None:
         path = tmp_path / "state.db"
         with closing(StateFile(path, SCHEMA)):
@@ -269,4 +319,25 @@ class TestTheFileOfVersion1:
                 assert [message["id"] for message in state.messages("q")] == ["2", "3"]
                 assert state.secret("S") == {"Name": "S"}
         assert (tmp_path / "state.json.1.0").read_text() == self.CONTENT
+        assert {each.stat().st_mode & 0o077 for each in tmp_path.iterdir()} == {0}
         assert sorted(each.name for each in tmp_path.iterdir()) == sorted([name, "state.json.1.0"])
+
+    def test_is_not_read_while_version_1_uses_it(self, tmp_path: Path) -> None:
+        path = tmp_path / "state.json"
+        path.write_text(self.CONTENT)
+        with (tmp_path / "state.json.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with pytest.raises(LocalStackError, match="Another local stack"):
+                StateFile(tmp_path / "state.db", SCHEMA)
+        assert path.read_text() == self.CONTENT
+
+    def test_is_not_mixed_with_what_a_later_version_left(self, tmp_path: Path) -> None:
+        path = tmp_path / "state.db"
+        with closing(StateFile(path, SCHEMA)) as killed:
+            killed.save([ItemChange("T", {"pk": {"S": str(n)}}, {"pk": {"S": str(n)}}) for n in range(1_000)])
+            wal = (tmp_path / "state.db-wal").read_bytes()
+        path.unlink()  # as who goes back to version 1.0 does
+        (tmp_path / "state.db-wal").write_bytes(wal)
+        (tmp_path / "state.json").write_text(self.CONTENT)
+        with closing(StateFile(path, SCHEMA)) as state:
+            assert sorted(item["pk"]["S"] for item in state.items("T")) == ["a", "c"]

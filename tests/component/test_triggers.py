@@ -180,6 +180,28 @@ class TestAStream:
         assert world.function.batches == []
         assert world.counts() == (0, 1)
 
+    def test_an_old_record_is_given_up_wherever_it_stands(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The clock may have been set back between two records."""
+        for ago in (0, 100):
+            now = time.time() - ago
+            with monkeypatch.context() as patch:
+                patch.setattr(time, "time", lambda now=now: now)
+                world.put(str(ago))
+        world.stream_poller(record_age=50, failures="given-up").poll()
+        assert world.function.batches == [["0"]]
+        assert world.counts() == (0, 1)
+
+    def test_what_was_given_up_is_not_given_up_again_after_a_restart(self, world: World) -> None:
+        world.put(*"ab")
+        world.function.bad, world.function.raises = {"a", "b"}, True
+        settings: dict[str, Any] = {"bisects": True, "retries": 0, "failures": "given-up"}
+        world.stream_poller(tries=2, **settings).poll()  # and it stops when it has given up the first
+        assert world.counts() == (0, 1)
+        world.stream_poller(**settings).poll()
+        assert world.counts() == (0, 2)
+
     def test_a_record_that_no_filter_wants_is_passed_over(self, world: World) -> None:
         world.put("TASK#1", "TITLE#1", "TASK#2")
         patterns = (EventPattern.load('{"dynamodb": {"Keys": {"pk": {"S": [{"prefix": "TASK#"}]}}}}'),)

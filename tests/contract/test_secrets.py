@@ -197,7 +197,8 @@ def break_functions(run: Run, project: Path) -> None:
     edit(shared / "tokens.py", "claims = jwt.decode(", f"{tell}\n            claims = jwt.decode(")
     fresh = run.sign_in("ada", run.secret("new"))
     assert run.send("GET", "/tasks", fresh).status_code == 503  # which the gateway makes of a 500
-    for old in ("return conceal(str(_context", "is_right, new_hash =", "_context.verify(password, _NOBODYS"):
+    loop = "for form in _forms(password):\n        "
+    for old in ("return conceal(str(_context", f"{loop}is_right", f"{loop}_context"):
         edit(shared / "passwords.py", old, f"{tell}\n    {old}")
     run.sign_up(username="grace", password=run.secret("to hash"))
     run.sign_in("ada", run.secret("to verify"))

@@ -11,6 +11,7 @@ import json
 import os
 import select
 import socket
+import sqlite3
 import sys
 import threading
 from dataclasses import asdict
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from shared.cache.redis import RedisConnection, RedisError
 from tools.local.backends.aws import Aws
-from tools.local.backends.changes import Schema
+from tools.local.backends.changes import NotSaved, Schema
 from tools.local.backends.environment import LOOPBACK
 from tools.local.backends.own_table import save_parameters
 from tools.local.backends.process import BackendsConfig, Endpoints, SourcesManager
@@ -54,15 +55,23 @@ def main() -> None:
 
 def _start(config: BackendsConfig, stack: contextlib.ExitStack) -> tuple[Aws, Endpoints]:
     resources = Resources(config.resources)
-    schema = Schema(resources.keys(), config.consumers)
-    aws = Aws(schema, StateFile(Path(config.state), schema) if config.state else None)
+    schema = Schema(resources.keys(), config.consumers, resources.expiries())
+    state = StateFile(Path(config.state), schema) if config.state else None
+    aws = Aws(schema, state)
     redis = _redis(config.redis, config.host, stack)
     listener = socket.create_server((config.host, 0), backlog=512)
     names = sorted({config.host, LOOPBACK, "localhost", "host.docker.internal"})
     threading.Thread(target=serve, args=(aws, listener, names), daemon=True).start()
     url = f"http://{config.host}:{listener.getsockname()[1]}"
     resources.create(url)
-    aws.restore()
+    try:
+        aws.restore()
+    except (sqlite3.Error, OSError) as error:
+        if state is None:
+            raise
+        raise state.explain(error) from error
+    except NotSaved as error:
+        raise LocalStackError("The state cannot be saved; the reason stands above.") from error
     save_parameters(aws, config.parameters)
     sources = Sources(aws)
     SourcesManager.register("sources", lambda: sources)

@@ -7,6 +7,7 @@ import json
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from tools.local.backends.changes import (
     Change,
     Checkpoint,
     ItemChange,
+    NotSaved,
     QueueChange,
     Schema,
     SecretChange,
@@ -23,10 +25,6 @@ from tools.local.backends.changes import (
 from tools.local.backends.state import StateFile
 
 _READ_ONLY = ("Get", "Query", "Scan", "Describe", "List", "BatchGet", "TransactGet")
-
-
-class NotSaved(Exception):
-    """What was to be changed cannot be saved, and is as it was."""
 
 
 class Aws:
@@ -47,30 +45,40 @@ class Aws:
         self._can_save = True
 
     def restore(self) -> None:
-        """Fill the tables, queues and secrets, which are there and empty; and begin to save."""
+        """Fill the tables, queues and secrets, which are there and empty; and begin to save.
+
+        Raises:
+            NotSaved: the secrets of a new stack cannot be saved.
+            sqlite3.Error, ValueError: the state is damaged.
+        """
         emulator.enter_account()
-        numbers = ["0"]
         for table in self._schema.keys:
             emulator.enable_stream(table)
-            if self._state:
-                emulator.load_items(table, self._state.items(table))
-                loaded = emulator.load_records(table, self._state.records(table))
-                self._positions[table] = len(loaded)
-                numbers += loaded
         if self._state:
-            self._checkpoints = self._state.checkpoints()
-        emulator.number_records_after(max([*numbers, *self._checkpoints.values()], key=int))
+            self._load(self._state)
         for queue, messages in emulator.queues():
-            if self._state:
-                emulator.load_messages(queue, self._state.messages(queue))
             self._messages[queue] = {message["id"]: message for message in messages}
+        self._is_recording = True
+        with self.changed:
+            self._save(list(self._changes("secretsmanager")))  # of a stack that is new
+
+    def _load(self, state: StateFile) -> None:
+        now = time.time()
+        for table in self._schema.keys:
+            items, expiry = list(state.items(table)), self._schema.expiries.get(table, "")
+            # DynamoDB deletes these in its own time, of which no change tells.
+            gone = [item for item in items if float(item.get(expiry, {}).get("N", "inf")) < now]
+            state.save(ItemChange(table, self._schema.key(table, item), None) for item in gone)
+            emulator.load_items(table, (item for item in items if item not in gone) if gone else items)
+            self._positions[table] = len(emulator.load_records(table, state.records(table)))
+        self._checkpoints = state.checkpoints()
+        emulator.number_records_after(state.highest_number())
+        for queue, _ in emulator.queues():
+            emulator.load_messages(queue, state.messages(queue))
         for name, _ in emulator.secrets():
-            if self._state and (secret := self._state.secret(name)):
+            if secret := state.secret(name):
                 emulator.load_secret(name, secret)
                 self._secrets[name] = json.dumps(secret)
-        self._is_recording = True
-        with self.changed, contextlib.suppress(NotSaved):
-            self._save(list(self._changes("secretsmanager")))  # of a stack that is new
 
     def handle(self, headers: Mapping[str, str], body: bytes) -> emulator.Reply:
         """Handle a request in AWS's JSON protocol.
@@ -123,7 +131,7 @@ class Aws:
             self._save([Checkpoint(table, function, number, self._schema.delivered(table, reached))])
 
     def sync(self) -> None:
-        """Wait for the disk. If that fails, the next write fails too, and tells."""
+        """Wait for the disk. Whether it takes a write, the next one tells."""
         if self._state:
             with self.changed, contextlib.suppress(sqlite3.Error, OSError):
                 self._state.sync()

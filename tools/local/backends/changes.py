@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Item = dict[str, Any]
 """An item, or its key, in DynamoDB's own JSON."""
 FIRST, LAST = "", "~"
 """Before and after all sequence numbers, which are digits."""
+
+
+class NotSaved(Exception):
+    """What was to be changed cannot be saved, and is as it was."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,8 @@ class Schema:
     """The key attributes of each table."""
     consumers: Mapping[str, Sequence[str]]
     """The functions that read each table's stream."""
+    expiries: Mapping[str, str] = field(default_factory=dict)
+    """The attribute of a table after whose time an item is deleted, if it has one."""
 
     def key(self, table: str, item: Item) -> Item:
         """Take the key of an item."""

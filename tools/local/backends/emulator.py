@@ -119,9 +119,13 @@ def load_records(table: str, records: Iterable[Record]) -> list[str]:
 
     They are as young as this, because streams forget what is a day old, and they could not be read meanwhile.
     """
-    now = int(time.time())
+    now, arn = int(time.time()), dynamodb._tables[table]["LatestStreamArn"]
     stream = [
-        {**record, "dynamodb": {**record["dynamodb"], "ApproximateCreationDateTime": now}}
+        {
+            **record,
+            "eventSourceARN": arn,
+            "dynamodb": {**record["dynamodb"], "ApproximateCreationDateTime": now},
+        }
         for record in records
     ]
     dynamodb._stream_records[table] = stream

@@ -107,7 +107,7 @@ class Backends:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the process ended with an error, or could not save everything."""
+        """Whether the process ended with an error."""
         return bool(self._process.poll())
 
     def close(self) -> None:

@@ -43,6 +43,14 @@ class Resources:
             for name, properties in self._tables.items()
         }
 
+    def expiries(self) -> dict[str, str]:
+        """Find the attribute of each table after whose time an item is deleted, where there is one."""
+        return {
+            name: properties["TimeToLiveSpecification"]["AttributeName"]
+            for name, properties in self._tables.items()
+            if "TimeToLiveSpecification" in properties
+        }
+
     def create(self, url: str | None = None, secrets: Mapping[str, str] | None = None) -> None:
         """Make them all, empty.
 

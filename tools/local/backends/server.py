@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 from collections.abc import Callable, Collection, Iterable, Mapping
 from http import HTTPStatus
@@ -11,7 +12,8 @@ from typing import Any
 import waitress
 
 from tools.local.backends import emulator
-from tools.local.backends.aws import Aws, NotSaved
+from tools.local.backends.aws import Aws
+from tools.local.backends.changes import NotSaved
 
 MOST_BYTES = 16_777_216
 """What a request may have; DynamoDB takes no more either."""
@@ -29,6 +31,7 @@ def serve(aws: Aws, listener: socket.socket, names: Collection[str]) -> None:
         listener: Where they arrive.
         names: The names of this machine that clients may use.
     """
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # how busy it is
     port = listener.getsockname()[1]
     waitress.create_server(
         Application(aws, [f"{name}:{port}" for name in names]),

@@ -7,9 +7,10 @@ https://www.sqlite.org/wal.html
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
-import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,13 +22,17 @@ from tools.local.errors import LocalStackError
 
 _VERSION = 1
 _TABLES = f"""
+    BEGIN;
     CREATE TABLE items (place TEXT, key TEXT, item TEXT, PRIMARY KEY (place, key)) WITHOUT ROWID;
-    CREATE TABLE records (number TEXT PRIMARY KEY, place TEXT, record TEXT) WITHOUT ROWID;
+    CREATE TABLE records (place TEXT, number TEXT, record TEXT, PRIMARY KEY (place, number)) WITHOUT ROWID;
     CREATE TABLE checkpoints (place TEXT, function TEXT, number TEXT, PRIMARY KEY (place, function));
     CREATE TABLE messages (queue TEXT, id TEXT, message TEXT, PRIMARY KEY (queue, id));
     CREATE TABLE secrets (name TEXT PRIMARY KEY, secret TEXT) WITHOUT ROWID;
     PRAGMA user_version = {_VERSION};
+    COMMIT;
 """
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB}
+"""Errors that a file of another shape causes; others, such as a full disk, are not its fault."""
 
 
 class StateFile:
@@ -44,23 +49,29 @@ class StateFile:
             LocalStackError: it is damaged, another stack uses it, or there cannot be a file there.
         """
         self.path = path
-        self._new = path.with_name(f"{path.name}.new")
+        self._new, self._wal = (path.with_name(f"{path.name}{end}") for end in (".new", "-wal"))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             old = path if path.exists() else path.with_suffix(".json")
             if state_of_1_0.is_one(old):
                 self._take_over(old, schema)
             self._open()
-        except OSError as error:
-            raise LocalStackError(
-                f"{path} cannot keep the state: {error.strerror}. Give another --state, or use --no-state."
-            ) from error
-        except sqlite3.Error as error:
-            if _is_busy(error):
-                raise LocalStackError(
-                    f"Another local stack uses {path}. Stop that one, or start this one with --no-state."
-                ) from error
-            raise _damaged(path, str(error)) from error
+        except (sqlite3.Error, OSError) as error:
+            raise self.explain(error) from error
+
+    def explain(self, error: sqlite3.Error | OSError) -> LocalStackError:
+        """Tell a person what an error of this file means, and what to do about it."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what specifies it
+        if code == sqlite3.SQLITE_BUSY or isinstance(error, BlockingIOError):
+            return LocalStackError(
+                f"Another local stack uses {self.path}. Stop that one, or start this one with --no-state."
+            )
+        if code in _DAMAGE:
+            return _damaged(self.path, str(error))
+        reason = error.strerror if isinstance(error, OSError) else error
+        return LocalStackError(
+            f"{self.path} cannot keep the state: {reason}. Give another --state, or use --no-state."
+        )
 
     @staticmethod
     def is_taken(path: Path) -> bool:
@@ -71,7 +82,7 @@ class StateFile:
             ) as it:
                 it.execute("PRAGMA schema_version")
         except sqlite3.Error as error:
-            return _is_busy(error)
+            return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
         return False
 
     def items(self, table: str) -> Iterator[Any]:
@@ -81,6 +92,11 @@ class StateFile:
     def records(self, table: str) -> Iterator[Any]:
         """Yield the records of a table's stream that some function has yet to read, the oldest first."""
         return self._select("SELECT record FROM records WHERE place = ? ORDER BY number", table)
+
+    def highest_number(self) -> str:
+        """Find the highest sequence number that there was."""
+        numbers = "SELECT number FROM records UNION ALL SELECT number FROM checkpoints"
+        return str(self._connection.execute(f"SELECT max(number) FROM ({numbers})").fetchone()[0] or 0)  # noqa: S608
 
     def checkpoints(self) -> dict[tuple[str, str], str]:
         """Find the sequence number that each function has reached, by table and function."""
@@ -119,55 +135,79 @@ class StateFile:
         self._connection.close()
 
     def _open(self) -> None:
-        self._connection = _connect(self.path)
+        connection = _connect(self.path)
         try:
-            self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            if self._connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-                self._connection.executescript(_TABLES)
-            self._inode = self.path.stat().st_ino
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                connection.executescript(_TABLES)
+            elif version != _VERSION:
+                raise _damaged(self.path, f"it is of version {version}")
         except BaseException:
-            self._connection.close()
+            connection.close()
             raise
+        self._connection, self._inode = connection, self.path.stat().st_ino
 
     def _take_over(self, old: Path, schema: Schema) -> None:
         """Read the state of version 1.0; a crash leaves either that, or this one whole."""
-        self._new.unlink(missing_ok=True)
-        with contextlib.closing(_connect(self._new)) as new:
-            new.executescript(_TABLES)
+        lock, copy = (old.with_name(f"{old.name}{end}") for end in (".lock", ".1.0"))
+        with lock.open("w") as locked:
+            fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as version 1.0 does
             try:
-                with new:
+                self._new.unlink(missing_ok=True)
+                with contextlib.closing(_connect(self._new)) as new, new:
+                    new.executescript(_TABLES)
                     _apply(new, state_of_1_0.read(old, schema))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 self._new.unlink()
                 raise _damaged(old, f"{type(error).__name__}: {error}") from error
-        shutil.copy2(old, old.with_name(f"{old.name}.1.0"))
-        self._new.replace(self.path)
-        if old != self.path:
-            old.unlink()
+            finally:
+                lock.unlink()
+            _make(copy)
+            copy.write_bytes(old.read_bytes())
+            self._replace()
+            if old != self.path:
+                old.unlink()
 
     def _keep_in_place(self) -> None:
         """Write the file anew if somebody deleted it."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(FileNotFoundError):
             if self.path.stat().st_ino == self._inode:
                 return
+            raise FileExistsError(errno.EEXIST, "another file has taken its place")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._new.unlink(missing_ok=True)
         with contextlib.closing(_connect(self._new)) as new:
             self._connection.backup(new)
+        # Closing deletes the WAL of that name, so it comes first. The copy has everything if the rest fails.
         self._connection.close()
-        self._new.replace(self.path)
+        self._connection = copy = _connect(self._new)
+        self._replace()
+        self._inode = self.path.stat().st_ino
         self._open()
+        copy.close()
+
+    def _replace(self) -> None:
+        """Move the new file into place, without the WAL of an old one, which SQLite would apply to it."""
+        self._wal.unlink(missing_ok=True)
+        self._new.replace(self.path)
 
     def _select(self, query: str, place: str) -> Iterator[Any]:
         return (json.loads(text) for (text,) in self._connection.execute(query, (place,)))
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """Open a database that only its owner may read: it holds a secret."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, mode=0o600))
+    _make(path)
     return sqlite3.connect(path, timeout=0, check_same_thread=False)  # one thread at a time
+
+
+def _make(path: Path) -> None:
+    """Make a file, unless it is there, that only its owner may read: it holds a secret."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, mode=0o600)
+    os.fchmod(file, 0o600)
+    os.close(file)
 
 
 def _apply(connection: sqlite3.Connection, changes: Iterable[Change]) -> None:
@@ -179,7 +219,7 @@ def _apply(connection: sqlite3.Connection, changes: Iterable[Change]) -> None:
                     row = table, json.dumps(key), json.dumps(item)
                     connection.execute("INSERT INTO items VALUES (?, ?, ?)", row)
                 if record is not None:
-                    row = record["dynamodb"]["SequenceNumber"], table, json.dumps(record)
+                    row = table, record["dynamodb"]["SequenceNumber"], json.dumps(record)
                     connection.execute("INSERT INTO records VALUES (?, ?, ?)", row)
             case Checkpoint(table, function, number, delivered):
                 row = table, function, number
@@ -192,10 +232,6 @@ def _apply(connection: sqlite3.Connection, changes: Iterable[Change]) -> None:
                 connection.executemany("DELETE FROM messages WHERE queue = ? AND id = ?", left)
             case SecretChange(name, secret):
                 connection.execute("INSERT OR REPLACE INTO secrets VALUES (?, ?)", (name, json.dumps(secret)))
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY  # without what it specifies
 
 
 def _damaged(path: Path, problem: str) -> LocalStackError:

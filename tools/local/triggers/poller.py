@@ -6,9 +6,10 @@ import threading
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tools.local.backends.changes import NotSaved
 from tools.local.log_entries import DeliveryLog, DeliveryLogEntry
 from tools.local.triggers.mappings import EventSourceMapping
 
@@ -19,6 +20,9 @@ PAUSE = 0.1
 """Seconds after a batch that was not full, in which the next one fills; and between tries."""
 WAIT = 5.0
 """Seconds for which a poll waits for something."""
+
+_SAVE_AGAIN = 2.0
+"""Seconds after which what could not be saved is saved again."""
 
 Event = dict[str, Any]
 
@@ -72,6 +76,8 @@ class Poller(ABC):
             if self._stopping.is_set() or not first:
                 return False
             batch = self._fill(first)
+            if self._stopping.is_set():
+                return False
             self._deliver(batch)
             return len(batch) >= self.mapping.batch_size
 
@@ -80,13 +86,22 @@ class Poller(ABC):
             is_full = False
             try:
                 is_full = self.poll(WAIT)
-            except (EOFError, OSError):  # the backends ended, and the stack will
-                self._stopping.wait(1)
+            except (EOFError, OSError, NotSaved):  # the backends have ended, or the disk is full
+                self._stopping.wait(_SAVE_AGAIN)
             except Exception:
                 traceback.print_exc()  # and go on: a poller that ended would end delivery for good
                 self._stopping.wait(1)
             if not is_full:
                 self._stopping.wait(PAUSE)
+
+    def _until_saved(self, acknowledge: Callable[[], None]) -> None:
+        """Acknowledge what was delivered, though the disk is full for a while: else it would come again."""
+        while True:
+            try:
+                return acknowledge()
+            except NotSaved:
+                if self._stopping.wait(_SAVE_AGAIN):
+                    return None
 
     @abstractmethod
     def _receive(self, number: int, wait: float) -> list[Event]:

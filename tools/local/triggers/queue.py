@@ -24,7 +24,7 @@ class QueuePoller(Poller):
             failed = self._invoke(wanted, [record["messageId"] for record in wanted])
         # A message that no filter wants is removed too.
         done = [record["receiptHandle"] for record in records if record["messageId"] not in failed]
-        self._sources.delete(self.mapping.source, done)
+        self._until_saved(lambda: self._sources.delete(self.mapping.source, done))
 
 
 def _to_record(message: Mapping[str, Any], queue: str) -> Event:

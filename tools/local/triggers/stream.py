@@ -52,8 +52,9 @@ class StreamPoller(Poller):
             self._read = self._done
 
     def _save(self, number: str) -> None:
-        self._sources.advance(self.mapping.source, self.mapping.function, number)
+        source, function = self.mapping.source, self.mapping.function
         self._done = self._read = number
+        self._until_saved(lambda: self._sources.advance(source, function, number))
 
     def _deliver_all(self, records: list[Event]) -> bool:
         """Call the function until all records are done with; returns False when the stack stops before."""
@@ -77,6 +78,7 @@ class StreamPoller(Poller):
                 batches[:0] = [(rest[:middle], tries), (rest[middle:], tries)]
             elif tries >= self.mapping.retries:
                 self._give_up(rest, "RetryAttemptsExhausted")
+                self._save(ids[-1])
             else:
                 batches.insert(0, (rest, tries + 1))
             if self._stopping.wait(pause):
@@ -87,7 +89,7 @@ class StreamPoller(Poller):
     def _give_up_old(self, batch: list[Event]) -> list[Event]:
         oldest = time.time() - self.mapping.record_age
         young = [record for record in batch if record["dynamodb"]["ApproximateCreationDateTime"] >= oldest]
-        if old := batch[: len(batch) - len(young)]:
+        if old := [record for record in batch if record not in young]:
             self._give_up(old, "MaximumRecordAgeExceeded")
         return young
 
