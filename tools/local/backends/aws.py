@@ -65,11 +65,14 @@ class Aws:
     def _load(self, state: StateFile) -> None:
         now = time.time()
         for table in self._schema.keys:
-            items, expiry = list(state.items(table)), self._schema.expiries.get(table, "")
-            # DynamoDB deletes these in its own time, of which no change tells.
-            gone = [item for item in items if float(item.get(expiry, {}).get("N", "inf")) < now]
-            state.save(ItemChange(table, self._schema.key(table, item), None) for item in gone)
-            emulator.load_items(table, (item for item in items if item not in gone) if gone else items)
+            expiry = self._schema.expiries.get(table, "")
+            # DynamoDB deletes expired items in its own time, of which no change tells.
+            expired: list[dict[str, Any]] = []
+            kept: list[dict[str, Any]] = []
+            for item in state.items(table):
+                (expired if float(item.get(expiry, {}).get("N", "inf")) < now else kept).append(item)
+            state.save(ItemChange(table, self._schema.key(table, item), None) for item in expired)
+            emulator.load_items(table, kept)
             self._positions[table] = len(emulator.load_records(table, state.records(table)))
         self._checkpoints = state.checkpoints()
         emulator.number_records_after(state.highest_number())

@@ -10,27 +10,15 @@ import contextlib
 import errno
 import fcntl
 import json
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tools.local.backends import state_of_1_0
-from tools.local.backends.changes import Change, Checkpoint, ItemChange, QueueChange, Schema, SecretChange
+from tools.local.backends import database, state_of_1_0
+from tools.local.backends.changes import Change, Schema
 from tools.local.errors import LocalStackError
 
-_VERSION = 1
-_TABLES = f"""
-    BEGIN;
-    CREATE TABLE items (place TEXT, key TEXT, item TEXT, PRIMARY KEY (place, key)) WITHOUT ROWID;
-    CREATE TABLE records (place TEXT, number TEXT, record TEXT, PRIMARY KEY (place, number)) WITHOUT ROWID;
-    CREATE TABLE checkpoints (place TEXT, function TEXT, number TEXT, PRIMARY KEY (place, function));
-    CREATE TABLE messages (queue TEXT, id TEXT, message TEXT, PRIMARY KEY (queue, id));
-    CREATE TABLE secrets (name TEXT PRIMARY KEY, secret TEXT) WITHOUT ROWID;
-    PRAGMA user_version = {_VERSION};
-    COMMIT;
-"""
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB}
 """Errors that a file of another shape causes; others, such as a full disk, are not its fault."""
 
@@ -119,7 +107,7 @@ class StateFile:
         """
         self._keep_in_place()
         with self._connection:
-            _apply(self._connection, changes)
+            database.apply(self._connection, changes)
 
     def sync(self) -> None:
         """Wait until the disk has what was saved, so that it survives the end of the machine, too.
@@ -135,15 +123,15 @@ class StateFile:
         self._connection.close()
 
     def _open(self) -> None:
-        connection = _connect(self.path)
+        connection = database.connect(self.path)
         try:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
-                connection.executescript(_TABLES)
-            elif version != _VERSION:
+                connection.executescript(database.TABLES)
+            elif version != database.VERSION:
                 raise _damaged(self.path, f"it is of version {version}")
         except BaseException:
             connection.close()
@@ -156,20 +144,24 @@ class StateFile:
         with lock.open("w") as locked:
             fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as version 1.0 does
             try:
-                self._new.unlink(missing_ok=True)
-                with contextlib.closing(_connect(self._new)) as new, new:
-                    new.executescript(_TABLES)
-                    _apply(new, state_of_1_0.read(old, schema))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                self._new.unlink()
-                raise _damaged(old, f"{type(error).__name__}: {error}") from error
+                self._fill_new(old, schema)
+                database.make(copy)
+                copy.write_bytes(old.read_bytes())
+                self._replace()
+                if old != self.path:
+                    old.unlink()
             finally:
                 lock.unlink()
-            _make(copy)
-            copy.write_bytes(old.read_bytes())
-            self._replace()
-            if old != self.path:
-                old.unlink()
+
+    def _fill_new(self, old: Path, schema: Schema) -> None:
+        self._new.unlink(missing_ok=True)
+        try:
+            with contextlib.closing(database.connect(self._new)) as new, new:
+                new.executescript(database.TABLES)
+                database.apply(new, state_of_1_0.read(old, schema))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            self._new.unlink()
+            raise _damaged(old, f"{type(error).__name__}: {error}") from error
 
     def _keep_in_place(self) -> None:
         """Write the file anew if somebody deleted it."""
@@ -179,11 +171,11 @@ class StateFile:
             raise FileExistsError(errno.EEXIST, "another file has taken its place")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._new.unlink(missing_ok=True)
-        with contextlib.closing(_connect(self._new)) as new:
+        with contextlib.closing(database.connect(self._new)) as new:
             self._connection.backup(new)
         # Closing deletes the WAL of that name, so it comes first. The copy has everything if the rest fails.
         self._connection.close()
-        self._connection = copy = _connect(self._new)
+        self._connection = copy = database.connect(self._new)
         self._replace()
         self._inode = self.path.stat().st_ino
         self._open()
@@ -196,42 +188,6 @@ class StateFile:
 
     def _select(self, query: str, place: str) -> Iterator[Any]:
         return (json.loads(text) for (text,) in self._connection.execute(query, (place,)))
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    _make(path)
-    return sqlite3.connect(path, timeout=0, check_same_thread=False)  # one thread at a time
-
-
-def _make(path: Path) -> None:
-    """Make a file, unless it is there, that only its owner may read: it holds a secret."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT, mode=0o600)
-    os.fchmod(file, 0o600)
-    os.close(file)
-
-
-def _apply(connection: sqlite3.Connection, changes: Iterable[Change]) -> None:
-    for change in changes:
-        match change:
-            case ItemChange(table, key, item, record):
-                connection.execute("DELETE FROM items WHERE place = ? AND key = ?", (table, json.dumps(key)))
-                if item is not None:
-                    row = table, json.dumps(key), json.dumps(item)
-                    connection.execute("INSERT INTO items VALUES (?, ?, ?)", row)
-                if record is not None:
-                    row = table, record["dynamodb"]["SequenceNumber"], json.dumps(record)
-                    connection.execute("INSERT INTO records VALUES (?, ?, ?)", row)
-            case Checkpoint(table, function, number, delivered):
-                row = table, function, number
-                connection.execute("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)", row)
-                connection.execute("DELETE FROM records WHERE place = ? AND number <= ?", (table, delivered))
-            case QueueChange(queue, sent, gone):
-                rows = [(queue, message["id"], json.dumps(message)) for message in sent]
-                connection.executemany("INSERT OR REPLACE INTO messages VALUES (?, ?, ?)", rows)
-                left = [(queue, each) for each in gone]
-                connection.executemany("DELETE FROM messages WHERE queue = ? AND id = ?", left)
-            case SecretChange(name, secret):
-                connection.execute("INSERT OR REPLACE INTO secrets VALUES (?, ?)", (name, json.dumps(secret)))
 
 
 def _damaged(path: Path, problem: str) -> LocalStackError:
