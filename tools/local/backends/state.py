@@ -83,8 +83,10 @@ class StateFile:
 
     def highest_number(self) -> str:
         """Find the highest sequence number that there was."""
-        numbers = "SELECT number FROM records UNION ALL SELECT number FROM checkpoints"
-        return str(self._connection.execute(f"SELECT max(number) FROM ({numbers})").fetchone()[0] or 0)  # noqa: S608
+        found = self._connection.execute(
+            "SELECT max(number) FROM (SELECT number FROM records UNION ALL SELECT number FROM checkpoints)"
+        )
+        return str(found.fetchone()[0] or 0)
 
     def checkpoints(self) -> dict[tuple[str, str], str]:
         """Find the sequence number that each function has reached, by table and function."""
