@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.local_stack import Stack
 from tests.optional import CHROMIUM
 from tests.servers import QuietHandler, serving
+
+expect.set_options(timeout=20_000)  # in milliseconds: other tests run at the same time
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from tests.optional import needs_chromium
 
 pytestmark = needs_chromium
 PASSWORD = "correct horse"
-WHEN_OTHERS_WRITE = 10_000  # milliseconds: two refreshes
-WHEN_DELETED = 15_000  # milliseconds: the time to undo, and some
+WHEN_OTHERS_WRITE = 30_000  # milliseconds: two refreshes, and some
+WHEN_DELETED = 30_000  # milliseconds: the time to undo, and some
 
 
 class Board:
