@@ -73,7 +73,7 @@ test-nightly: $(INSTALLED) ## Run what test runs and more of it: every test, and
 
 test-all: $(INSTALLED) ## Run all tests: also what sam build makes, deployed to an emulator, and SAM CLI in Docker; ARGS as for unit
 	@$(BIN)/python -m pytest $(AT_ONCE) $(ARGS)
-	@$(BIN)/python -m pytest tests/build tests/docker tests/emulator $(ARGS)
+	@$(BIN)/python -m pytest -p no:randomly tests/build tests/docker tests/emulator $(ARGS) # in order: the last tests end what they share
 
 bench: $(INSTALLED) ## Measure how fast it is, and write tests/performance/RESULTS.md
 	@$(BIN)/python -m tests.performance $(ARGS)
