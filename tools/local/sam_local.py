@@ -27,6 +27,7 @@ from docker.errors import DockerException
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
 from tools.local.backends.environment import LOOPBACK, REGION
+from tools.local.children import end
 from tools.local.errors import LocalStackError
 from tools.local.template import Template
 
@@ -136,11 +137,7 @@ class StartApi:
 
     def close(self) -> None:
         """End it, with the containers that it started."""
-        try:
-            self._process.communicate(timeout=_STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process, _STOP_TIMEOUT)
 
 
 def _copy(

@@ -73,7 +73,7 @@ class Aws:
                 (expired if float(item.get(expiry, {}).get("N", "inf")) < now else kept).append(item)
             state.save(ItemChange(table, self._schema.key(table, item), None) for item in expired)
             emulator.load_items(table, kept)
-            self._positions[table] = len(emulator.load_records(table, state.records(table)))
+            self._positions[table] = emulator.load_records(table, state.records(table))
         self._checkpoints = state.checkpoints()
         emulator.number_records_after(state.highest_number())
         for queue, _ in emulator.queues():
@@ -134,7 +134,7 @@ class Aws:
             self._save([Checkpoint(table, function, number, self._schema.delivered(table, reached))])
 
     def sync(self) -> None:
-        """Wait for the disk. Whether it takes a write, the next one tells."""
+        """Wait for the disk. An error is left to the next write, which meets and reports it."""
         if self._state:
             with self.changed, contextlib.suppress(sqlite3.Error, OSError):
                 self._state.sync()

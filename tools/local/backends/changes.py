@@ -1,4 +1,4 @@
-"""What changes in the backends, and what must be known of their tables to tell."""
+"""Changes of what the backends keep, and the schema of their tables."""
 
 from __future__ import annotations
 

@@ -95,12 +95,6 @@ def load_items(table: str, items: Iterable[Item]) -> None:
         dynamodb._set_item(stored, *_place(stored, item), item)
 
 
-def all_items(table: str) -> Iterator[Item]:
-    """Yield all items of a table."""
-    for partition in dynamodb._tables[table]["items"].values():
-        yield from partition.values()
-
-
 def records(table: str, position: int) -> Sequence[Record]:
     """Read a table's stream from a position on, which counts all records there ever were."""
     found: Sequence[Record] = dynamodb.stream_records_since(table, position, 1_000_000)
@@ -114,10 +108,10 @@ def records_after(table: str, sequence_number: str, most: int) -> Sequence[Recor
     return stream[start : start + most]
 
 
-def load_records(table: str, records: Iterable[Record]) -> list[str]:
-    """Put records into an empty stream; returns their sequence numbers.
+def load_records(table: str, records: Iterable[Record]) -> int:
+    """Put records into an empty stream; returns how many there are.
 
-    They are as young as this, because streams forget what is a day old, and they could not be read meanwhile.
+    Their age starts anew, because streams forget records after a day, and nobody could read these meanwhile.
     """
     now, arn = int(time.time()), dynamodb._tables[table]["LatestStreamArn"]
     stream = [
@@ -129,7 +123,7 @@ def load_records(table: str, records: Iterable[Record]) -> list[str]:
         for record in records
     ]
     dynamodb._stream_records[table] = stream
-    return [_number(record) for record in stream]
+    return len(stream)
 
 
 def number_records_after(sequence_number: str) -> None:

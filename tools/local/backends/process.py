@@ -12,6 +12,7 @@ from multiprocessing.managers import BaseManager
 from typing import TYPE_CHECKING, Any
 
 from tools.local.backends.environment import LOOPBACK
+from tools.local.children import end
 from tools.local.errors import LocalStackError
 
 if TYPE_CHECKING:
@@ -112,8 +113,4 @@ class Backends:
 
     def close(self) -> None:
         """Let the process save what it has, and end it."""
-        try:
-            self._process.communicate(timeout=_STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process, _STOP_TIMEOUT)

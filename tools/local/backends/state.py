@@ -49,7 +49,7 @@ class StateFile:
 
     def explain(self, error: sqlite3.Error | OSError) -> LocalStackError:
         """Tell a person what an error of this file means, and what to do about it."""
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what specifies it
+        code = _code(error)
         if code == sqlite3.SQLITE_BUSY or isinstance(error, BlockingIOError):
             return LocalStackError(
                 f"Another local stack uses {self.path}. Stop that one, or start this one with --no-state."
@@ -70,7 +70,7 @@ class StateFile:
             ) as it:
                 it.execute("PRAGMA schema_version")
         except sqlite3.Error as error:
-            return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+            return _code(error) == sqlite3.SQLITE_BUSY
         return False
 
     def items(self, table: str) -> Iterator[Any]:
@@ -190,6 +190,11 @@ class StateFile:
 
     def _select(self, query: str, place: str) -> Iterator[Any]:
         return (json.loads(text) for (text,) in self._connection.execute(query, (place,)))
+
+
+def _code(error: Exception) -> int:
+    """Find SQLite's primary result code of an error; 0 if it is not SQLite's."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _damaged(path: Path, problem: str) -> LocalStackError:

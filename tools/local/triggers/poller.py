@@ -95,7 +95,7 @@ class Poller(ABC):
                 self._stopping.wait(PAUSE)
 
     def _until_saved(self, acknowledge: Callable[[], None]) -> None:
-        """Acknowledge what was delivered, though the disk is full for a while: else it would come again."""
+        """Acknowledge what was delivered; retry while the disk is full, or it would be delivered again."""
         while True:
             try:
                 return acknowledge()
