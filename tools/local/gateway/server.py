@@ -86,7 +86,19 @@ class Server:
         self._thread.join(_STOP_TIMEOUT)
 
     def _loop(self) -> None:
-        wasyncore.loop(timeout=1, use_poll=True, map=self._map)
+        while self._map:
+            wasyncore.loop(timeout=1, use_poll=True, map=self._map, count=1)
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Close connections that wait longest for their clients, if many do."""
+        channels = [each for each in self._map.values() if isinstance(each, HTTPChannel)]
+        waiting = [each for each in channels if not each.requests]
+        waiting.sort(key=lambda each: each.last_activity)
+        for each in waiting[:-_MAX_WAITING]:
+            each.will_close = True
+            with suppress(OSError):  # shut down, because waitress awaits that its client reads
+                each.socket.shutdown(socket.SHUT_RDWR)
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
@@ -193,17 +205,6 @@ def _channel(gateway: Gateway) -> type[HTTPChannel]:
 
         last_activity: float
         close = HTTPChannel.handle_close  # which frees buffers too
-
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            """Take a connection; if many wait for a client, close those that wait longest."""
-            super().__init__(*arguments, **options)
-            channels = [each for each in self._map.values() if isinstance(each, HTTPChannel)]
-            waiting = [each for each in channels if not each.requests]
-            waiting.sort(key=lambda each: each.last_activity)
-            for each in waiting[:-_MAX_WAITING]:
-                each.will_close = True
-                with suppress(OSError):  # shut down, because waitress awaits that its client reads
-                    each.socket.shutdown(socket.SHUT_RDWR)
 
         def handle_read(self) -> None:
             """Read, but count a connection as idle since its request began, however slowly that arrives."""
