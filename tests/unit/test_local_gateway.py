@@ -388,7 +388,7 @@ class TestPolicies:
             ([allow(Resource=ARN + ".*")], False),
             ([when("DateLessThan", "1970-01-01T00:00:11Z")], True),
             ([when("DateLessThan", "1970-01-01T00:00:10Z")], False),
-            ([when("DateGreaterThan", "1970-01-01T00:00:09Z")], True),
+            ([when("DateGreaterThan", "1970-01-01T00:00:09Z")], False),
             ([when("DateLessThan", "some day")], False),
             ([allow(Condition={"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}})], False),
         ],

@@ -1,4 +1,4 @@
-"""The IAM policies that authorizers return.
+"""The IAM policies that authorizers return, as far as they say what may be called, and until when.
 
 See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
@@ -6,23 +6,16 @@ See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluati
 from __future__ import annotations
 
 import json
-import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 _ACTION = "execute-api:Invoke"
-_DATE_OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
-    "DateEquals": operator.eq,
-    "DateNotEquals": operator.ne,
-    "DateLessThan": operator.lt,
-    "DateLessThanEquals": operator.le,
-    "DateGreaterThan": operator.gt,
-    "DateGreaterThanEquals": operator.ge,
-}
+_UNTIL = ("DateLessThan", "aws:currenttime")
+"""The one condition that is evaluated here."""
 
 
 class InvalidPolicy(Exception):
@@ -88,24 +81,18 @@ def _applies(statement: Mapping[str, Any], method_arn: str, now: float) -> bool:
 
 
 def _holds(statement: Mapping[str, Any], now: float) -> bool:
-    """Evaluate conditions on the time; one that cannot be evaluated here allows nothing and denies."""
+    """Evaluate conditions; one that cannot be evaluated here allows nothing and denies."""
     for name, keys in (statement.get("Condition") or {}).items():
         for key, value in keys.items():
-            compare = _DATE_OPERATORS.get(name)
-            moments = [_timestamp(text) for text in _strings(value)]
-            if compare is None or key.lower() != "aws:currenttime" or None in moments:
+            try:
+                end = datetime.fromisoformat(value) if (name, key.lower()) == _UNTIL else None
+            except (TypeError, ValueError):
+                end = None
+            if end is None:
                 return bool(statement["Effect"] == "Deny")
-            if not any(compare(now, moment) for moment in moments if moment is not None):
+            if now >= (end if end.tzinfo else end.replace(tzinfo=UTC)).timestamp():
                 return False
     return True
-
-
-def _timestamp(text: str) -> float | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _strings(value: object) -> list[str]:
