@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -15,198 +14,169 @@ from urllib.parse import quote, quote_plus
 
 import boto3
 import jwt
-import pytest
+import requests
 
 from shared.users.token_key_rotation import TokenKeyRotation
 from tests.local_stack import Client, Stack, unique
 from tests.redis_servers import Server
 
-NAMES = ("as a key", "as a parameter")
-"""Secrets that are sent as names, which a 422 repeats to who sent them, and nothing else does."""
-
-
-def encodings(secret: str) -> set[str]:
-    """How a secret could be written."""
-    found = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
-    for start in range(3):
-        data = b"\0" * start + secret.encode()
-        encoded = base64.b64encode(data[: len(data) // 3 * 3]).decode()
-        found.add(encoded[4 if start else 0 :])  # the characters that do not depend on what is around
-    return found
-
-
-def leaks(text: str, secrets: Mapping[str, str]) -> list[str]:
-    """Which of some secrets are in a text."""
-    return [name for name, secret in secrets.items() if any(each in text for each in encodings(secret))]
-
 
 @dataclass
 class Run:
-    """What was sent as a secret, and what came back."""
+    """What was sent to a stack as a secret, and what it answered."""
 
     stack: Stack
-    state: Path
     passwords: dict[str, str] = field(default_factory=dict)
-    tokens: list[str] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
+    """By where they were sent."""
+    hidden: dict[str, str] = field(default_factory=dict)
+    """Tokens, their signatures and keys."""
+    statuses: set[int] = field(default_factory=set)
     answers: list[str] = field(default_factory=list)
     """Whole responses, but for the tokens of those that give one."""
-    statuses: list[int] = field(default_factory=list)
 
     def secret(self, name: str) -> str:
         return self.passwords.setdefault(name, f"marker {len(self.passwords)}/é {uuid.uuid4().hex}")
 
-    def send(self, method: str, path: str, token: str | None = None, **options: Any) -> Any:
+    def hide(self, *secrets: str) -> None:
+        self.hidden.update({secret: secret for secret in secrets})
+        self.hidden.update({f"signature {each}": each.rpartition(".")[2] for each in secrets if "." in each})
+
+    def send(self, method: str, path: str, token: str | None = None, **options: Any) -> requests.Response:
         response = Client(self.stack.url, token)(method, path, **options)
         text = response.text
         if path == "/auth/login" and response.ok:
-            self.tokens.append(response.json()["access_token"])
-            text = text.replace(self.tokens[-1], "")
-        self.statuses.append(response.status_code)
-        self.answers.append(f"{response.status_code} {response.headers} {text}")
+            token = response.json()["access_token"]
+            self.hide(token)
+            text = text.replace(token, "")
+        self.statuses.add(response.status_code)
+        self.answers.append(f"{response.headers} {text}")
         return response
 
-    def sign_up(self, **fields: Any) -> Any:
-        return self.send("POST", "/auth/create", json=fields)
+    def sign_up(self, **fields: Any) -> int:
+        return self.send("POST", "/auth/create", json=fields).status_code
 
-    def sign_in(self, username: str, password: str) -> str:
-        form = {"username": username, "password": password}
-        return str(self.send("POST", "/auth/login", data=form).json().get("access_token"))
+    def sign_in(self, username: str, password: str) -> requests.Response:
+        return self.send("POST", "/auth/login", data={"username": username, "password": password})
+
+    def token(self) -> str:
+        return str(self.sign_in("ada", self.secret("new")).json()["access_token"])
+
+    def aws(self, service: Any) -> Any:
+        return boto3.client(service, endpoint_url=self.stack.wait_for(r"AWS\s+(http://\S+)")[1])
 
 
-def aws(stack: Stack, service: Any) -> Any:
-    return boto3.client(service, endpoint_url=stack.wait_for(r"AWS\s+(http://\S+)")[1])
-
-
-def use_passwords(run: Run) -> str:
-    """Sign up, sign in and change the password, in every way that there is to do it wrong."""
-    right, new = run.secret("right"), run.secret("new")
-    assert run.sign_up(username="ada", password=right).status_code == 201
-    run.sign_up(username="ada", password=run.secret("of a taken name"))
-    run.sign_up(username="no name!", password=run.secret("of a bad name"))
-    run.sign_up(username="grace", Password=run.secret("in a wrong field"))
-    run.sign_up(username="grace", password=run.secret("with a surplus field"), passwd="x")
-    run.sign_up(username=run.secret("as a name"), password="x")
-    for value in ([run.secret("in a list")], {"x": run.secret("in an object")}, int("8731" * 9)):
-        run.sign_up(username="grace", password=value)
-    run.passwords["a number"] = "8731" * 9
-    run.sign_up(username="grace", **{run.secret("as a key"): 1})
-    run.sign_up(username="grace", password=run.secret("too long") * 50)
-    run.sign_up(username="grace", password=run.secret("with a line break") + "\n")
-    run.sign_up(username="grace", password=run.secret("of a surrogate") + "\ud800")
+def use_passwords(run: Run) -> None:
+    """Sign up, sign in and change the password; well, and with passwords in wrong places."""
+    right, new, mistyped = run.secret("right"), run.secret("new"), run.secret("mistyped")
+    assert run.sign_up(username="ada", password=right) == 201
+    assert run.sign_up(username="ada", password=run.secret("of a taken name")) == 409
+    assert run.sign_up(username="grace", password=run.secret("with a line break") + "\n") == 422
+    assert run.sign_up(username=run.secret("as a name"), password="x") == 422
+    assert run.sign_up(**{run.secret("as a key"): 1}) == 422
+    paths = ("/auth/create", "/auth/login")
     media_types = ("application/json", "application/x-www-form-urlencoded")
-    for body in ('{"username": "grace", "password": "%s', '["%s"', '"%s"', '{"password": "%s\x00"}', "%s"):
-        for path, media_type in product(("/auth/create", "/auth/login"), media_types):
-            data = (body % run.secret("malformed")).encode()
-            run.send("POST", path, data=data, headers={"Content-Type": media_type})
-    run.send("POST", "/auth/create", data={"username": "grace", "password": run.secret("in a form")})
-    run.send("POST", "/auth/login", json={"username": "ada", "password": run.secret("in JSON")})
-    run.send("POST", "/auth/login", params={"username": "ada", "password": run.secret("in a query")})
-    run.send("GET", "/", params={run.secret("as a parameter"): "1"})
-    run.send("POST", "/auth/login", auth=("ada", run.secret("basic")))
-    run.send("GET", "/tasks", auth=("ada", run.secret("basic")))
-    run.send("POST", "/auth/login", data={"password": run.secret("without a name")})
-    run.send("POST", "/auth/login", data={"username": "ada", "password": [run.secret("twice")] * 2})
-    run.send("POST", "/auth/login", data={"grant_type": "x", "client_secret": run.secret("another grant")})
-    run.sign_in("ada", run.secret("wrong"))
-    run.sign_in("nobody", run.secret("of nobody"))
-    token = run.sign_in("ada", right)
+    bodies = ('{"username": "grace", "password": "%s', '["%s"', '"%s"', '{"password": "%s\x00"}', "%s")
+    for path, media_type, body in product(paths, media_types, bodies):
+        data = (body % run.secret("malformed")).encode()
+        run.send("POST", path, data=data, headers={"Content-Type": media_type})
+    for path, options in product(
+        paths,
+        (
+            {"json": {"username": "ada", "Password": run.secret("in JSON")}},
+            {"data": {"username": "ada", "password": [run.secret("twice in a form")] * 2}},
+            {"data": {"grant_type": "x", "client_secret": run.secret("another grant")}},
+            {"params": {"username": "ada", "password": run.secret("in a query")}},
+            {"params": {run.secret("as a parameter"): "1"}},
+            {"auth": ("ada", run.secret("basic"))},
+        ),
+    ):
+        assert 400 <= run.send("POST", path, **options).status_code < 500
+    assert run.sign_in("ada", mistyped).status_code == 401
+    assert run.sign_in("nobody", mistyped).status_code == 401
+    token = run.sign_in("ada", right).json()["access_token"]
+    changes = ((mistyped, new, 403), (right, "x", 422), (right, new, 204), (new, run.secret("too late"), 401))
+    for current, following, status in changes:
+        change = {"current_password": current, "new_password": following}
+        assert run.send("POST", "/auth/password", token, json=change).status_code == status
+    assert run.send("GET", "/tasks", auth=("ada", run.secret("basic"))).status_code == 401
 
-    def change(**fields: str) -> int:
-        return int(run.send("POST", "/auth/password", token, json=fields).status_code)
 
-    assert change(current_password=run.secret("not the current"), new_password=new) == 403
-    assert change(current_password=right, new_password="short") == 422
-    assert change(current_password=right, new_password=new) == 204
-    assert change(current_password=new, new_password=run.secret("too late")) == 401
-    return run.sign_in("ada", new)
-
-
-def use_tokens(run: Run, token: str) -> None:
+def use_tokens(run: Run) -> None:
     """Send tokens that are none, or no longer, or not where they belong."""
-    secrets_manager = aws(run.stack, "secretsmanager")
+    token = run.token()
+    secrets_manager = run.aws("secretsmanager")
     current = secrets_manager.get_secret_value(SecretId="TokenSecret")
-    run.keys.append(current["SecretString"])
     claims = jwt.decode(token, options={"verify_signature": False})
-    header = {"kid": current["VersionId"]}
-    bad = [
-        {"exp": 1},
+    key, header = current["SecretString"], {"kid": current["VersionId"]}
+    opaque = f"opaque-{uuid.uuid4().hex}-token"
+    bad_claims = [
         {"aud": run.secret("audience")},
         {"iss": run.secret("issuer")},
-        {"username": run.secret("in a claim"), "sub": "x"},
-        {"iat": time.time() + 9999},
+        {"sub": "x", "username": run.secret("in a claim")},
+        {"exp": 1},
+        {"iat": 2**33},
     ]
-    run.tokens += [jwt.encode({**claims, **each}, run.keys[0], headers=header) for each in bad]
-    run.tokens += [
-        jwt.encode(claims, run.keys[0], headers={"kid": run.secret("key id")}),
-        jwt.encode(claims, run.secret("forger's key").encode(), headers=header),
+    tokens = [
+        *(jwt.encode({**claims, **each}, key, headers=header) for each in bad_claims),
+        jwt.encode(claims, key, headers={"kid": run.secret("key id")}),
+        jwt.encode(claims, run.secret("forger's key"), headers=header),
         f"{token[:-4]}AAAA",
         token.replace(".", ".."),
         token[:-20],
+        opaque,
     ]
-    for each in run.tokens[-10:]:
-        assert run.send("GET", "/tasks", each).status_code == 401
-    opaque = f"opaque-{uuid.uuid4().hex}-token"
-    run.tokens.append(opaque)
-    for value in (opaque, f"Bearer {opaque}", f"Token {opaque}", f"Bearer  {opaque} {opaque}"):
+    headers = [opaque, f"Token {opaque}", f"Bearer  {opaque} {opaque}", *map("Bearer {}".format, tokens)]
+    for value in headers:
         assert run.send("GET", "/tasks", headers={"Authorization": value}).status_code == 401
-    for name in ("access_token", "token"):
-        run.send("GET", "/tasks", params={name: opaque})
-        run.send("GET", "/docs", params={name: token})
+    for path, name, value in (("/tasks", "access_token", opaque), ("/docs", "token", token)):
+        run.send("GET", path, params={name: value})
     rotation, version = TokenKeyRotation(secrets_manager), str(uuid.uuid4())
     for step in ("createSecret", "setSecret", "testSecret", "finishSecret"):
         rotation.run(step, "TokenSecret", version)
-    run.keys.append(secrets_manager.get_secret_value(SecretId="TokenSecret")["SecretString"])
-    assert run.keys[0] != run.keys[1]
+    new_key = secrets_manager.get_secret_value(SecretId="TokenSecret")["SecretString"]
+    assert new_key != key
+    run.hide(*tokens, key, new_key)
 
 
-def use_tasks(run: Run, token: str) -> None:
-    """Every method of the tasks, well and badly."""
-    title, key = unique("Secret"), {"Idempotency-Key": f"key-{uuid.uuid4().hex}"}
-    run.tokens.append(key["Idempotency-Key"])
-    task = run.send("POST", "/tasks", token, json={"title": title}, headers=key).json()
-    run.send("POST", "/tasks", token, json={"title": title}, headers=key)
-    run.send("POST", "/tasks", token, json={"title": "other"}, headers=key)
-    run.send("POST", "/tasks", token, json={"title": title})
-    run.send("POST", "/tasks", token, json={"title": "x", "password": run.secret("with a task")})
-    run.send("POST", "/tasks", token, data=run.secret("no JSON").encode())
-    run.send("GET", "/tasks", token, params={"cursor": run.secret("as a cursor")})
-    run.send("GET", "/tasks", token, params={"status": run.secret("as a status")})
-    run.send("GET", "/tasks", token)
-    path = f"/tasks/{task['id']}"
-    for method, options in (
-        ("GET", {}),
-        ("PATCH", {"json": {"status": "COMPLETED"}}),
-        ("PATCH", {"json": {"status": run.secret("as another status")}}),
-        (
-            "PATCH",
-            {"json": {"title": "x"}, "headers": {"If-Match": '"5"'}},
-        ),
-        ("PUT", {"json": {"title": run.secret("no such method")}}),
-        ("DELETE", {}),
-        ("GET", {}),
+def use_tasks(run: Run) -> None:
+    """Use tasks, well and with a secret in each place where it may end up."""
+    token, task, key = run.token(), {"title": unique("Secret")}, f"key-{uuid.uuid4().hex}"
+    run.hide(key)
+    with_key = {"Idempotency-Key": key}
+    path = f"/tasks/{run.send('POST', '/tasks', token, json=task, headers=with_key).json()['id']}"
+    for method, where, options in (
+        ("POST", "/tasks", {"json": task, "headers": with_key}),
+        ("POST", "/tasks", {"json": {"title": "other"}, "headers": with_key}),
+        ("POST", "/tasks", {"json": task}),
+        ("POST", "/tasks", {"json": {"title": "x", "password": run.secret("with a task")}}),
+        ("POST", "/tasks", {"data": run.secret("no JSON").encode()}),
+        ("GET", "/tasks", {"params": {"cursor": run.secret("as a cursor")}}),
+        ("GET", "/tasks", {"params": {"status": run.secret("as a status")}}),
+        ("GET", "/tasks", {}),
+        ("PATCH", path, {"json": {"status": run.secret("as another status")}}),
+        ("PATCH", path, {"json": {"title": "x"}, "headers": {"If-Match": '"5"'}}),
+        ("PUT", path, {"json": {"title": run.secret("no such method")}}),
+        ("DELETE", path, {}),
+        ("GET", path, {}),
     ):
-        run.send(method, path, token, **options)
+        run.send(method, where, token, **options)
     run.stack.wait_for("notification sent")
 
 
 def break_functions(run: Run, project: Path) -> None:
     """Make 500s whose errors quote all that they know."""
-    shared = project / "shared/users"
     tell = 'raise ValueError(f"{locals()}")'
-    edit(shared / "tokens.py", "claims = jwt.decode(", f"{tell}\n            claims = jwt.decode(")
-    fresh = run.sign_in("ada", run.secret("new"))
-    assert run.send("GET", "/tasks", fresh).status_code == 503  # which the gateway makes of a 500
+    decode = "claims = jwt.decode("
+    edit(project / "shared/users/tokens.py", decode, f"{tell}\n            {decode}")
+    assert run.send("GET", "/tasks", run.token()).status_code == 503  # which the gateway makes of a 500
     loop = "for form in _forms(password):\n        "
     for old in ("return conceal(str(_context", f"{loop}is_right", f"{loop}_context"):
-        edit(shared / "passwords.py", old, f"{tell}\n    {old}")
-    run.sign_up(username="grace", password=run.secret("to hash"))
-    run.sign_in("ada", run.secret("to verify"))
-    run.sign_in("nobody", run.secret("to verify of nobody"))
-    assert run.statuses[-3:] == [500] * 3
-    aws(run.stack, "dynamodb").delete_table(TableName="UsersTable")
-    run.sign_in("ada", run.secret("without a table"))
-    assert run.statuses[-1] == 503
+        edit(project / "shared/users/passwords.py", old, f"{tell}\n    {old}")
+    assert run.sign_up(username="grace", password=run.secret("to hash")) == 500
+    assert run.sign_in("ada", run.secret("to verify")).status_code == 500
+    assert run.sign_in("nobody", run.secret("to verify of nobody")).status_code == 500
+    run.aws("dynamodb").delete_table(TableName="UsersTable")
+    assert run.sign_in("ada", run.secret("without a table")).status_code == 503
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -215,60 +185,45 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(code.replace(old, new))
 
 
-@pytest.fixture
-def run(start_stack: Callable[..., Stack], project: Path, server: Server, tmp_path: Path) -> Run:
-    """All of it, on a stack that has ended."""
-    state = tmp_path / "state.db"
-    redis_password = f"redis-{uuid.uuid4().hex}"
-    url = server.url.replace("://", f"://:{redis_password}@")
-    run = Run(start_stack("--state", str(state), "--redis", url, root=project), state)
-    run.tokens.append(redis_password)
-    token = use_passwords(run)
-    use_tokens(run, token)
-    use_tasks(run, run.sign_in("ada", run.secret("new")))
+def leaks(text: str, secrets: dict[str, str]) -> set[str]:
+    """Which of some secrets are in a text, however they are written."""
+    return {name for name, secret in secrets.items() if any(each in text for each in encodings(secret))}
+
+
+def encodings(secret: str) -> set[str]:
+    found = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+    for start in range(3):
+        data = b"\0" * start + secret.encode()
+        encoded = base64.b64encode(data[: len(data) // 3 * 3]).decode()
+        found.add(encoded[4 if start else 0 :])  # the characters that do not depend on what is around
+    return found
+
+
+def test_no_log_no_response_and_no_state_file_holds_a_secret(
+    start_stack: Callable[..., Stack], project: Path, server: Server, tmp_path: Path
+) -> None:
+    state, redis_password = tmp_path / "state.db", f"redis-{uuid.uuid4().hex}"
+    redis = server.url.replace("://", f"://:{redis_password}@")
+    run = Run(start_stack("--state", str(state), "--redis", redis, root=project))
+    run.hide(redis_password)
+    use_passwords(run)
+    use_tokens(run)
+    use_tasks(run)
     break_functions(run, project)
     run.stack.stop()
-    return run
-
-
-def test_nothing_secret_is_said_anywhere(run: Run) -> None:
-    assert {200, 201, 204, 401, 403, 404, 409, 412, 415, 422, 500, 503} <= set(run.statuses)
-    signatures = {f"signature {token}": token.rpartition(".")[2] for token in run.tokens if "." in token}
-    passwords, hidden = run.passwords, {each: each for each in (*run.tokens, *run.keys)} | signatures
+    assert run.statuses >= {200, 201, 204, 401, 403, 404, 409, 412, 415, 422, 500, 503}
 
     log = "\n".join(run.stack.lines)
     for expected in ("UserCreated", "SignInRefused", "cache failed", "token refused", "request failed"):
         assert expected in log
-    assert not leaks(log, passwords | hidden)
+    assert not leaks(log, run.passwords | run.hidden)
     assert "argon2id" not in log
 
     answers = "\n".join(run.answers)
-    assert set(leaks(answers, passwords | hidden)) <= set(NAMES)
+    repeated = {"as a key", "as a parameter"}  # names, which a 422 repeats to who sent them
+    assert leaks(answers, run.passwords | run.hidden) <= repeated
     assert "argon2id" not in answers
 
-    state = run.state.read_bytes().decode("latin-1")  # which holds hashes and keys, and what is on its way
-    assert "argon2id" in state
-    assert not leaks(state, passwords)
-
-
-def test_what_a_client_sends_cannot_steer_the_terminal(start_stack: Callable[..., Stack]) -> None:
-    stack = start_stack("--no-state")
-    anyone = Client(stack.url)
-    hostile = '\x1b[31m\r\n\u2028\x00\x9b2J{"level":"ERROR","message":"forged"}'
-    anyone("GET", f"/tasks/{quote(hostile)}?{quote(hostile)}={quote(hostile)}")
-    anyone(
-        "GET",
-        "/docs",
-        headers={"User-Agent": "\x1b[31m", "X-Request-Id": "\x1b[31m", "Authorization": "\x1b]0;"},
-    )
-    anyone("POST", "/auth/create", json={"username": hostile, "password": hostile})
-    anyone("POST", "/auth/login", data={"username": hostile, "password": hostile})
-    token = jwt.encode(
-        {"sub": hostile, "jti": hostile}, "k" * 40, headers={"kid": hostile, "crit": [hostile]}
-    )
-    anyone("GET", "/tasks", headers={"Authorization": f"Bearer {token}"})
-    stack.wait_for("AuthorizeFunction")
-    stack.stop()
-    text = "\n".join(stack.lines)
-    assert not {"\x1b", "\r", "\x00", "\x9b", "\u2028"} & set(text)
-    assert not [line for line in stack.lines if line.lstrip().startswith(('{"level"', "ERROR"))]
+    stored = state.read_bytes().decode("latin-1")  # which holds hashes and keys, and what is on its way
+    assert "argon2id" in stored
+    assert not leaks(stored, run.passwords)
