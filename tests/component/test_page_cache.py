@@ -1,4 +1,7 @@
-"""The cache of pages, against fakeredis and a real server: what it serves and refuses, and how it fails."""
+"""The cache of pages, against fakeredis and a real server: what it serves and refuses, and how it fails.
+
+That no write stays unseen, whatever fails meanwhile, is proven in test_cache_consistency.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,17 @@ from shared.cache.redis import TIMEOUT, RedisConnection, RedisError
 from tests.local_stack import await_condition
 from tests.optional import REDIS, needs_redis
 from tests.proxy import Network, Proxy
-from tests.redis_servers import REAL, Server, serve, watch_commands
+from tests.redis_servers import REAL, Server, serve
 from tests.servers import make_certificate
-from tools.local.backends.redis_server import free_port
+from tools.local.backends.redis_server import FAKE, free_port
+
+on_one_server = pytest.mark.parametrize("shared_server", [FAKE], indirect=True)
+"""Marks tests of what the client does, whichever the server."""
+
+
+def patient(url: str, **options: Any) -> PageCache:
+    """A cache that bears with a busy machine."""
+    return PageCache("tasks", f"{url}{'&' if '?' in url else '?'}timeout=5", **options)
 
 
 @pytest.fixture
@@ -33,23 +44,11 @@ def cache(server: Server) -> PageCache:
     return patient(server.url)
 
 
-opened: list[PageCache] = []
-
-
-def patient(url: str, **options: Any) -> PageCache:
-    """A cache that bears with a busy machine."""
-    cache = PageCache("tasks", f"{url}{'&' if '?' in url else '?'}timeout=5", **options)
-    opened.append(cache)
-    return cache
-
-
-@pytest.fixture(autouse=True)
-def _close_caches() -> Iterator[None]:
-    yield
-    while opened:
-        cache = opened.pop()
-        assert cache._redis is not None
-        cache._redis.close()
+@pytest.fixture
+def proxy(server: Server) -> Iterator[Proxy]:
+    proxy = Proxy(server.url)
+    yield proxy
+    proxy.close()
 
 
 def fill(cache: PageCache, query: str = "q", page: str = "page") -> None:
@@ -60,12 +59,6 @@ def test_a_stored_page_is_found(cache: PageCache) -> None:
     fill(cache, page="first line\nsecond line ✓ \0 %d")
     assert cache.look_up("q").page == "first line\nsecond line ✓ \0 %d"
     assert cache.look_up("another").page is None
-
-
-def test_a_write_makes_it_forget(cache: PageCache) -> None:
-    fill(cache)
-    assert cache.invalidate()
-    assert cache.look_up("q").page is None
 
 
 def test_stacks_that_share_a_server_share_nothing(cache: PageCache, server: Server) -> None:
@@ -84,59 +77,62 @@ def test_readers_of_version_1_0_see_a_write(cache: PageCache, server: Server) ->
     assert not server.client.exists("{tasks}:generation")
 
 
-def test_a_page_from_before_a_write_is_not_stored_after_it(cache: PageCache) -> None:
-    found = cache.look_up("q")
-    cache.invalidate()
-    cache.store("q", "stale", found)
-    assert cache.look_up("q").page is None
-
-
-def test_a_page_read_soon_after_a_write_lives_for_two_seconds(cache: PageCache, server: Server) -> None:
-    cache.invalidate()
-    fill(cache)
-    server.advance(1.5)
-    assert cache.look_up("q").page == "page"
-    server.advance(0.6)
-    assert cache.look_up("q").page is None
-
-
-def test_a_page_read_soon_after_a_write_and_stored_late_lives_for_two_seconds(
-    cache: PageCache, server: Server
+@pytest.mark.parametrize(
+    ("age", "seconds"), [(0, 2), (2.1, 60)], ids=["read soon after a write", "read long after"]
+)
+def test_a_page_lives_for_two_seconds_if_read_soon_after_a_write_and_else_for_a_minute(
+    cache: PageCache, server: Server, age: float, seconds: float
 ) -> None:
     cache.invalidate()
-    found = cache.look_up("q")
-    server.advance(3)
-    cache.store("q", "page", found)
-    server.advance(2.1)
-    assert cache.look_up("q").page is None
-
-
-def test_any_other_page_lives_for_a_minute(cache: PageCache, server: Server) -> None:
-    cache.invalidate()
-    cache.look_up("q")
-    server.advance(2.1)
+    cache.look_up("another")  # sets the generation
+    server.advance(age)
     fill(cache)
-    server.advance(55)
+    server.advance(0.75 * seconds)
     assert cache.look_up("q").page == "page"
-    server.advance(5.1)
-    assert cache.look_up("q").page is None
-
-
-def test_everything_but_the_generation_expires(cache: PageCache, server: Server) -> None:
-    cache.invalidate()
-    fill(cache)
-    server.advance(61)
+    server.advance(0.3 * seconds)
     assert server.client.keys() == ["stack:{tasks}:generation"]
 
 
-class TestManyReaders:
-    """Of those who miss the same page, one reads the table."""
+def test_a_generation_that_another_has_just_set_stays(
+    cache: PageCache, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cache.invalidate()
+    other, pipeline = patient(server.url), RedisConnection.pipeline
+
+    def begin_after_another(*arguments: Any) -> list[Any]:
+        monkeypatch.undo()
+        fill(other)
+        return pipeline(*arguments)
+
+    monkeypatch.setattr(RedisConnection, "pipeline", begin_after_another)
+    assert cache.look_up("q").page == "page"
+
+
+@on_one_server
+def test_a_generation_is_set_once_though_its_reply_was_lost(
+    server: Server, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write may have ended it meanwhile; set again, it would make pages from before valid."""
+    cache = patient(proxy.url)
+    cache.invalidate()
+
+    def choose_a_generation_whose_reply_is_lost(_bytes: int) -> str:
+        proxy.network = Network.LOSES_ONE_ANSWER
+        return "new"
+
+    monkeypatch.setattr("secrets.token_hex", choose_a_generation_whose_reply_is_lost)
+    assert cache.look_up("q") == LookUp()
+    assert server.client.get("stack:{tasks}:generation") == "new"
+
+
+class TestReadersWhoMissTheSamePage:
+    """One of them reads the table; the others wait for its page."""
 
     @pytest.fixture
     def meanwhile(self, monkeypatch: pytest.MonkeyPatch) -> Any:
         """Say what happens while somebody waits; returns how long each wait was."""
 
-        def meanwhile(*happen: Any) -> list[float]:
+        def meanwhile(*happen: Callable[[], object]) -> list[float]:
             waits: list[float] = []
             ahead = iter(happen)
 
@@ -150,23 +146,20 @@ class TestManyReaders:
 
         return meanwhile
 
-    def test_the_others_wait_for_its_page(self, cache: PageCache, server: Server, meanwhile: Any) -> None:
+    def test_wait_until_it_is_stored(self, cache: PageCache, server: Server, meanwhile: Any) -> None:
         first = cache.look_up("q")
         waits = meanwhile(lambda: None, lambda: cache.store("q", "page", first))
+        assert patient(server.url).look_up("another").page is None
+        assert not waits
         assert patient(server.url).look_up("q").page == "page"
         assert len(waits) == 2
 
-    def test_nobody_waits_for_another_page(self, cache: PageCache, meanwhile: Any) -> None:
-        waits = meanwhile()
-        cache.look_up("q")
-        cache.look_up("another")
-        assert not waits
-
-    def test_one_takes_the_place_of_a_reader_that_died(
-        self, cache: PageCache, server: Server, meanwhile: Any
+    @pytest.mark.parametrize("end", ["the first reader has died", "a write makes its page invalid"])
+    def test_wait_for_another_one_when(
+        self, cache: PageCache, server: Server, meanwhile: Any, end: str
     ) -> None:
         cache.look_up("q")
-        waits = meanwhile(lambda: server.advance(0.6))
+        waits = meanwhile(cache.invalidate if "write" in end else lambda: server.advance(0.6))
         second = cache.look_up("q")
         assert second.page is None
         assert len(waits) == 1
@@ -174,63 +167,37 @@ class TestManyReaders:
         assert cache.look_up("q").page == "page"
         assert len(waits) == 1
 
-    def test_nobody_waits_for_a_page_from_before_a_write(
-        self, cache: PageCache, server: Server, meanwhile: Any
-    ) -> None:
-        cache.look_up("q")
-        waits = meanwhile(cache.invalidate)
-        second = cache.look_up("q")
-        assert second.page is None
-        assert len(waits) == 1
-        cache.store("q", "page", second)
-        assert cache.look_up("q").page == "page"
-
-    def test_a_generation_that_another_has_just_set_stays(
-        self, cache: PageCache, server: Server, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        assert cache.invalidate()
-        other, pipeline = patient(server.url), RedisConnection.pipeline
-
-        def begin_after_another(*arguments: Any) -> list[Any]:
-            monkeypatch.undo()
-            fill(other)
-            return pipeline(*arguments)
-
-        monkeypatch.setattr(RedisConnection, "pipeline", begin_after_another)
-        assert cache.look_up("q").page == "page"
-
-    def test_waiting_has_an_end(self, cache: PageCache, server: Server, meanwhile: Any) -> None:
+    @on_one_server
+    def test_wait_for_a_second_at_most(self, cache: PageCache, server: Server, meanwhile: Any) -> None:
         first = cache.look_up("q")
         again = lambda: server.client.set(f"stack:{{tasks}}:lease:{first.generation}:q", "", px=500)  # noqa: E731
         waits = meanwhile(*[again] * 1000)
         assert cache.look_up("q") == first
         assert 1 <= sum(waits) < 1.1
 
-    def test_one_whose_cache_fails_waits_no_longer(
-        self, cache: PageCache, server: Server, meanwhile: Any, monkeypatch: pytest.MonkeyPatch
+    @on_one_server
+    def test_wait_no_longer_when_the_cache_fails(
+        self, cache: PageCache, meanwhile: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         cache.look_up("q")
 
         def fail(*_: Any) -> None:
             raise RedisError
 
-        waits = meanwhile(lambda: monkeypatch.setattr(cache._redis, "call", fail))
+        waits = meanwhile(lambda: monkeypatch.setattr(RedisConnection, "call", fail))
         assert cache.look_up("q") == LookUp()
         assert len(waits) == 1
 
+    @pytest.mark.parametrize("seconds", [0.1, 0.5], ids=["a fast table", "a table slower than a lease"])
+    def test_read_it_a_few_times_when_twenty_come_to_an_empty_server(
+        self, server: Server, seconds: float
+    ) -> None:
+        server.lose_memory()
+        begin = threading.Barrier(20)
 
-class TestABurst:
-    """Readers who come at once, each with a connection of its own, and a table that takes its time."""
-
-    READERS = 20
-    FEW = 4
-
-    def read_at_once(self, url: str, seconds: float) -> list[str | None]:
-        """What each found in the cache; None for who read the table."""
-        begin = threading.Barrier(self.READERS)
-
-        def read() -> str | None:
-            cache = patient(url)
+        def read(_: int) -> str | None:
+            """What the cache has; None if the table was read."""
+            cache = patient(server.url)
             begin.wait()
             found = cache.look_up("q")
             if found.page is None:
@@ -238,258 +205,147 @@ class TestABurst:
                 cache.store("q", "page", found)
             return found.page
 
-        with ThreadPoolExecutor(self.READERS) as threads:
-            return [each.result() for each in [threads.submit(read) for _ in range(self.READERS)]]
-
-    @pytest.mark.parametrize("seconds", [0.02, 0.5], ids=["fast", "slower than a lease"])
-    def test_is_few_readings_of_the_table(self, server: Server, seconds: float) -> None:
-        pages = self.read_at_once(server.url, seconds)
-        assert set(pages) == {None, "page"}
-        assert pages.count(None) <= self.FEW
-
-    def test_whose_first_reader_died_is_few_readings(self, cache: PageCache, server: Server) -> None:
-        cache.look_up("q")
-        assert self.read_at_once(server.url, 0.02).count(None) <= self.FEW
-
-    def test_at_a_server_that_is_empty_is_few_readings(self, server: Server) -> None:
-        server.lose_memory()
-        for _ in range(2):
-            assert self.read_at_once(server.url, 0.1).count(None) <= self.FEW
+        with ThreadPoolExecutor(20) as threads:
+            found = list(threads.map(read, range(20)))
+        assert set(found) == {None, "page"}
+        assert found.count(None) <= 4
 
 
-class TestALostMemory:
-    def test_a_reader_from_before_stores_nothing(self, cache: PageCache, server: Server) -> None:
-        found = cache.look_up("q")
-        server.lose_memory()
-        cache.invalidate()
-        server.advance(8)
-        cache.store("q", "stale", found)
-        assert cache.look_up("q").page is None
-
-    @pytest.mark.parametrize("first", ["reader", "writer"])
-    def test_pages_are_young_after_it(self, cache: PageCache, server: Server, first: str) -> None:
-        """A writer may have written just before the loss, or could not tell of it."""
-        fill(cache)
-        server.lose_memory()
-        if first == "writer":
-            cache.invalidate()
-        fill(cache, page="new")
-        assert cache.look_up("q").page == "new"
-        server.advance(2.1)
-        assert cache.look_up("q").page is None
-
-
-@needs_redis
-class TestAFullServer:
-    @pytest.fixture
-    def full(self) -> Iterator[Server]:
-        for server in serve(REAL):
-            server.settle()
-            yield server
-
-    def test_forgets_what_it_has_and_takes_nothing(self, full: Server) -> None:
-        cache = patient(full.url, retry_after=0)
-        fill(cache)
-        full.client.config_set("maxmemory", 1)
-        assert cache.look_up("q").page == "page"
-        fill(cache, "another")
-        assert cache.look_up("another").page is None
-        assert cache.invalidate()
-        assert cache.look_up("q").page is None
-
-    def test_that_lost_its_memory_is_no_error(self, full: Server) -> None:
-        full.lose_memory()
-        full.client.config_set("maxmemory", 1)
-        cache = patient(full.url, retry_after=0)
-        fill(cache)
-        assert cache.look_up("q").page is None
-        assert cache.invalidate()
-
-
-class Silent:
-    """A server that takes connections and says nothing."""
+class FakeNetwork:
+    """Connections to a server that answers `reply` after `delay`, by a clock of their own."""
 
     def __init__(self) -> None:
+        self.now = 0.0
+        self.delay = 0.0
+        self.reply = b"+PONG\r\n"
+        self.is_reachable = True
         self.connections = 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._open: list[socket.socket] = []
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-        self._thread.start()
+        self.sent = 0
 
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                self._open.append(connection)
-                self.connections += 1
+    def connect(self, address: object, timeout: float) -> socket.socket:
+        if not self.is_reachable:
+            self.now += timeout
+            raise TimeoutError(address)
+        self.connections += 1
+        network = self
 
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
-        for connection in self._open:
-            connection.close()
+        class Connection(socket.socket):
+            def settimeout(self, seconds: float | None) -> None:
+                self.seconds = seconds or 0
+
+            def sendall(self, *_: Any) -> None:
+                network.sent += 1
+
+            def recv(self, *_: Any) -> bytes:
+                network.now += min(self.seconds, network.delay)
+                if self.seconds < network.delay:
+                    raise TimeoutError
+                return network.reply if network.now < 10 else b""
+
+        return Connection()
 
 
-@pytest.fixture
-def silent() -> Iterator[Silent]:
-    server = Silent()
-    yield server
-    server.close()
+class TestADeadline:
+    """Of a call, however the server delays it."""
+
+    @pytest.fixture
+    def network(self, monkeypatch: pytest.MonkeyPatch) -> FakeNetwork:
+        network = FakeNetwork()
+        monkeypatch.setattr("time.monotonic", lambda: network.now)
+        monkeypatch.setattr("socket.create_connection", network.connect)
+        return network
+
+    @pytest.mark.parametrize(("delay", "reply"), [(0.03, b"$"), (1, b"")], ids=["trickles", "is silent"])
+    @pytest.mark.parametrize(("idle", "tries"), [(0, 1), (2, 2)], ids=["in use", "idle"])
+    def test_holds_for_all_tries_together_when_the_server(
+        self, network: FakeNetwork, delay: float, reply: bytes, idle: float, tries: int
+    ) -> None:
+        connection = RedisConnection("redis://127.0.0.1")
+        connection.call("PING")
+        network.now, network.delay, network.reply, network.sent = idle, delay, reply, 0
+        with pytest.raises(RedisError, match="TimeoutError"):
+            connection.call("PING")
+        assert network.now == pytest.approx(idle + TIMEOUT)
+        assert network.sent == tries
+
+    def test_holds_for_all_addresses_together(
+        self, network: FakeNetwork, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"10.0.0.{n}", 1)) for n in range(9)]
+        monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: addresses)
+        network.is_reachable = False
+        with pytest.raises(RedisError, match="TimeoutError"):
+            RedisConnection("redis://cache").call("PING")
+        assert network.now == pytest.approx(TIMEOUT)
+
+    def test_is_left_whole_to_a_slow_server_on_a_connection_in_use(self, network: FakeNetwork) -> None:
+        network.delay = 0.7 * TIMEOUT
+        connection = RedisConnection("redis://127.0.0.1")
+        assert [connection.call("PING") for _ in range(5)] == ["PONG"] * 5
+        assert network.connections == 1
 
 
 class TestAServerThatFails:
     @pytest.mark.parametrize("scheme", ["redis", "rediss"])
-    def test_that_is_silent_is_tried_once_by_readers_and_always_by_writers(
-        self, silent: Silent, scheme: str, monkeypatch: pytest.MonkeyPatch
+    def test_by_silence_is_tried_once_by_readers_and_always_by_writers(
+        self, scheme: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         now = 1000.0
         monkeypatch.setattr("time.monotonic", lambda: now)
-        cache = PageCache("tasks", f"{scheme}://127.0.0.1:{silent.port}")
-        assert cache.look_up("q") == LookUp()
-        cache.store("q", "page", LookUp(None, "generation"))
-        now += pages.RETRY_AFTER - 0.1
-        assert cache.look_up("q") == LookUp()
-        assert silent.connections == 1
-        assert not cache.invalidate()
-        assert silent.connections == 2
-        now += pages.RETRY_AFTER + 0.1
-        assert cache.look_up("q") == LookUp()
-        assert silent.connections == 3
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            silent.setblocking(False)
 
-    def test_that_trickles_costs_no_more_than_the_whole_call_may(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        clock = 0.0
+            def tries() -> int:
+                """Count the connections since this was asked last."""
+                count = 0
+                with suppress(BlockingIOError):
+                    while True:
+                        silent.accept()[0].close()
+                        count += 1
+                return count
 
-        class Trickle(socket.socket):
-            """A byte each 30 ms, of an answer that has more."""
+            cache = PageCache("tasks", f"{scheme}://127.0.0.1:{silent.getsockname()[1]}")
+            assert cache.look_up("q") == LookUp()
+            cache.store("q", "page", LookUp(None, "generation"))
+            now += pages.RETRY_AFTER - 0.1
+            assert cache.look_up("q") == LookUp()
+            assert tries() == 1
+            assert not cache.invalidate()
+            assert tries() == 1
+            now += pages.RETRY_AFTER + 0.1
+            assert cache.look_up("q") == LookUp()
+            assert tries() == 1
 
-            def recv(self, *_: Any) -> bytes:
-                nonlocal clock
-                clock += 0.03
-                return b"$" if clock < 10 else b""
-
-        monkeypatch.setattr("time.monotonic", lambda: clock)
-        monkeypatch.setattr("socket.create_connection", lambda *_: Trickle())
-        monkeypatch.setattr(Trickle, "sendall", lambda *_: None)
-        with pytest.raises(RedisError, match="TimeoutError"):
-            RedisConnection("redis://127.0.0.1").call("GET", "it")
-        assert clock < TIMEOUT + 0.03
-
-    def test_has_all_its_addresses_tried_within_that_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        clock = 0.0
-
-        def connect(address: tuple[str, int], timeout: float) -> socket.socket:
-            nonlocal clock
-            clock += timeout
-            raise TimeoutError(address)
-
-        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"10.0.0.{n}", 1)) for n in range(9)]
-        monkeypatch.setattr("time.monotonic", lambda: clock)
-        monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: addresses)
-        monkeypatch.setattr("socket.create_connection", connect)
-        with pytest.raises(RedisError, match="TimeoutError"):
-            RedisConnection("redis://cache").call("PING")
-        assert clock == pytest.approx(TIMEOUT)
-
-    def test_that_loses_replies_gets_no_generation_twice(self, server: Server) -> None:
-        """A write may have ended it meanwhile, and then pages from before would be valid again."""
-        proxy = Proxy(server.url)
-        connection = RedisConnection(f"{proxy.url}?timeout=5")
-        connection.call("PING")
-        proxy.network = Network.LOSES_ONE_ANSWER
-        with pytest.raises(RedisError):
-            connection.pipeline(("INCR", "executed"))
-        assert server.client.get("executed") == "1"
-        connection.close()
-        proxy.close()
-
-    def test_whose_connection_was_dropped_silently_is_connected_anew(
-        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    @on_one_server
+    def test_by_dropping_an_idle_connection_silently_is_connected_anew(
+        self, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """As proxies do while Lambda freezes a function."""
         monkeypatch.setattr("shared.cache.redis.IDLE", -1)
-        proxy = Proxy(server.url)
         cache = PageCache("tasks", f"{proxy.url}?timeout=1")
-        for act in (lambda: fill(cache), lambda: cache.look_up("q"), cache.invalidate):
-            act()
-            proxy.drop()
-        assert cache.invalidate()
         fill(cache)
         proxy.drop()
         assert cache.look_up("q").page == "page"
-        proxy.close()
+        proxy.drop()
+        assert cache.invalidate()
 
-    def test_that_is_slow_has_all_of_the_time_on_a_connection_in_use(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        clock, connections = 0.0, []
-
-        class Slow(socket.socket):
-            def settimeout(self, seconds: float | None) -> None:
-                self.seconds = seconds or 0
-
-            def recv(self, *_: Any) -> bytes:
-                nonlocal clock
-                clock += min(self.seconds, 0.7 * TIMEOUT)
-                if self.seconds < 0.7 * TIMEOUT:
-                    raise TimeoutError
-                return b"+PONG\r\n"
-
-        def connect(*_: object) -> Slow:
-            connections.append(Slow())
-            return connections[-1]
-
-        monkeypatch.setattr("time.monotonic", lambda: clock)
-        monkeypatch.setattr("socket.create_connection", connect)
-        monkeypatch.setattr(Slow, "sendall", lambda *_: None)
-        connection = RedisConnection("redis://127.0.0.1")
-        assert [connection.call("PING") for _ in range(5)] == ["PONG"] * 5
-        assert len(connections) == 1
-
-    @pytest.mark.parametrize("idle", [0, 2])
-    def test_that_swallows_all_costs_no_more_than_one_call_may(
-        self, monkeypatch: pytest.MonkeyPatch, idle: float
-    ) -> None:
-        clock, replies, sent = 0.0, [b"+PONG\r\n"], []
-
-        class Swallowing(socket.socket):
-            def settimeout(self, seconds: float | None) -> None:
-                self.seconds = seconds or 0
-
-            def sendall(self, *data: Any) -> None:
-                sent.append(data)
-
-            def recv(self, *_: Any) -> bytes:
-                nonlocal clock
-                if replies:
-                    return replies.pop()
-                clock += self.seconds
-                raise TimeoutError
-
-        monkeypatch.setattr("time.monotonic", lambda: clock)
-        monkeypatch.setattr("socket.create_connection", lambda *_: Swallowing())
-        connection = RedisConnection("redis://127.0.0.1")
-        connection.call("PING")
-        clock = idle
-        with pytest.raises(RedisError, match="TimeoutError"):
-            connection.call("PING")
-        assert clock == pytest.approx(idle + TIMEOUT)
-        assert len(sent) == (3 if idle else 2)
-
-    def test_that_is_gone_shows_as_a_metric(self, capsys: pytest.CaptureFixture[str]) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as gone:
-            port = gone.getsockname()[1]
-        cache = PageCache("tasks", f"redis://127.0.0.1:{port}")
+    def test_shows_as_a_metric(self, capsys: pytest.CaptureFixture[str]) -> None:
+        cache = PageCache("tasks", f"redis://127.0.0.1:{free_port()}")
         assert not cache.invalidate()
         assert cache.look_up("q") == LookUp()
         metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
         assert [metric["CacheFailure"] for metric in metrics] == [[1.0]]
 
+    def test_by_a_restart_goes_unnoticed_if_nobody_asks_meanwhile(self) -> None:
+        for server in serve(FAKE):
+            cache = patient(server.url)
+            assert cache.invalidate()
+            server.kill()
+            server.bring_back()
+            assert cache.invalidate()
+
     @needs_redis
-    def test_that_refuses_is_no_error(self) -> None:
+    def test_for_want_of_the_password_is_no_error(self) -> None:
         for server in serve(REAL):
             server.client.config_set("requirepass", "secret")
             assert PageCache("tasks", server.url).look_up("q") == LookUp()
@@ -498,22 +354,26 @@ class TestAServerThatFails:
             assert patient(f"redis://:secret@{address}").invalidate()
             server.client = redis.Redis.from_url(f"redis://:secret@{address}")
 
-    def test_and_came_back_while_the_function_was_frozen_goes_unnoticed(self) -> None:
-        for server in serve("fakeredis"):
-            cache = patient(server.url)
+    @needs_redis
+    def test_for_want_of_memory_takes_nothing_and_invalidates_what_it_has(self) -> None:
+        for server in serve(REAL):
+            server.settle()
+            cache = patient(server.url, retry_after=0)
+            fill(cache)
+            server.client.config_set("maxmemory", 1)
+            assert cache.look_up("q").page == "page"
+            fill(cache, "another")
+            assert cache.look_up("another").page is None
             assert cache.invalidate()
-            server.kill()
-            server.bring_back()
+            assert cache.look_up("q").page is None
+            server.lose_memory()
+            fill(cache)
+            assert cache.look_up("q").page is None
             assert cache.invalidate()
 
-    def test_and_is_back_is_used_again(self) -> None:
-        for server in serve("fakeredis"):
-            cache = patient(server.url, retry_after=0)
-            assert cache.invalidate()
-            server.kill()
-            assert not cache.invalidate()
-            server.bring_back()
-            assert cache.invalidate()
+    def test_by_holding_what_is_no_text_is_no_error(self, cache: PageCache, server: Server) -> None:
+        server.client.set("stack:{tasks}:page:q", b"\xff")
+        assert cache.look_up("q") == LookUp()
 
 
 @pytest.mark.parametrize(
@@ -536,33 +396,10 @@ def test_another_kind_of_url_is_refused_without_quoting_its_password(url: str) -
     assert raised.value.__suppress_context__
 
 
-def test_what_is_no_text_in_the_server_is_no_error(server: Server) -> None:
-    server.client.set("stack:{tasks}:page:q", b"\xff")
-    assert patient(server.url).look_up("q") == LookUp()
-
-
-def test_without_a_cache_nothing_is_cached() -> None:
+def test_without_a_url_nothing_is_cached() -> None:
     cache = PageCache("tasks", "")
     assert cache.look_up("q") == LookUp()
     assert cache.invalidate()
-
-
-def test_a_hit_takes_one_round_trip_and_a_miss_two(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    trips: list[str] = []
-    watch_commands(monkeypatch, lambda: trips.append("redis"))
-    cache = patient(server.url)
-
-    def trips_of(act: Callable[[], object]) -> int:
-        trips.clear()
-        act()
-        return len(trips)
-
-    found = LookUp(None, cache.look_up("another").generation)
-    assert trips_of(lambda: cache.look_up("q")) == 2  # what is there, and the lease
-    assert trips_of(lambda: cache.store("q", "page", found)) == 1
-    assert trips_of(lambda: cache.look_up("q")) == 1
-    assert trips_of(cache.invalidate) == 1
-    assert trips_of(lambda: cache.look_up("q")) == 4  # besides, a new generation, and another look
 
 
 @contextmanager
@@ -611,23 +448,3 @@ def test_speaks_tls_and_checks_the_certificate(tmp_path: Path) -> None:
     with running(trusting, *options.split(), folder=tmp_path):
         assert patient(trusting).invalidate()
         assert not patient(url).invalidate()
-
-
-def test_a_generation_is_set_once_though_its_reply_was_lost(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A write may have ended it meanwhile; set again, it would make pages from before valid."""
-    proxy = Proxy(server.url)
-    cache = patient(proxy.url)
-    cache.invalidate()
-    sent: list[str] = []
-
-    def lose_the_second_reply() -> None:
-        sent.append("commands")
-        if len(sent) == 2:  # after the look-up, which found no generation
-            proxy.network = Network.LOSES_ONE_ANSWER
-
-    watch_commands(monkeypatch, lose_the_second_reply)
-    assert cache.look_up("q") == LookUp()
-    assert len(sent) == 2
-    proxy.close()

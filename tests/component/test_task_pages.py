@@ -30,13 +30,8 @@ def tasks(dynamodb: Any, cache: PageCache) -> TaskStore:
 
 
 @pytest.fixture
-def listing(dynamodb: Any) -> TaskListing:
-    return TaskListing(dynamodb)
-
-
-@pytest.fixture
-def pages(listing: TaskListing, cache: PageCache) -> TaskPages:
-    return TaskPages(listing, cache)
+def pages(dynamodb: Any, cache: PageCache) -> TaskPages:
+    return TaskPages(TaskListing(dynamodb), cache)
 
 
 def create(store: TaskStore, title: str = "Buy milk") -> Any:
@@ -47,24 +42,23 @@ def titles(pages: TaskPages) -> list[str]:
     return [task["title"] for task in json.loads(pages.render(QUERY).body)]
 
 
-def test_a_hit_is_the_same_page_as_the_miss(tasks: TaskStore, pages: TaskPages) -> None:
+@pytest.mark.parametrize("limit", [2, 3], ids=["with more to follow", "the last"])
+def test_a_hit_is_the_same_page_as_the_miss(
+    tasks: TaskStore, pages: TaskPages, limit: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     for number in range(3):
         create(tasks, f"Task {number}")
-    miss, hit = pages.render(TaskQuery(limit=2)), pages.render(TaskQuery(limit=2))
+    miss, hit = pages.render(TaskQuery(limit=limit)), pages.render(TaskQuery(limit=limit))
     assert (miss.cache, hit.cache) == (CacheUse.MISS, CacheUse.HIT)
+    assert counted_metrics(capsys) == ["CacheMiss", "CacheHit"]
     assert (miss.body, miss.next) == (hit.body, hit.next)
-    assert hit.next is not None
-    assert pages.render(TaskQuery(limit=3)).next is None
-    assert pages.render(TaskQuery(limit=3)).next is None
+    assert (hit.next is None) == (limit == 3)
 
 
-def test_hits_and_misses_are_counted(
-    pages: TaskPages, listing: TaskListing, capsys: pytest.CaptureFixture[str]
+def test_without_a_cache_neither_hits_nor_misses_are_counted(
+    dynamodb: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for _ in range(3):
-        titles(pages)
-    assert counted_metrics(capsys) == ["CacheMiss", "CacheHit", "CacheHit"]
-    TaskPages(listing, PageCache("tasks", "")).render(QUERY)
+    assert TaskPages(TaskListing(dynamodb), PageCache("tasks", "")).render(QUERY).cache is CacheUse.OFF
     assert counted_metrics(capsys) == []
 
 
@@ -78,36 +72,9 @@ def test_each_write_shows_at_once(tasks: TaskStore, pages: TaskPages) -> None:
     assert titles(pages) == []
 
 
-def test_a_page_read_before_a_write_is_never_served_after_it(
-    tasks: TaskStore, pages: TaskPages, listing: TaskListing, monkeypatch: pytest.MonkeyPatch
+def test_the_stream_retries_the_batch_while_the_cache_is_unreachable(
+    aws: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = listing.page
-
-    def read_and_then_write(query: TaskQuery) -> Any:
-        page = read(query)
-        create(tasks)
-        return page
-
-    monkeypatch.setattr(listing, "page", read_and_then_write)
-    assert titles(pages) == []
-    monkeypatch.setattr(listing, "page", read)
-    assert titles(pages) == ["Buy milk"]
-
-
-def test_the_stream_makes_up_for_a_writer_that_died(
-    pages: TaskPages, dynamodb: Any, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert titles(pages) == []
-    create(TaskStore(lambda: None, client=dynamodb))  # and then it died
-    assert titles(pages) == []
-    monkeypatch.setenv("REDIS_URL", f"{server.url}?timeout=5")
-    function = load_function("invalidate_task_cache")
-    answer = function.handler(event("invalidate_task_cache"), LambdaContext())
-    assert answer == {"batchItemFailures": []}
-    assert titles(pages) == ["Buy milk"]
-
-
-def test_the_stream_is_told_that_the_cache_is_unreachable(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
     function = load_function("invalidate_task_cache")
     batch = event("invalidate_task_cache")
@@ -116,53 +83,46 @@ def test_the_stream_is_told_that_the_cache_is_unreachable(aws: None, monkeypatch
         assert function.handler(batch, LambdaContext()) == {"batchItemFailures": [first]}
 
 
-class Calls:
-    """Counts what goes to DynamoDB and to Redis."""
-
-    def __init__(self, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._made: list[str] = []
-        dynamodb.meta.events.register(
-            "before-call.dynamodb.*", lambda model, **_: self._made.append(model.name)
-        )
-        watch_commands(monkeypatch, lambda: self._made.append("redis"))
-
-    def take(self) -> list[str]:
-        made, self._made = self._made, []
-        return made
-
-
 def test_the_calls_of_each_operation(
     tasks: TaskStore, pages: TaskPages, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pages.render(QUERY)  # whoever comes first sets the generation
-    calls = Calls(dynamodb, monkeypatch)
-    pages.render(TaskQuery(limit=1))
-    assert calls.take() == ["redis", "redis", "Query", "Query", "Query", "redis"]
-    pages.render(TaskQuery(limit=1))
-    assert calls.take() == ["redis"]
+    made: list[str] = []
+    dynamodb.meta.events.register("before-call.dynamodb.*", lambda model, **_: made.append(model.name))
+    watch_commands(monkeypatch, lambda: made.append("redis"))
+
+    def calls() -> list[str]:
+        """What was called since this was asked last."""
+        taken = made.copy()
+        made.clear()
+        return taken
+
+    pages.render(QUERY)
+    assert calls() == ["redis", "redis", "Query", "Query", "Query", "redis"]  # look, take the lease; store
+    pages.render(QUERY)
+    assert calls() == ["redis"]
     task = create(tasks)
-    assert calls.take() == ["TransactWriteItems", "redis"]
+    assert calls() == ["TransactWriteItems", "redis"]
+    pages.render(QUERY)  # besides, sets a generation and looks again
+    assert calls() == ["redis"] * 4 + ["Query"] * 3 + ["redis"]
     tasks.get(task.id)
-    assert calls.take() == ["GetItem"]
+    assert calls() == ["GetItem"]
     tasks.update(task.id, changing(title="Buy bread"))
-    assert calls.take() == ["GetItem", "TransactWriteItems", "redis"]
+    assert calls() == ["GetItem", "TransactWriteItems", "redis"]
     tasks.delete(task.id)
-    assert calls.take() == ["GetItem", "TransactWriteItems", "redis"]
+    assert calls() == ["GetItem", "TransactWriteItems", "redis"]
 
 
+@pytest.mark.parametrize(
+    ("most_bytes", "sizes"), [(500, [2, 2, 1]), (1, [1] * 5)], ids=["room for two", "room for none"]
+)
 def test_a_page_that_is_too_large_ends_early_and_the_next_goes_on(
-    tasks: TaskStore, pages: TaskPages, monkeypatch: pytest.MonkeyPatch
+    tasks: TaskStore, pages: TaskPages, monkeypatch: pytest.MonkeyPatch, most_bytes: int, sizes: list[int]
 ) -> None:
     ids = [create(tasks, f"Task {number}").id for number in range(5)][::-1]
-    monkeypatch.setattr("shared.tasks.pages._MAX_BYTES", 500)  # two tasks, and no third
-    listed: list[list[str]] = []
-    query = QUERY
-    while True:
-        page = pages.render(query)
-        listed.append([task["id"] for task in json.loads(page.body)])
-        if page.next is None:
-            break
-        query = TaskQuery(limit=20, after=page.next)
-    assert [task_id for each in listed for task_id in each] == ids
-    assert len(listed) > 1
-    assert all(listed)
+    monkeypatch.setattr("shared.tasks.pages._MAX_BYTES", most_bytes)
+    after = None
+    for size in sizes:
+        page = pages.render(TaskQuery(limit=20, after=after))
+        assert [task["id"] for task in json.loads(page.body)] == ids[:size]
+        ids, after = ids[size:], page.next
+    assert after is None
