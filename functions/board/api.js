@@ -1,4 +1,4 @@
-/* The API: signs in, sends the token along, and repeats what may be repeated. */
+/* The API: signs in and stays signed in, sends the token along, and repeats what may be repeated. */
 
 const TIMEOUT = 20_000; // milliseconds for a response
 const PAUSES = [500, 1_500, 4_000]; // milliseconds before each retry
@@ -35,13 +35,27 @@ function randomKey() {
 class Session {
   static #name = "session";
 
-  /** `{token, username}`, or null. Kept for this tab, across reloads. */
+  /** `{token, refreshToken, username}`, or null. Kept for all tabs, until signing out. */
   static get current() {
-    return JSON.parse(sessionStorage.getItem(Session.#name));
+    return JSON.parse(localStorage.getItem(Session.#name));
   }
 
   static set current(session) {
-    sessionStorage.setItem(Session.#name, JSON.stringify(session));
+    localStorage.setItem(Session.#name, JSON.stringify(session));
+  }
+
+  /** Call back when another tab signs out. */
+  static onEnd(act) {
+    addEventListener("storage", ({ key }) => key === Session.#name && !Session.current && act());
+  }
+}
+
+/** By which strangers who guess a user's password slow nobody down here. Outlives the session. */
+class Device {
+  static token = (username) => localStorage.getItem(`device of ${username.toLowerCase()}`) ?? "";
+
+  static remember(username, token) {
+    localStorage.setItem(`device of ${username.toLowerCase()}`, token);
   }
 }
 
@@ -64,9 +78,34 @@ class Api {
   }
 
   async logIn(username, password) {
-    const form = new URLSearchParams({ grant_type: "password", username, password });
-    const { body } = await this.#send("POST", "/auth/login", { body: form });
-    Session.current = { token: body.access_token, username };
+    await this.#getTokens(username, { grant_type: "password", username, password, device_token: Device.token(username) });
+  }
+
+  /** End the session, here and in all tabs; out of reach, it ends by itself. */
+  logOut() {
+    const token = Session.current?.refreshToken;
+    Session.current = null;
+    if (token) navigator.sendBeacon(`${this.#root}/auth/revoke`, new URLSearchParams({ token }));
+  }
+
+  async #getTokens(username, form, isWanted = () => true) {
+    const { body } = await this.#send("POST", "/auth/login", { body: new URLSearchParams(form) });
+    if (!isWanted()) return;
+    Session.current = { token: body.access_token, refreshToken: body.refresh_token, username };
+    Device.remember(username, body.device_token);
+  }
+
+  /** Go on with the session; returns whether it does. Tabs that do so at once all get the same tokens. */
+  async #refresh({ username, refreshToken }) {
+    // Meanwhile, somebody may sign out, and somebody else in.
+    const isWanted = () => Session.current?.refreshToken === refreshToken;
+    try {
+      await this.#getTokens(username, { grant_type: "refresh_token", refresh_token: refreshToken }, isWanted);
+      return true;
+    } catch (error) {
+      if (error.status !== 400) throw error;
+      return false; // it has ended
+    }
   }
 
   /**
@@ -122,15 +161,18 @@ class Api {
   }
 
   async #authorized(method, path, options = {}) {
-    for (;;) {
-      const token = Session.current?.token;
-      const headers = { ...options.headers, Authorization: `Bearer ${token}` };
+    for (let mayRefresh = true; ; ) {
+      const session = Session.current;
+      const headers = { ...options.headers, Authorization: `Bearer ${session?.token}` };
       try {
         return await this.#send(method, path, { ...options, headers });
       } catch (error) {
         if (error.status !== 401) throw error;
-        // Another request may have signed in meanwhile.
-        if (token === Session.current?.token) await this.#signIn();
+        // Another request, or another tab, may have signed in meanwhile.
+        if (session?.token !== Session.current?.token) continue;
+        const goesOn = mayRefresh && session?.refreshToken && (await this.#refresh(session));
+        mayRefresh = !goesOn;
+        if (!goesOn) await this.#signIn();
       }
     }
   }

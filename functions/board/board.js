@@ -225,9 +225,10 @@ const api = new Api(document.querySelector("meta[name=api]").content, signIn.ask
 const board = new Board();
 const refresher = new Refresher(board);
 byId("sign-out").addEventListener("click", () => {
-  Session.current = null;
+  api.logOut();
   location.reload();
 });
+Session.onEnd(() => location.reload());
 if (!Session.current) await signIn.ask();
 board.render();
 refresher.run();

@@ -41,6 +41,13 @@ class Board:
         self.page.get_by_label("Username").fill(name)
         self.page.get_by_label("Password").fill(password)
 
+    def change_session(self, **changes: str) -> None:
+        """Change what the page has stored of its session."""
+        self.page.evaluate(
+            "new_ => localStorage.session = JSON.stringify({...JSON.parse(localStorage.session), ...new_})",
+            changes,
+        )
+
     def column(self, name: str) -> Locator:
         return self.page.get_by_role("region", name=name, exact=True)
 
@@ -365,9 +372,7 @@ class TestTrouble:
         board.add(title)
         form = board.edit(title)
         form.get_by_label("Description").fill("typed before")
-        board.page.evaluate(
-            "sessionStorage.session = JSON.stringify({...JSON.parse(sessionStorage.session), token: 'a.b.c'})"
-        )
+        board.change_session(token="a.b.c", refreshToken="ended")
         board.save()
         dialog = board.page.get_by_role("dialog")
         expect(dialog).to_contain_text("Your session has ended")
@@ -377,6 +382,20 @@ class TestTrouble:
         board.page.get_by_label("Password").fill(PASSWORD)
         board.page.get_by_role("button", name="Sign in").click()
         expect(board.card(title)).to_contain_text("typed before")
+
+    def test_an_expired_token_is_renewed_unnoticed(self, board: Board) -> None:
+        title = unique("Renewed")
+        board.change_session(token="a.b.c")
+        board.add(title)
+        expect(board.page.get_by_role("dialog")).to_be_hidden()
+
+    def test_tabs_share_a_session_until_one_signs_out(self, board: Board) -> None:
+        other = board.context.new_page()
+        other.goto(board.page.url)
+        expect(other.get_by_label("New task in Pending")).to_be_visible()
+        expect(other.get_by_role("dialog")).to_be_hidden()
+        board.page.get_by_role("button", name="Sign out").click()
+        expect(other.get_by_role("dialog")).to_be_visible()
 
     def test_a_reload_keeps_the_session_and_signing_out_ends_it(self, board: Board) -> None:
         title = unique("Reload")
