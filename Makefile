@@ -25,7 +25,7 @@ AT_ONCE = -n $$($(BIN)/python -c "import os; print(min(4, 1 + os.cpu_count()))")
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sam-local migrate check-data adopt unit component test test-nightly test-all bench lint format types validate scan audit openapi endpoint costs smoke pictures lock \
+.PHONY: help install run sam-local migrate check-data users adopt unit component test test-nightly test-all bench lint format types validate scan audit openapi endpoint costs smoke pictures lock \
 	clean build-SharedLayer build-CompiledLayerArm64 build-CompiledLayerX86
 
 help: ## List these commands
@@ -55,6 +55,9 @@ migrate: $(INSTALLED) ## Migrate what is in a stack's tables; ARGS="--help" list
 
 check-data: $(INSTALLED) ## Tell whether what is in a stack's tables is consistent; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.migrations.check $(ARGS)
+
+users: $(INSTALLED) ## Give a user a new password, delete one, or export what is kept of one; ARGS="--help" lists the options
+	@$(BIN)/python -m tools.users $(ARGS)
 
 adopt: $(INSTALLED) ## Make a new stack around the tables that a deleted one has left; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.migrations.adopt $(ARGS)

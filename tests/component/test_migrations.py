@@ -84,7 +84,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_PAGE_SIZE", 7)
-    monkeypatch.setattr(runner, "WRITERS", 4)
+    monkeypatch.setattr(runner, "_WRITERS", 4)
 
 
 @pytest.fixture(autouse=True)
@@ -273,7 +273,7 @@ def test_changes_are_spread_over_time(
     dynamodb: Any, tasks: list[Task], clock: Clock, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever time each of them takes."""
-    monkeypatch.setattr(runner, "WRITERS", 1)  # there is one clock for all
+    monkeypatch.setattr(runner, "_WRITERS", 1)  # there is one clock for all
     monkeypatch.setattr(runner, "_LOOK_PAUSE", 0)
     dynamodb.meta.events.register("before-call.dynamodb.UpdateItem", lambda **_: clock.sleep(seconds))
     began = clock.now
@@ -432,12 +432,17 @@ class TestTitles:
 class TestTheCommand:
     @pytest.fixture
     def stack(self, aws: None) -> TaskStore:
-        """A stack with a table of its own."""
-        table = TEMPLATE["Resources"]["TasksTable"]
-        properties = {**table["Properties"], "DeletionProtectionEnabled": False}
+        """A stack with tables of its own."""
+        tables = {name: TEMPLATE["Resources"][name] for name in ("TasksTable", "UsersTable")}
         body = {
             "Parameters": {"StatusShards": TEMPLATE["Parameters"]["StatusShards"]},
-            "Resources": {"TasksTable": {"Type": table["Type"], "Properties": properties}},
+            "Resources": {
+                name: {
+                    "Type": table["Type"],
+                    "Properties": {**table["Properties"], "DeletionProtectionEnabled": False},
+                }
+                for name, table in tables.items()
+            },
         }
         cloudformation = boto3.client("cloudformation")
         chosen: Any = [{"ParameterKey": "StatusShards", "ParameterValue": "4"}]

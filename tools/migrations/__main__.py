@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from tools.migrations.m0001_status_shards import move_tasks_to_their_shards
 from tools.migrations.m0002_composed_titles import compose_titles
+from tools.migrations.m0003_listed_users import list_users
 from tools.migrations.runner import (
     RATE,
     Migration,
@@ -19,11 +20,12 @@ from tools.migrations.runner import (
     Runner,
     TakenOver,
 )
-from tools.migrations.stacks import NO_REGION, StackError, add_options, chosen_stack, rate
+from tools.stacks import NO_REGION, StackError, add_options, chosen_stack, rate
 
 MIGRATIONS: tuple[Callable[[Mapping[str, str]], Migration], ...] = (
     move_tasks_to_their_shards,
     compose_titles,
+    list_users,
 )
 """All migrations by number; each is made from the stack's parameters."""
 

@@ -19,7 +19,7 @@ from shared.aws import Item
 from shared.tasks.status_index import StatusShards
 from shared.tasks.table import task_from_item, title_key
 from tools.migrations.runner import RECORDS_TABLE
-from tools.migrations.stacks import NO_REGION, StackError, add_options, chosen_stack, rate
+from tools.stacks import NO_REGION, StackError, add_options, chosen_stack, rate
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

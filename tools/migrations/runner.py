@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from shared.aws import Item
+from tools.stacks import MAX_CALLS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -25,7 +26,7 @@ Its condition must fail if the item is no longer what it was made for.
 
 RECORDS_TABLE = "TasksTable"
 """The table that holds the records of all migrations, as items `MIGRATION#<number>`."""
-WRITERS = 16
+_WRITERS = MAX_CALLS
 """How many items are changed at once."""
 RATE = 200
 """How many items are changed a second, unless another number is asked for."""
@@ -105,7 +106,7 @@ class Runner:
         """Prepare.
 
         Args:
-            client: A client for as many calls at once as there are `WRITERS`.
+            client: A client for as many calls at once as `tools.stacks` makes them for.
             tables: The tables' names by logical id.
             rate: How many items to change a second.
         """
@@ -163,7 +164,7 @@ class Runner:
         self._record(migration, progress, take_over=True)
         key_names = [each["AttributeName"] for each in self._describe(migration)["KeySchema"]]
         change = partial(self._change, migration, key_names, complain)
-        with ThreadPoolExecutor(WRITERS) as writers:
+        with ThreadPoolExecutor(_WRITERS) as writers:
             for items, position in self._pages(migration, progress.position):
                 began = time.monotonic()
                 outcomes = list(writers.map(change, items))

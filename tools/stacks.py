@@ -12,8 +12,6 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tools.migrations.runner import RECORDS_TABLE, WRITERS
-
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -22,10 +20,13 @@ NO_REGION = (
     'address that it prints for AWS, as ARGS="--endpoint-url http://…".'
 )
 
+MAX_CALLS = 16
+"""How many calls at once the client of a stack is for."""
+_TABLES = ("TasksTable", "UsersTable")
 _CONFIG = Config(
     connect_timeout=5,
     read_timeout=10,
-    max_pool_connections=WRITERS,
+    max_pool_connections=MAX_CALLS,
     # Adaptive: it slows down, but only after it was throttled itself, and the functions perhaps with it. What
     # spares them is the rate.
     retries={"mode": "adaptive", "total_max_attempts": 10},
@@ -33,7 +34,7 @@ _CONFIG = Config(
 _LOCAL_CONFIG = Config(
     connect_timeout=1,
     read_timeout=10,
-    max_pool_connections=WRITERS,
+    max_pool_connections=MAX_CALLS,
     retries={"mode": "standard", "total_max_attempts": 2},
 )
 
@@ -100,8 +101,10 @@ def deployed_stack(name: str) -> Stack:
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
     if "StatusShards" not in parameters:
         raise StackError(f"The stack {name} is of an earlier version. Deploy this one first: sam deploy.")
-    resource = cloudformation.describe_stack_resource(StackName=name, LogicalResourceId=RECORDS_TABLE)
-    tables = {RECORDS_TABLE: resource["StackResourceDetail"]["PhysicalResourceId"]}
+    tables = {}
+    for table in _TABLES:
+        resource = cloudformation.describe_stack_resource(StackName=name, LogicalResourceId=table)
+        tables[table] = resource["StackResourceDetail"]["PhysicalResourceId"]
     return Stack(boto3.client("dynamodb", config=_CONFIG), tables, parameters)
 
 
@@ -128,4 +131,4 @@ def local_stack(url: str) -> Stack:
         raise StackError(
             f"There is no local stack at {url}. Take the address that it prints for AWS."
         ) from error
-    return Stack(client, {RECORDS_TABLE: RECORDS_TABLE}, parameters)
+    return Stack(client, {table: table for table in _TABLES}, parameters)

@@ -1,0 +1,126 @@
+"""`make users`, and the migration that lists users of version 1.0."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shared.errors import BadCredentials, UsernameTaken
+from shared.tasks.status_index import StatusShards
+from shared.tasks.store import TaskStore
+from shared.users.api_keys import ApiKeys
+from shared.users.directory import Directory
+from shared.users.sessions import Sessions
+from shared.users.store import UserStore
+from shared.users.table import UsersTable
+from shared.users.user import Identity
+from tests.tasks import new_task
+from tools.migrations.m0003_listed_users import list_users
+from tools.migrations.runner import Runner
+from tools.stacks import Stack
+from tools.users import __main__ as command
+
+PASSWORD = "correct horse"
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def table(dynamodb: Any) -> UsersTable:
+    return UsersTable(dynamodb)
+
+
+@pytest.fixture
+def run(dynamodb: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    stack = Stack(dynamodb, {name: name for name in ("TasksTable", "UsersTable")}, {})
+    monkeypatch.setattr(command, "chosen_stack", lambda _chosen: stack)
+
+    def run(*arguments: str, answer: str = "") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["users", *arguments])
+        monkeypatch.setattr("builtins.input", lambda _prompt: answer)
+        status = command.main()
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def ada(table: UsersTable) -> Identity:
+    users = UserStore(table)
+    users.create("Ada", PASSWORD)
+    user, session, _ = users.sign_in("ada", PASSWORD)
+    return Identity(user.username, user.generation, session.id)
+
+
+def test_a_new_password_is_printed_and_ends_what_was_before(
+    run: Run, ada: Identity, table: UsersTable
+) -> None:
+    ApiKeys(table).create(ada, "report", "read", None)
+    status, out, _ = run("set-password", "ada")
+    password = out.strip().rpartition(" ")[2]
+    assert status == 0
+    with pytest.raises(BadCredentials):
+        UserStore(table).sign_in("ada", PASSWORD)
+    user, *_ = UserStore(table).sign_in("ada", password)
+    assert ApiKeys(table).all_of(Identity("ada", user.generation, None)) == []
+
+
+@pytest.mark.parametrize(("arguments", "answer"), [(["--yes"], ""), ([], "ADA")])
+def test_a_user_is_deleted_when_that_is_confirmed(
+    run: Run, ada: Identity, table: UsersTable, arguments: list[str], answer: str
+) -> None:
+    assert run("delete", "ADA", answer="no")[0] == 1
+    UserStore(table).sign_in("ada", PASSWORD)
+    assert run("delete", "ADA", *arguments, answer=answer)[0] == 0
+    with pytest.raises(UsernameTaken):
+        UserStore(table).create("ada", PASSWORD)
+
+
+def test_what_is_kept_of_a_user_is_exported_without_secrets(
+    run: Run, ada: Identity, table: UsersTable
+) -> None:
+    user = Sessions(table).check(ada)
+    ApiKeys(table).create(ada, "report", "read", None)
+    UserStore(table).create("bob", PASSWORD)
+    tasks = TaskStore(lambda: None, client=table.client, table="TasksTable", shards=StatusShards())
+    task = tasks.create(new_task("Mine", created_by=user["id"]["S"])).task
+    tasks.create(new_task("Not mine"))
+    status, out, _ = run("export", "ada")
+    exported = json.loads(out)
+    assert status == 0
+    assert exported["user"]["username"] == "Ada"
+    assert len(exported["sessions"]) == 1
+    assert [key["name"] for key in exported["api_keys"]] == ["report"]
+    assert [each["id"] for each in exported["tasks"]] == [task.id]
+    assert "argon2" not in out
+    assert "digest" not in out
+
+
+def test_a_user_who_is_not_there_is_an_error(run: Run, ada: Identity) -> None:
+    for name in ("bob", "keys#ada"):
+        assert run("export", name)[0] == 1
+    run("delete", "ada", "--yes")
+    status, _, error = run("set-password", "ada")
+    assert (status, error) == (1, "error: there is no user ada\n")
+
+
+def test_users_of_version_1_0_are_listed_and_nothing_else_is(
+    dynamodb: Any, ada: Identity, table: UsersTable
+) -> None:
+    store = UserStore(table)
+    for name in ("bob", "carl"):
+        store.create(name, PASSWORD)
+    store.delete(Identity("carl", store.sign_in("carl", PASSWORD)[0].generation, None), PASSWORD)
+    for name in ("ada", "bob"):
+        table.client.update_item(
+            TableName="UsersTable", Key={"username": {"S": name}}, UpdateExpression="REMOVE listed"
+        )
+    directory = Directory(table)
+    assert directory.page(None, 20, None) == ([], None)
+    runner = Runner(dynamodb, {name: name for name in ("TasksTable", "UsersTable")})
+    done = runner.apply(list_users({}), lambda _: None)
+    assert directory.page(None, 20, None) == (["Ada", "bob"], None)
+    assert (done.changed, done.left) == (2, 0)

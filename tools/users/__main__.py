@@ -1,0 +1,117 @@
+"""`make users`: what an operator does for a user of a stack."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import sys
+import uuid
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+
+from shared.aws import ConditionFailed, Item
+from shared.errors import DomainError
+from shared.tasks.document import task_document
+from shared.tasks.table import task_from_item
+from shared.users.api_key import keys_from_item
+from shared.users.api_keys import list_key
+from shared.users.attempts import Counter
+from shared.users.document import api_key_document, user_document
+from shared.users.store import deletion, password_change
+from shared.users.table import UsersTable, text
+from shared.users.user import is_user, user_from_item, user_key
+from tools.stacks import NO_REGION, Stack, StackError, add_options, chosen_stack
+
+_PASSWORD_BYTES = 12
+
+
+def main() -> int:
+    """Do what is asked for; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog='make users ARGS="…"', description="Help a user of a stack, in AWS or on this machine."
+    )
+    add_options(parser)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text_ in (
+        ("set-password", "give a user a new password, which is printed; all sessions and API keys end"),
+        ("delete", "delete a user, with sessions and API keys; tasks stay, and the name stays taken"),
+        ("export", "print what is kept of a user, as JSON; reads both tables whole"),
+    ):
+        command = commands.add_parser(name, help=text_, description=f"{text_[0].upper()}{text_[1:]}.")
+        command.add_argument("username")
+        if name == "delete":
+            command.add_argument("--yes", action="store_true", help="do not ask")
+    chosen = parser.parse_args()
+    try:
+        return _run(chosen, chosen_stack(chosen))
+    except (EOFError, KeyboardInterrupt):
+        print("\nnothing was done", file=sys.stderr)
+    except NoRegionError:
+        print(f"error: {NO_REGION}", file=sys.stderr)
+    except ConditionFailed:
+        print("error: the user was changed at the same time. Run this again.", file=sys.stderr)
+    except (StackError, DomainError, BotoCoreError, ClientError) as error:
+        print(f"error: {error}", file=sys.stderr)
+    return 1
+
+
+def _run(chosen: argparse.Namespace, stack: Stack) -> int:
+    table = UsersTable(stack.dynamodb, stack.tables["UsersTable"])
+    user, keys = table.read(user_key(chosen.username), list_key(chosen.username))
+    if user is None or not is_user(user):
+        print(f"error: there is no user {chosen.username}", file=sys.stderr)
+        return 1
+    match chosen.command:
+        case "set-password":
+            password = secrets.token_urlsafe(_PASSWORD_BYTES)
+            change = password_change(table, user, keys, password, text(str(uuid.uuid4())))
+            # Whoever is helped may have been kept out by somebody who guesses.
+            table.write(*change, table.delete(Counter.of_strangers(user["username"]["S"]).key))
+            print(f"The new password of {chosen.username}: {password}")
+        case "delete":
+            if (
+                not chosen.yes
+                and input(f"Delete {chosen.username} for good? Type the name: ") != chosen.username
+            ):
+                print("nothing was done", file=sys.stderr)
+                return 1
+            table.write(*deletion(table, user, keys))
+            print(f"{chosen.username} is deleted.")
+        case "export":
+            print(json.dumps(_export(stack, user, keys), indent=2, ensure_ascii=False))
+    return 0
+
+
+def _export(stack: Stack, user: Item, keys: Item | None) -> dict[str, Any]:
+    name, id_ = user["username"]["S"], user["id"]["S"]
+    sessions = _scan(stack, "UsersTable", "begins_with(username, :text) AND #user = :user", "session#", name)
+    requests = _scan(stack, "TasksTable", "begins_with(pk, :text)", f"KEY#{id_}#")
+    tasks = _scan(stack, "TasksTable", "begins_with(pk, :text) AND created_by = :user", "TASK#", id_)
+    return {
+        "user": user_document(user_from_item(user)),
+        "sessions": [
+            {moment: int(item[moment]["N"]) for moment in ("created_at", "expires_at")} for item in sessions
+        ],
+        "api_keys": [api_key_document(key) for key in keys_from_item(keys).values()],
+        "idempotency_keys": [item["pk"]["S"].removeprefix(f"KEY#{id_}#") for item in requests],
+        "tasks": [task_document(task_from_item(item)) for item in tasks],
+    }
+
+
+def _scan(stack: Stack, table: str, condition: str, prefix: str, user: str = "") -> list[Item]:
+    names = {"ExpressionAttributeNames": {"#user": "user"}} if "#user" in condition else {}
+    values = {":text": {"S": prefix}, **({":user": {"S": user}} if user else {})}
+    pages = stack.dynamodb.get_paginator("scan").paginate(
+        TableName=stack.tables[table],
+        ConsistentRead=True,
+        FilterExpression=condition,
+        ExpressionAttributeValues=values,
+        **names,  # type: ignore[arg-type]
+    )
+    return [item for page in pages for item in page["Items"]]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
