@@ -16,7 +16,7 @@ from shared.tasks.pages import TaskPages
 from shared.tasks.query import TaskQuery
 from shared.tasks.store import TaskStore
 from shared.tasks.task import TaskStatus
-from tests.handlers import event, invoke
+from tests.handlers import authorization, event, invoke
 from tests.local_stack import ROOT
 from tests.tasks import new_task
 from tests.template import TEMPLATE, functions_of
@@ -74,6 +74,26 @@ def test_a_task_is_read_with_as_many_units_as_it_says(calls: Calls) -> None:
     ((_, parameters, result),) = calls
     assert parameters["ConsistentRead"]
     assert math.ceil(size_of(result["Item"]) / 4 / usage.KB) == usage.READ_UNITS
+
+
+def test_tokens_and_guesses_take_as_many_units_as_it_says(calls: Calls) -> None:
+    invoke("create_user")
+    token = json.loads(invoke("login")["body"])["access_token"]
+    calls.clear()
+    invoke("authorize", **authorization(f"Bearer {token}"))
+    assert units_of(calls) == (usage.AUTHORIZE_READ_UNITS, 0)
+    calls.clear()
+    invoke("login", body="username=ada&password=guess")
+    assert units_of(calls) == (usage.SIGN_IN_READ_UNITS, usage.GUESS_WRITE_UNITS)
+
+
+def units_of(calls: Calls) -> tuple[int, int]:
+    """Units that calls read and write, of items that are small."""
+    asked = [parameters for operation, parameters, _ in calls if operation == "BatchGetItem"]
+    written = [parameters for operation, parameters, _ in calls if operation == "TransactWriteItems"]
+    assert len(asked) + len(written) == len([each for each in calls if each[0] != "GetSecretValue"])
+    keys = [key for each in asked for key in each["RequestItems"]["UsersTable"]["Keys"]]
+    return len(keys), 2 * sum(len(each["TransactItems"]) for each in written)
 
 
 def test_a_list_reads_as_many_units_as_it_says(calls: Calls) -> None:

@@ -8,8 +8,8 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from tools.costs.table import of_a_month, of_options, of_traffic, render, total
-from tools.costs.usage import Inventory, Workload
+from tools.costs.table import of_a_month, of_a_night, of_options, of_traffic, render, total
+from tools.costs.usage import Inventory, Night, Workload
 
 DOCUMENT = Path("docs/cost.md")
 
@@ -64,6 +64,7 @@ def tables(work: Workload, there: Inventory) -> dict[str, str]:
         "traffic": render(of_traffic(work), with_total=True),
         "month": render(of_a_month(work, there), with_total=True),
         "options": render(of_options(work, there), with_total=False),
+        "night": render(of_a_night(Night()), with_total=True),
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tools.costs import prices, usage
-from tools.costs.usage import GB, KB, Inventory, Workload
+from tools.costs.usage import GB, KB, Inventory, Night, Workload
 
 
 class Cost(NamedTuple):
@@ -24,7 +24,9 @@ def of_traffic(work: Workload) -> list[Cost]:
     gb_seconds = work.calls * work.milliseconds / 1000 * 0.5
     missed = work.lists * (1 - work.cached)
     stored, notified = usage.CREATE_WRITE_UNITS, usage.NOTIFY_WRITE_UNITS
-    reads = (work.reads + asked) * usage.READ_UNITS + missed * usage.LIST_READ_UNITS
+    reads = (
+        work.reads * usage.READ_UNITS + asked * usage.AUTHORIZE_READ_UNITS + missed * usage.LIST_READ_UNITS
+    )
     page = usage.PAGE_BYTES / KB
     logs = work.calls * (usage.LOG_BYTES + usage.PLATFORM_LOG_BYTES) / GB
     sent = work.lists * usage.PAGE_BYTES * usage.COMPRESSION / GB
@@ -51,7 +53,7 @@ def of_traffic(work: Workload) -> list[Cost]:
         ),
         Cost(
             "DynamoDB, reads",
-            f"({_m(work.reads)} tasks + {_m(asked)} of `authorize` "
+            f"({_m(work.reads)} tasks + {_m(asked)} of `authorize` × {usage.AUTHORIZE_READ_UNITS} "
             f"+ {_m(missed)} lists × {usage.LIST_READ_UNITS}) × 0.125 / M",
             reads * prices.DYNAMODB_READ_UNIT,
         ),
@@ -117,6 +119,34 @@ def of_options(work: Workload, there: Inventory) -> list[Cost]:
             there.metrics * prices.METRIC_MONTH,
         ),
         Cost("Dashboard", "where the account has more than three", prices.DASHBOARD_MONTH),
+    ]
+
+
+def of_a_night(night: Night) -> list[Cost]:
+    """What a night of guessing costs that no limit of an address stops."""
+    requests, gb_seconds = night.requests, night.requests * usage.SIGN_IN_MILLISECONDS / 1000
+    logs = requests * (usage.LOG_BYTES + usage.PLATFORM_LOG_BYTES) / GB
+    return [
+        Cost("API Gateway", f"{_m(requests)} requests × 3.50 / M", requests * prices.API_GATEWAY_REQUEST),
+        Cost("Lambda, calls", f"{_m(requests)} × 0.20 / M", requests * prices.LAMBDA_CALL),
+        Cost(
+            "Lambda, time",
+            f"{_m(requests)} × {usage.SIGN_IN_MILLISECONDS} ms × 1 GB × 0.0000133334",
+            gb_seconds * prices.LAMBDA_GB_SECOND,
+        ),
+        Cost(
+            "DynamoDB",
+            f"{_m(requests)} × ({usage.GUESS_WRITE_UNITS} × 0.625 + {usage.SIGN_IN_READ_UNITS} × 0.125) / M",
+            requests
+            * (
+                usage.GUESS_WRITE_UNITS * prices.DYNAMODB_WRITE_UNIT
+                + usage.SIGN_IN_READ_UNITS * prices.DYNAMODB_READ_UNIT
+            ),
+        ),
+        Cost("Logs", f"{logs:.1f} GB × 0.50", logs * prices.LOGS_GB),
+        Cost(
+            "`Firewall=enabled`", f"{_m(requests)} × 0.60 / M, stopped or not", requests * prices.WAF_REQUEST
+        ),
     ]
 
 

@@ -16,13 +16,22 @@ CREATE_WRITE_UNITS = 5
 """The task and its title, twice in a transaction, and the index."""
 NOTIFY_WRITE_UNITS = 2
 READ_UNITS = 1
-"""To read a task, or the user of a token."""
+"""To read a task."""
+AUTHORIZE_READ_UNITS = 2
+"""The user and the session of a token."""
 LIST_READ_UNITS = 4.5
 """For a page of 20 tasks from three partitions of the index."""
 PAGE_BYTES = 7 * KB
 """Of a page of 20 tasks of half a KB."""
 LOG_BYTES = 550
 """Of the entry that each call writes."""
+
+SIGN_IN_READ_UNITS = 2
+"""The user, and the counter of attempts."""
+GUESS_WRITE_UNITS = 2
+"""To count an attempt."""
+SIGN_IN_MILLISECONDS = 80
+"""With a password to hash, at 1,024 MB."""
 
 # What AWS adds. These are estimates: compare them with a bill.
 ACCESS_LOG_BYTES = 500
@@ -85,6 +94,20 @@ def _sampled(count: int, seconds: int) -> float:
     rate = count / seconds
     first = seconds * (1 - math.exp(-rate))  # seconds in which there is any
     return first + 0.05 * (count - first)
+
+
+@dataclass(frozen=True)
+class Night:
+    """Somebody guesses passwords, from many addresses and at many names, as fast as the stage lets them."""
+
+    hours: int = 8
+    rate: int = 200
+    """Requests a second: the parameter RateLimit."""
+
+    @property
+    def requests(self) -> int:
+        """All requests."""
+        return self.hours * 3600 * self.rate
 
 
 @dataclass(frozen=True)
