@@ -61,11 +61,24 @@ class BadCredentials(DomainError):
 class UnsupportedGrant(DomainError):
     """The client asks for a token in a way that there is not."""
 
-    message = "The only grant_type here is password. Send a username and a password."
+    message = (
+        "There is no such grant_type here. Send password with a username and a password, or refresh_token "
+        "with a refresh token."
+    )
+
+
+class InvalidRefreshToken(DomainError):
+    """A refresh token is unknown, or its session has ended."""
+
+    message = "The refresh token is not valid any more. Sign in again."
+
+
+class RefreshTokenReused(InvalidRefreshToken):
+    """A refresh token was used again, later than a retry is: one of two has stolen it."""
 
 
 class WrongPassword(DomainError):
-    """The current password that a user gave to change it is not the current one."""
+    """What a user gave as the current password is not that."""
 
     message = "This is not your current password."
 
@@ -80,9 +93,27 @@ class TooManyAttempts(DomainError):
 
 
 class SessionEnded(DomainError):
-    """The user of a token is gone, or has changed the password since it was issued."""
+    """The user of a token is gone, has changed the password since it was issued, or has signed out."""
 
     message = "Your session has ended. Sign in again."
+
+
+class InsufficientScope(DomainError):
+    """An API key does not allow this."""
+
+
+class ApiKeyNotFound(DomainError):
+    """A user has no API key with this id."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"You have no API key with the id {key_id!r}.")
+
+
+class TooManyApiKeys(DomainError):
+    """A user has as many API keys as there may be."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"You have {most} API keys, and more are not possible. Delete one that is not used.")
 
 
 class InvalidToken(DomainError):

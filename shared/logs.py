@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -32,6 +33,8 @@ MAX_RECORD = 128_000
 _LEAST_SECRET = 8
 """Characters; no password is shorter, and to mask a shorter text would garble others."""
 _MASK = "***"
+_API_KEY = re.compile("tsk_[0-9a-f]{8,}")
+"""An API key, or a part of one, wherever it comes from: see `shared.users.api_key`."""
 _OURS = {
     "level", "location", "timestamp", "service", "cold_start", "function_name", "function_memory_size",
     "function_arn", "function_request_id", "xray_trace_id", "correlation_id", "user_id", "method", "status",
@@ -64,7 +67,7 @@ def masked(text: str) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         for form in _forms(secret):
             text = text.replace(form, _MASK)
-    return text
+    return _API_KEY.sub(_MASK, text)
 
 
 @lru_cache(maxsize=64)

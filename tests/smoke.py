@@ -21,7 +21,7 @@ class Request:
 USER = {"username": "smoke", "password": "correct horse"}
 CHANGE = {"current_password": "correct horse", "new_password": "another horse"}
 
-# In the order in which they are sent: {task_id} is the task that was created.
+# In the order in which they are sent: {task_id} and {key_id} are what was created.
 SMOKE = {
     ("GET", "/"): Request(200),
     ("GET", "/docs"): Request(200),
@@ -34,18 +34,24 @@ SMOKE = {
     ("GET", "/tasks/{task_id}"): Request(200),
     ("PATCH", "/tasks/{task_id}"): Request(200, {"json": {"status": "COMPLETED"}}),
     ("DELETE", "/tasks/{task_id}"): Request(204),
+    ("POST", "/auth/keys"): Request(201, {"json": {"name": "Smoke", "scope": "read"}}),
+    ("GET", "/auth/keys"): Request(200),
+    ("DELETE", "/auth/keys/{key_id}"): Request(204),
+    ("GET", "/users"): Request(200),
     ("POST", "/auth/password"): Request(204, {"json": CHANGE}),
+    ("POST", "/auth/delete"): Request(204, {"json": {"current_password": CHANGE["new_password"]}}),
+    ("POST", "/auth/revoke"): Request(200, {"data": {"token": "none"}}),
 }
 
 
 def smoke(url: str) -> dict[tuple[str, str], int]:
     """Send them; returns the status of each response."""
-    client, statuses, task_id = Client(url), {}, ""
+    client, statuses, ids = Client(url), {}, {"task_id": "", "key_id": ""}
     for (method, path), request in SMOKE.items():
-        response = client(method, path.replace("{task_id}", task_id), **request.options)
+        response = client(method, path.format(**ids), **request.options)
         statuses[method, path] = response.status_code
         if path == "/auth/login":
             client = Client(url, response.json()["access_token"])
-        elif (method, path) == ("POST", "/tasks"):
-            task_id = response.json()["id"]
+        elif response.status_code == 201:
+            ids["task_id" if path == "/tasks" else "key_id"] = response.json()["id"]
     return statuses

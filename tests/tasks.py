@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.api.paging import from_cursor, to_cursor
 from shared.tasks.query import TaskPage, TaskQuery
-from shared.tasks.task import Task
+from shared.tasks.task import Position, Task
 
 
 def new_task(title: str = "Buy milk", *, created_by: str = "ada", **chosen: Any) -> Task:
@@ -39,4 +39,4 @@ def walk(page_of: Callable[[TaskQuery], TaskPage], query: TaskQuery) -> Iterator
         yield page.tasks
         if page.next is None:
             return
-        query = replace(query, after=from_cursor(to_cursor(page.next)), skip=0)
+        query = replace(query, after=from_cursor(to_cursor(page.next), Position.parse), skip=0)

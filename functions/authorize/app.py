@@ -1,14 +1,14 @@
-"""The Lambda authorizer: turns a bearer token into an IAM policy.
+"""The Lambda authorizer: turns a bearer token, or an API key, into an IAM policy.
 
 API Gateway keeps the policy for some minutes per token and applies it to every route, so it speaks of the
-whole stage and ends when the token does. A bad token is denied, not raised: that is no failure of this
-function, and the gateway answers it with 401.
+whole stage and ends when the token does; what a key may do, each function checks. A bad token is denied, not
+raised: that is no failure of this function, and the gateway answers it with 401.
 
 See https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -17,16 +17,32 @@ from shared.deadline import deadline_of
 from shared.errors import InvalidToken, SessionEnded, UncertainToken
 from shared.event_sources import AUTHORIZER, SCHEDULE, source_of
 from shared.logs import conceal, event_handler, logger
+from shared.users.api_key import PREFIX
+from shared.users.api_keys import ApiKeys
 from shared.users.sessions import Sessions
+from shared.users.table import UsersTable
 from shared.users.tokens import TokenSigner
+from shared.users.user import user_from_item
 
 tokens = TokenSigner()
-sessions = Sessions()
+table = UsersTable()
+sessions = Sessions(table)
+api_keys = ApiKeys(table)
+
+
+class Bearer(NamedTuple):
+    """Who may do something."""
+
+    user_id: str
+    expires_at: int | None
+    """Unix time in seconds; None for an API key that has no end."""
+    context: dict[str, str]
+    """What functions are told."""
 
 
 @event_handler(AUTHORIZER, SCHEDULE)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Allow the bearer of a valid token the whole stage until the token expires."""
+    """Allow the bearer of a valid token, or of an API key, the whole stage until that expires."""
     if source_of(event) == SCHEDULE:
         return {}  # the weekly call that keeps the version's snapshot
     request = Request(event)
@@ -37,8 +53,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         if scheme != "bearer":
             raise InvalidToken("not a bearer token")
         with deadline_of(context):
-            claims = tokens.verify(token)
-            sessions.check(claims.username, claims.session)
+            bearer = _of_api_key(token) if token.startswith(PREFIX) else _of_token(token)
     except UncertainToken as error:
         # No policy, which API Gateway would keep for minutes. This text is a 401 to it.
         logger.info("token refused", reason=str(error))
@@ -49,14 +64,31 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     except (InvalidToken, SessionEnded) as error:
         logger.info("token refused", reason=str(error))
         return {"principalId": "anonymous", "policyDocument": _policy("Deny", event["methodArn"])}
-    expiry = datetime.fromtimestamp(claims.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    until = {}
+    if bearer.expires_at is not None:
+        end = datetime.fromtimestamp(bearer.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        until = {"Condition": {"DateLessThan": {"aws:CurrentTime": end}}}
     return {
-        "principalId": claims.user_id,
-        "policyDocument": _policy(
-            "Allow", event["methodArn"], Condition={"DateLessThan": {"aws:CurrentTime": expiry}}
-        ),
-        "context": {"user_id": claims.user_id, "username": claims.username, "session": claims.session},
+        "principalId": bearer.user_id,
+        "policyDocument": _policy("Allow", event["methodArn"], **until),
+        "context": bearer.context,
     }
+
+
+def _of_token(token: str) -> Bearer:
+    claims = tokens.verify(token)
+    user = user_from_item(sessions.check(claims.identity))
+    told = {"user_id": claims.user_id, "username": user.username, "session": user.generation}
+    if claims.identity.session:
+        told["session_id"] = claims.identity.session
+    return Bearer(claims.user_id, claims.expires_at, told)
+
+
+def _of_api_key(secret: str) -> Bearer:
+    grant = api_keys.check(secret)
+    user = grant.user
+    told = {"user_id": user.id, "username": user.username, "scope": grant.scope, "api_key": grant.key_id}
+    return Bearer(user.id, grant.expires_at, told)
 
 
 def _policy(effect: str, method_arn: str, **restriction: object) -> dict[str, Any]:

@@ -18,10 +18,10 @@ users = UserStore()
     tag="Users",
     returns=[Returns(HTTPStatus.NO_CONTENT, "The password is changed.")],
     errors=[WrongPassword(), SessionEnded(), TooManyAttempts(60)],
+    for_people=True,
 )
 def handler(request: Request, change: PasswordChange) -> Response:
-    """Change your password. Tokens from before are refused, within five minutes at the latest."""
-    username = request.claims["username"]
-    users.change_password(username, request.session, change.current_password, change.new_password)
+    """Change your password. All other sessions end within five minutes, and so do all API keys."""
+    users.change_password(request.identity, change.current_password, change.new_password)
     count("PasswordChanged")
     return Response(HTTPStatus.NO_CONTENT)

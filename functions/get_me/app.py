@@ -7,9 +7,10 @@ from shared.api.request import Request
 from shared.api.response import Response, json_response
 from shared.errors import SessionEnded
 from shared.users.document import UserDocument, user_document
-from shared.users.store import UserStore
+from shared.users.sessions import Sessions
+from shared.users.user import user_from_item
 
-users = UserStore()
+sessions = Sessions()
 
 
 @endpoint(
@@ -17,7 +18,8 @@ users = UserStore()
     tag="Users",
     returns=[Returns(HTTPStatus.OK, "The signed-in user.", UserDocument)],
     errors=[SessionEnded()],
+    for_people=True,
 )
 def handler(request: Request) -> Response:
     """Read the account of the signed-in user."""
-    return json_response(user_document(users.get(request.claims["username"], request.session)))
+    return json_response(user_document(user_from_item(sessions.check(request.identity))))

@@ -17,7 +17,7 @@ from shared.api.problems import Problem, is_our_fault, problem_of, problem_respo
 from shared.api.request import Request
 from shared.api.response import Response
 from shared.deadline import deadline_of
-from shared.errors import DomainError
+from shared.errors import DomainError, InsufficientScope
 from shared.event_sources import REST_API, SCHEDULE, expect
 from shared.logs import conceal, forget, logger
 
@@ -69,6 +69,8 @@ class endpoint:  # noqa: N801 (a decorator)
     """An example of each error that the function can raise."""
     headers: Sequence[str] = ()
     """Names of the request headers that it reads."""
+    for_people: bool = False
+    """Whether it wants the token of a person, and refuses API keys."""
     include_in_schema: bool = True
     """Whether the OpenAPI document has it."""
     extend_problem: Callable[[Problem, Exception], Problem] = lambda problem, _error: problem
@@ -125,9 +127,20 @@ class Handler:
         }
 
     def _respond(self, request: Request) -> Response:
+        scope = request.claims.get("scope")  # which API keys have
+        if scope is not None and (refusal := self.refusal(scope, request.method)):
+            raise refusal
         if not (self.takes and self.takes.is_query):
             request.refuse_query()
         return self._function(request, self.takes.read(request)) if self.takes else self._function(request)
+
+    def refusal(self, scope: str, method: str) -> InsufficientScope | None:
+        """Tell why an API key of a scope may not call this; None if it may."""
+        if self.declared.for_people:
+            return InsufficientScope("API keys are not for this endpoint. Sign in at /auth/login.")
+        if scope != "write" and method != "GET":
+            return InsufficientScope(f"The scope of this API key is {scope}, and this needs write.")
+        return None
 
     def _problem(self, error: Exception) -> Response:
         problem = problem_of(error)

@@ -13,6 +13,9 @@ from shared.api.request import FORM, Request
 from shared.api.response import JSON
 from shared.api.text import composed
 
+LATEST = 253_402_300_799
+"""The end of the year 9999, as a Unix time in seconds."""
+
 
 class _Input(BaseModel):
     is_query: ClassVar[bool] = False
@@ -94,6 +97,12 @@ def _matching(pattern: str, message: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = BeforeValidator(_whole)
+"""Takes 1.0 as the integer that it is in JSON Schema, before a strict check."""
 Composed = BeforeValidator(_compose)
 """Composes a text (NFC) before its length is checked."""
 

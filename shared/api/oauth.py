@@ -7,6 +7,7 @@ from shared.api.problems import InvalidRequest, Problem, UnsupportedMediaType
 
 _NAMES: dict[type[Exception], str] = {
     errors.BadCredentials: "invalid_grant",
+    errors.InvalidRefreshToken: "invalid_grant",
     errors.UnsupportedGrant: "unsupported_grant_type",
     InvalidRequest: "invalid_request",
     UnsupportedMediaType: "invalid_request",

@@ -22,6 +22,10 @@ MAX_NAME = 100
 _STATUSES: dict[type[errors.DomainError], HTTPStatus] = {
     errors.BadCredentials: HTTPStatus.UNAUTHORIZED,
     errors.UnsupportedGrant: HTTPStatus.BAD_REQUEST,
+    errors.InvalidRefreshToken: HTTPStatus.BAD_REQUEST,
+    errors.InsufficientScope: HTTPStatus.FORBIDDEN,
+    errors.ApiKeyNotFound: HTTPStatus.NOT_FOUND,
+    errors.TooManyApiKeys: HTTPStatus.CONFLICT,
     errors.SessionEnded: HTTPStatus.UNAUTHORIZED,
     errors.SignUpDisabled: HTTPStatus.FORBIDDEN,
     errors.WrongPassword: HTTPStatus.FORBIDDEN,
@@ -53,6 +57,7 @@ _REFUSED_FOR_NOW = {
     "RequestLimitExceeded",
     "ThrottlingException",
     "TransactionCanceledException",
+    "TransactionConflictException",
     "TransactionInProgressException",
 }
 """Refusals of AWS that are no mistake of ours."""
@@ -130,6 +135,9 @@ def problem_of(error: Exception) -> Problem:
             return {**_problem(status, detail), "errors": error.field_errors}
         case errors.TitleTaken():
             return {**_problem(status, str(error)), "task_id": error.task_id}
+        case errors.InsufficientScope():
+            detail = str(error)
+            return {**_problem(status, detail), "error": "insufficient_scope", "error_description": detail}
         case errors.IdempotencyKeyReused():
             return problem_of(InvalidRequest([{"field": "Idempotency-Key", "message": str(error)}]))
         case errors.SkipTooDeep():

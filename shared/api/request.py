@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote
 
 from shared.api.problems import MAX_ERRORS, MAX_NAME, FieldError, InvalidRequest, UnsupportedMediaType
 from shared.api.response import JSON
+from shared.users.user import Identity
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -38,7 +39,7 @@ class Request:
 
     @property
     def claims(self) -> Mapping[str, str]:
-        """What the authorizer passed on: `user_id`, `username` and `session`; empty on a public route."""
+        """What the authorizer passed on; empty on a public route."""
         return self._context.get("authorizer") or {}
 
     @property
@@ -51,18 +52,14 @@ class Request:
         return self.claims["user_id"]
 
     @property
-    def session(self) -> str:
-        """The session of the signed-in user: see `shared.users.sessions`.
+    def identity(self) -> Identity:
+        """Who is signed in, to be checked again where that matters.
 
         Raises:
             KeyError: the route is public.
         """
-        return self.claims["session"]
-
-    @property
-    def address(self) -> str:
-        """The client's IP address."""
-        return str(self._context["identity"]["sourceIp"])
+        claims = self.claims
+        return Identity(claims["username"], claims["session"], claims.get("session_id"))
 
     @property
     def method(self) -> str:

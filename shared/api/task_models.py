@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -19,15 +20,12 @@ from pydantic import (
     model_validator,
 )
 
-from shared.api.models import Body, Composed, DecimalNumber, Query, WholeNumber
+from shared.api.models import LATEST, Body, Composed, DecimalNumber, Query, WholeNumber
 from shared.api.paging import from_cursor, to_cursor
 from shared.api.response import JSON, MERGE_PATCH
 from shared.api.text import MANY_LINES, TRIMMED_LINE, many_lines, one_line, visible
 from shared.tasks.query import TaskQuery
 from shared.tasks.task import MICROSECONDS, Description, Position, Status, Task, TaskStatus, Title
-
-_LATEST = 253_402_300_799
-"""The end of the year 9999, as a Unix time in seconds."""
 
 
 def _as_list(value: Any) -> Any:
@@ -52,7 +50,7 @@ _Description = Annotated[
 
 _Cursor = Annotated[
     Position,
-    PlainValidator(from_cursor),
+    PlainValidator(partial(from_cursor, parse=Position.parse)),
     PlainSerializer(to_cursor),
     WithJsonSchema({"type": "string", "format": "cursor", "minLength": 1}),
 ]
@@ -107,7 +105,7 @@ class TaskListQuery(Query):
         [], description="Only tasks with this status; repeat it for several."
     )
     # Decimal, because a float cannot hold today's time to the microsecond.
-    created_at: Annotated[Decimal, Field(ge=0, le=_LATEST), DecimalNumber] | None = Field(
+    created_at: Annotated[Decimal, Field(ge=0, le=LATEST), DecimalNumber] | None = Field(
         None, description="Only tasks created before this Unix time in seconds."
     )
     skip: Annotated[int, WholeNumber] = Field(

@@ -1,130 +1,125 @@
-"""Attempts to guess a password: after some that are free, each has to wait twice as long as the one before.
+"""Attempts to guess a password, slowed by OWASP's device cookies.
 
-They are counted before the password is looked at, for names that do not exist as for others: so a response
-says nothing of the password, and nothing of who is a user. An address from which a user signed in before is
-not slowed by what others try, so nobody is locked out for good.
+An attempt counts against its device if it brings a device token that the user earned by an earlier sign-in,
+and else against the account, where all strangers share one counter. So strangers slow each other down, and no
+device that is known. Attempts count before the password is looked at, for names that do not exist as for
+others: a refusal says nothing of the password, and nothing of who is a user.
 
-See https://cheatsheetseries.owasp.org/cheatsheets/Authentication_Cheat_Sheet.html
+See https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies
 """
 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
-import math
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from shared.aws import ConditionFailed
-from shared.errors import Contention, TooManyAttempts, Unavailable
-from shared.logs import logger
-from shared.users.counters import Counter, Counters, Limit
+from shared.aws import ConditionFailed, Item
+from shared.errors import Contention, TooManyAttempts
+from shared.users.table import UsersTable, number
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-OF_ACCOUNT_AND_ADDRESS = Limit(free=5, longest=15 * 60)
-OF_ACCOUNT = Limit(free=20, longest=60)
-OF_ADDRESS = Limit(free=100, longest=15 * 60)
-_KNOWN = 30 * 24 * 60 * 60
-"""Seconds for which an address is known from which a user signed in."""
 _RACES = 5
 
 
-class Attempt:
-    """An attempt that has been counted."""
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many attempts there may be at once, and every how many seconds another one."""
 
-    def __init__(self, counters: Counters, counted: list[Counter]) -> None:
-        """Take the counters as they were before it."""
-        self._counters = counters
-        self._counted = counted
-
-    def succeeded(self) -> None:
-        """Take it back, because it was no guess. An address stays counted for its other attempts."""
-        try:
-            for each in self._counted:
-                if each.limit is OF_ADDRESS:
-                    self._counters.take_back(each)
-                else:
-                    is_of_address = each.limit is OF_ACCOUNT_AND_ADDRESS
-                    self._counters.forget(each, known_for=_KNOWN if is_of_address else 0)
-        except (Unavailable, BotoCoreError, ClientError):
-            logger.exception("an attempt that succeeded stays counted")
+    burst: int
+    interval: int
 
 
-class Attempts:
-    """The attempts of all, by the users table."""
+OF_STRANGERS = Limit(burst=20, interval=60)
+OF_DEVICE = Limit(burst=10, interval=300)
+OF_SESSION = Limit(burst=5, interval=300)
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._counters = Counters(client, table)
 
-    def sign_in(self, username: str, address: str | None) -> Attempt:
-        """Count an attempt to sign in.
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Attempts that share a limit: a leaky bucket, of which the time is kept at which it is empty.
 
-        Raises:
-            TooManyAttempts: it has to wait.
-        """
-        network = _network(address)
-        pair = Counter(_key("account and address", username, network), OF_ACCOUNT_AND_ADDRESS)
-        counters = [pair, Counter(_key("account", username), OF_ACCOUNT)]
-        if network is not None:
-            counters.append(Counter(_key("address", network), OF_ADDRESS))
-        return self._count(counters)
+    That is all there is to an item, and its TTL. See https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
+    """
 
-    def change_password(self, username: str) -> Attempt:
-        """Count an attempt to name the current password, by one who is signed in.
+    key: str
+    limit: Limit
 
-        Raises:
-            TooManyAttempts: it has to wait.
-        """
-        return self._count([Counter(_key("change of password", username), OF_ACCOUNT_AND_ADDRESS)])
+    @classmethod
+    def of_strangers(cls, username: str) -> Counter:
+        """Of all devices that a user is not known on, or of a name that no user has."""
+        return cls(_key("account", username.lower()), OF_STRANGERS)
 
-    def sign_up(self, address: str | None) -> None:
-        """Count a new user.
+    @classmethod
+    def of_device(cls, device: str) -> Counter:
+        """Of a device that a user has signed in on; its id is that of the session that began then."""
+        return cls(_key("device", device), OF_DEVICE)
+
+    @classmethod
+    def of_session(cls, session: str) -> Counter:
+        """Of whoever has a session's token, and names a current password."""
+        return cls(_key("session", session), OF_SESSION)
+
+    def count(self, table: UsersTable, item: Item | None) -> None:
+        """Count an attempt, once however often the call is sent.
+
+        Args:
+            table: The users table.
+            item: The counter as it was read.
 
         Raises:
-            TooManyAttempts: it has to wait.
+            TooManyAttempts: it has to wait, and is not counted.
         """
-        network = _network(address)
-        if network is not None:
-            self._count([Counter(_key("sign-up", network), OF_ADDRESS)])
-
-    def _count(self, counters: list[Counter]) -> Attempt:
         for _ in range(_RACES):
-            seen = self._counters.read(counters)
-            now = time.time()
-            if seen[0].known_until > now:
-                seen = seen[:1]  # what others try, from wherever, does not slow who is known
-            wait = max(each.next_at for each in seen) - now
-            if wait > 0:
-                raise TooManyAttempts(math.ceil(wait))
+            now = int(time.time())
+            empty_at = int(item["expires_at"]["N"]) if item else 0
+            latest = now + (self.limit.burst - 1) * self.limit.interval
+            if empty_at > latest:
+                raise TooManyAttempts(empty_at - latest)
             try:
-                self._counters.count(seen)
-            except ConditionFailed:
-                continue  # another attempt came first
+                table.write(self._one_more(table, now, latest, is_empty=empty_at <= now))
+            except ConditionFailed:  # others were counted first
+                (item,) = table.read(self.key)
             except Contention:
                 break
-            return Attempt(self._counters, seen)
+            else:
+                return
         raise TooManyAttempts(1)
 
+    def take_back(self, table: UsersTable) -> TransactWriteItemTypeDef:
+        """Make the write that takes one attempt back, because it was no guess; others stay counted."""
+        return table.update(
+            self.key,
+            "SET expires_at = if_not_exists(expires_at, :now) - :interval",
+            now=number(int(time.time())),
+            interval=number(self.limit.interval),
+        )
 
-def _key(kind: str, *subject: str | None) -> str:
+    def _one_more(
+        self, table: UsersTable, now: int, latest: int, *, is_empty: bool
+    ) -> TransactWriteItemTypeDef:
+        interval = number(self.limit.interval)
+        if is_empty:
+            return table.update(
+                self.key,
+                "SET expires_at = :now + :interval",
+                "attribute_not_exists(expires_at) OR expires_at <= :now",
+                now=number(now),
+                interval=interval,
+            )
+        return table.update(
+            self.key,
+            "SET expires_at = expires_at + :interval",
+            "expires_at > :now AND expires_at <= :latest",
+            now=number(now),
+            interval=interval,
+            latest=number(latest),
+        )
+
+
+def _key(kind: str, subject: str) -> str:
     """Name a counter, as no user can be named, and without what somebody typed into the wrong field."""
-    digest = hashlib.sha256("\n".join(str(part).lower() for part in subject).encode()).hexdigest()
-    return f"{kind}#{digest}"
-
-
-def _network(address: str | None) -> str | None:
-    """The network of one client, of IPv6 a /64; None of an address that tells nobody apart.
-
-    API Gateway knows the public address of each client. A private one is that of all who use a local stack.
-    """
-    try:
-        parsed = ipaddress.ip_address(address or "")
-    except ValueError:
-        return None
-    if not parsed.is_global:
-        return None
-    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else str(parsed)
+    return f"attempts#{kind}#{hashlib.sha256(subject.encode()).hexdigest()}"

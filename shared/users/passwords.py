@@ -26,15 +26,17 @@ def hash_password(password: str) -> str:
 
 
 def verify(password: str, hashed: str) -> tuple[bool, str | None]:
-    """Check a password, which is composed (NFC), against a hash, which may be of its decomposed form.
+    """Check a password, as it was typed, against a hash, which may be of another form than NFC.
 
     Returns:
         Whether it is the right one, and a new hash to store when this one has old parameters or another form.
     """
-    for form in _forms(password):
-        is_right, new_hash = _context.verify_and_update(form, hashed)
-        if is_right:
-            return True, new_hash if form == password else hash_password(password)
+    composed, *others = _forms(password)
+    is_right, new_hash = _context.verify_and_update(composed, hashed)
+    if is_right:
+        return True, new_hash
+    if any(_context.verify(form, hashed) for form in others):
+        return True, hash_password(composed)
     return False, None
 
 
@@ -45,6 +47,6 @@ def verify_nobodys(password: str) -> None:
 
 
 def _forms(password: str) -> list[str]:
-    """List the forms in which a password may have been hashed: they were not composed at first."""
-    decomposed = conceal(unicodedata.normalize("NFD", password))
-    return [password] if decomposed == password else [password, decomposed]
+    """List the forms in which a password may have been hashed: at first they were as they had been typed."""
+    forms = (unicodedata.normalize("NFC", password), password, unicodedata.normalize("NFD", password))
+    return [conceal(form) for form in dict.fromkeys(forms)]

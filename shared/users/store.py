@@ -1,52 +1,47 @@
-"""Users in DynamoDB."""
+"""Users: sign-up, sign-in, passwords, and what ends with them."""
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from typing import TYPE_CHECKING
 
-from shared import aws
-from shared.aws import Item
-from shared.errors import BadCredentials, Contention, SessionEnded, UsernameTaken, WrongPassword
+from shared.aws import ConditionFailed, Item
+from shared.errors import BadCredentials, Contention, UsernameTaken, WrongPassword
 from shared.logs import conceal
 from shared.users import passwords
-from shared.users.attempts import Attempts
-from shared.users.user import User, session_of, user_from_item, user_key
+from shared.users.api_keys import list_key, removal
+from shared.users.attempts import Counter
+from shared.users.refresh_tokens import RefreshToken
+from shared.users.sessions import Session, Sessions, checked, session_key
+from shared.users.table import UsersTable, number, text
+from shared.users.user import LISTED, Device, Identity, User, is_user, user_from_item, user_key
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
 
 
 class UserStore:
-    """The users table."""
+    """The users."""
 
-    def __init__(self, client: DynamoDBClient | None = None, table: str | None = None) -> None:
-        self._client = client or aws.client("dynamodb")
-        self._table = table or os.environ["USERS_TABLE"]
-        self._attempts = Attempts(self._client, self._table)
+    def __init__(self, table: UsersTable | None = None) -> None:
+        self._table = table or UsersTable()
+        self._sessions = Sessions(self._table)
 
-    def create(self, username: str, password: str, *, address: str | None = None) -> User:
+    def create(self, username: str, password: str) -> User:
         """Store a new user.
 
-        Args:
-            username: Their name.
-            password: Their password.
-            address: The IP address of who asks, by which sign-ups are slowed.
-
         Raises:
-            UsernameTaken: the name exists, in whatever case.
-            TooManyAttempts: too many users come from the address.
+            UsernameTaken: the name exists, or did once, in whatever case.
         """
-        self._attempts.sign_up(address)
         id_ = str(uuid.uuid4())
-        user = User(id=id_, username=username, created_at=int(time.time()), session=id_)
+        user = User(id=id_, username=username, created_at=int(time.time()), generation=id_)
         try:
-            self._client.put_item(
-                TableName=self._table,
+            self._table.client.put_item(
+                TableName=self._table.name,
                 Item={
-                    **user_key(username),
+                    "username": {"S": user_key(username)},
+                    "listed": {"S": LISTED},
                     "id": {"S": user.id},
                     "display_name": {"S": username},
                     "password_hash": {"S": passwords.hash_password(password)},
@@ -56,99 +51,154 @@ class UserStore:
                 ConditionExpression="attribute_not_exists(username) OR id = :id",
                 ExpressionAttributeValues={":id": {"S": user.id}},
             )
-        except self._client.exceptions.ConditionalCheckFailedException as error:
+        except self._table.client.exceptions.ConditionalCheckFailedException as error:
             raise UsernameTaken(username) from error
         return user
 
-    def get(self, username: str, session: str) -> User:
-        """Read the user of a session.
-
-        Raises:
-            SessionEnded: the user is gone, or has changed the password.
-        """
-        return user_from_item(self._item(username, session))
-
-    def change_password(self, username: str, session: str, current: str, new: str) -> None:
-        """Replace the password of a session's user, and end all sessions.
-
-        Raises:
-            TooManyAttempts: `current` was wrong too often.
-            WrongPassword: `current` is not the password.
-            SessionEnded: the user is gone, or has changed the password.
-            Contention: the password was changed at the same time.
-        """
-        old_hash = self._item(username, session)["password_hash"]["S"]
-        attempt = self._attempts.change_password(username)
-        is_right, _ = passwords.verify(current, old_hash)
-        if not is_right:
-            raise WrongPassword
-        attempt.succeeded()
-        try:
-            self._client.update_item(
-                TableName=self._table,
-                Key=user_key(username),
-                UpdateExpression="SET password_hash = :new, #session = :session",
-                # The second half lets botocore repeat the call after a lost response.
-                ConditionExpression="password_hash = :old OR password_hash = :new",
-                ExpressionAttributeNames={"#session": "session"},  # a reserved word
-                ExpressionAttributeValues={
-                    ":old": {"S": old_hash},
-                    ":new": {"S": passwords.hash_password(new)},
-                    ":session": {"S": str(uuid.uuid4())},
-                },
-            )
-        except self._client.exceptions.ConditionalCheckFailedException as error:
-            raise Contention from error
-
-    def sign_in(self, username: str, password: str, *, address: str | None = None) -> User:
-        """Check a password, and renew its hash if that was made with old parameters.
+    def sign_in(
+        self, username: str, password: str, device: Device | None = None
+    ) -> tuple[User, Session, RefreshToken]:
+        """Check a password, and begin a session. Renews the hash if that was made with old parameters.
 
         Args:
             username: The name, in any case.
             password: The password.
-            address: The IP address of who asks, by which attempts are slowed.
+            device: The device, if it has a token: strangers do not slow who has signed in on it before.
 
         Raises:
             BadCredentials: the name or the password is wrong; both take the same time.
             TooManyAttempts: it was wrong too often, whatever it is now.
         """
-        attempt = self._attempts.sign_in(username, address)
-        item = self._find(username)
-        if item is None:
+        strangers = Counter.of_strangers(username)
+        counters = [strangers, Counter.of_device(device.id)] if device else [strangers]
+        found, *counted = self._table.read(user_key(username), *(each.key for each in counters))
+        user = user_from_item(found) if found and is_user(found) else None
+        is_known = user is not None and device is not None and device.is_of(user)
+        counter = counters[-1] if is_known else strangers
+        counter.count(self._table, counted[-1] if is_known else counted[0])
+        if found is None or user is None:
             passwords.verify_nobodys(password)
             raise BadCredentials
-        old_hash = item["password_hash"]["S"]
+        old_hash = conceal(found["password_hash"]["S"])
         is_right, new_hash = passwords.verify(password, old_hash)
         if not is_right:
             raise BadCredentials
-        attempt.succeeded()
+        session, token, begin = self._sessions.begin(user)
+        self._table.write(begin, counter.take_back(self._table))
         if new_hash is not None:
-            self._renew_hash(username, old_hash, new_hash)
-        return user_from_item(item)
+            self._renew_hash(user_key(username), old_hash, new_hash)
+        return user, session, token
 
-    def _find(self, username: str) -> Item | None:
-        found = self._client.get_item(TableName=self._table, Key=user_key(username), ConsistentRead=True)
-        item = found.get("Item")
-        if item is None or "password_hash" not in item:  # which a counter has not
-            return None
-        conceal(item["password_hash"]["S"])
-        return item
+    def change_password(self, identity: Identity, current: str, new: str) -> None:
+        """Replace the password of who is signed in. All other sessions end, and all API keys.
 
-    def _item(self, username: str, session: str) -> Item:
-        item = self._find(username)
-        if item is None or session_of(item) != session:
-            raise SessionEnded
-        return item
+        Raises:
+            TooManyAttempts: `current` was wrong too often in this session.
+            WrongPassword: `current` is not the password.
+            SessionEnded: nobody is signed in any more.
+            Contention: the password or the keys were changed at the same time.
+        """
+        user, keys, counter = self._confirm(identity, current)
+        generation = text(str(uuid.uuid4()))
+        writes = [
+            *password_change(self._table, user, keys, new, generation),
+            counter.take_back(self._table),
+        ]
+        if identity.session:
+            key = session_key(identity.session)
+            writes.append(
+                self._table.update(
+                    key, "SET generation = :new", "attribute_exists(generation)", new=generation
+                )
+            )
+        self._write(writes)
 
-    def _renew_hash(self, username: str, old: str, new: str) -> None:
+    def delete(self, identity: Identity, current: str) -> None:
+        """Delete the account of who is signed in, with its sessions and API keys. The name stays taken.
+
+        Raises:
+            TooManyAttempts: `current` was wrong too often in this session.
+            WrongPassword: `current` is not the password.
+            SessionEnded: nobody is signed in any more.
+            Contention: the password or the keys were changed at the same time.
+        """
+        user, keys, counter = self._confirm(identity, current)
+        writes = [*deletion(self._table, user, keys), self._table.delete(counter.key)]
+        if identity.session:
+            writes.append(self._table.delete(session_key(identity.session)))
+        self._write(writes)
+
+    def _confirm(self, identity: Identity, password: str) -> tuple[Item, Item | None, Counter]:
+        """Check the password of who is signed in.
+
+        Returns:
+            The user's item, that which lists the API keys, and the counter of this attempt.
+        """
+        counter = Counter.of_session(identity.session or identity.generation)
+        keys = [user_key(identity.username), list_key(identity.username), counter.key]
+        if identity.session:
+            keys.append(session_key(identity.session))
+        found, listed, counted, *session = self._table.read(*keys)
+        user = checked(identity, found, *session)
+        old_hash = conceal(user["password_hash"]["S"])
+        counter.count(self._table, counted)
+        is_right, _ = passwords.verify(password, old_hash)
+        if not is_right:
+            raise WrongPassword
+        return user, listed, counter
+
+    def _write(self, writes: list[TransactWriteItemTypeDef]) -> None:
         try:
-            self._client.update_item(
-                TableName=self._table,
-                Key=user_key(username),
+            self._table.write(*writes)
+        except ConditionFailed as error:
+            raise Contention from error
+
+    def _renew_hash(self, key: str, old: str, new: str) -> None:
+        try:
+            self._table.client.update_item(
+                TableName=self._table.name,
+                Key={"username": {"S": key}},
                 UpdateExpression="SET password_hash = :new",
                 ConditionExpression="password_hash = :old",
                 ExpressionAttributeValues={":old": {"S": old}, ":new": {"S": new}},
             )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            # Another login renewed it first, or the password changed: theirs is the newer one.
+        except (
+            self._table.client.exceptions.ConditionalCheckFailedException,
+            self._table.client.exceptions.TransactionConflictException,
+        ):
+            # Another login renewed it first, or the password changes: theirs is the newer one.
             return
+
+
+def password_change(
+    table: UsersTable, user: Item, keys: Item | None, new: str, generation: AttributeValueTypeDef
+) -> list[TransactWriteItemTypeDef]:
+    """Make the writes that replace a password, which ends all sessions and API keys.
+
+    Args:
+        table: The users table.
+        user: The user's item, as it was read.
+        keys: The item that lists the user's API keys, as it was read.
+        new: The new password.
+        generation: The new password's.
+    """
+    name = user["username"]["S"]
+    change = table.update(
+        name,
+        "SET password_hash = :new, #session = :generation",
+        "password_hash = :old",
+        {"#session": "session"},  # a reserved word
+        new=text(passwords.hash_password(new)),
+        generation=generation,
+        old=user["password_hash"],
+    )
+    return [change, *removal(table, name, keys)]
+
+
+def deletion(table: UsersTable, user: Item, keys: Item | None) -> list[TransactWriteItemTypeDef]:
+    """Make the writes that delete a user and keep the name taken; arguments as for `password_change`."""
+    name = user["username"]["S"]
+    # With what version 1.0 compares with a token.
+    left = {"id": user["id"], "session": text("deleted"), "deleted_at": number(int(time.time()))}
+    put = table.put(name, left, "password_hash = :old", old=user["password_hash"])
+    return [put, *removal(table, name, keys)]

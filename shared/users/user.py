@@ -1,4 +1,4 @@
-"""What a user is, and the keys and values of its item in the users table."""
+"""What a user is, and its item in the users table."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
-
     from shared.aws import Item
+
+
+LISTED = "user"
+"""The partition of the index that lists users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +21,46 @@ class User:
     username: str
     """As its owner wrote it; names that differ only in case are one name."""
     created_at: int
-    session: str
-    """The id of the sessions that begin now: at first the user's own, a new one with each new password."""
+    generation: str
+    """Of the password: at first the user's id, a new one with each new password, which ends what is older."""
 
 
-def user_key(username: str) -> dict[str, AttributeValueTypeDef]:
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom a token names, as far as the users table knows whether it is still good."""
+
+    username: str
+    generation: str
+    """Of the password when the token was issued."""
+    session: str | None
+    """The session's id; tokens of version 1.0 have none, and are good as long as their generation is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that somebody has signed in on."""
+
+    id: str
+    user_id: str
+    generation: str
+    """Of the user's password at that time."""
+
+    def is_of(self, user: User) -> bool:
+        """Whether this user has signed in on it, with the password that there is now."""
+        return (self.user_id, self.generation) == (user.id, user.generation)
+
+
+def user_key(username: str) -> str:
     """Key of a user's item: the name in lower case.
 
     Of ASCII alone: some other characters would become letters of a name that is not this one.
     """
-    return {"username": {"S": username.lower() if username.isascii() else username}}
+    return username.lower() if username.isascii() else username
 
 
-def session_of(item: Item) -> str:
-    """Find the id of a user's sessions."""
-    return str(item.get("session", item["id"])["S"])
+def is_user(item: Item | None) -> bool:
+    """Whether an item is that of a user who is there; what keeps a deleted user's name taken is none."""
+    return item is not None and "password_hash" in item
 
 
 def user_from_item(item: Item) -> User:
@@ -42,5 +69,5 @@ def user_from_item(item: Item) -> User:
         id=item["id"]["S"],
         username=item["display_name"]["S"],
         created_at=int(item["created_at"]["N"]),
-        session=session_of(item),
+        generation=item.get("session", item["id"])["S"],
     )

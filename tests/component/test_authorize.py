@@ -12,12 +12,15 @@ import jwt
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
+from shared.users.api_keys import ApiKeys
+from shared.users.sessions import Sessions
 from shared.users.store import UserStore
 from shared.users.token_keys import TokenKeys
 from shared.users.tokens import TokenSigner
-from shared.users.user import User
+from shared.users.user import Identity, User
 from tests.handlers import LambdaContext, authorization, event, load_function
 
+HORSE = "correct horse"
 Invoke = Callable[..., dict[str, Any]]
 
 
@@ -31,16 +34,31 @@ def ada(users: UserStore) -> User:
     return users.create("ada", "correct horse")
 
 
+def issue(user: User, lifetime: int = 60) -> str:
+    """A token of version 1.0, which knew no sessions."""
+    token = TokenSigner().issue(user, "", lifetime=lifetime)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    del claims["ses"]
+    key = TokenKeys().current()
+    return jwt.encode(claims, key.secret, algorithm="HS256", headers={"kid": key.id})
+
+
+def sign_in(users: UserStore, password: str = HORSE) -> tuple[str, Identity]:
+    user, session, _ = users.sign_in("ada", password)
+    token = TokenSigner().issue(user, session.id, lifetime=60)
+    return token, Identity(user.username, user.generation, session.id)
+
+
 def statement(answer: dict[str, Any]) -> Any:
     (statement,) = answer["policyDocument"]["Statement"]
     return statement
 
 
 def test_a_valid_token_opens_the_whole_stage_until_it_expires(invoke: Invoke, ada: User) -> None:
-    token = TokenSigner().issue(ada, lifetime=60)
+    token = issue(ada)
     answer = invoke("authorize", **authorization(f"Bearer {token}"))
     assert answer["principalId"] == ada.id
-    assert answer["context"] == {"user_id": ada.id, "username": "ada", "session": ada.session}
+    assert answer["context"] == {"user_id": ada.id, "username": "ada", "session": ada.generation}
     assert statement(answer)["Effect"] == "Allow"
     assert statement(answer)["Resource"] == "arn:aws:execute-api:us-east-1:123456789012:1234567890/v1/*"
     expiry = datetime.fromisoformat(statement(answer)["Condition"]["DateLessThan"]["aws:CurrentTime"])
@@ -56,12 +74,12 @@ def test_anything_else_is_denied(invoke: Invoke, header: str) -> None:
 
 
 def test_an_expired_token_is_denied(invoke: Invoke, ada: User) -> None:
-    token = TokenSigner().issue(ada, lifetime=-10)
+    token = issue(ada, lifetime=-10)
     assert statement(invoke("authorize", **authorization(f"Bearer {token}")))["Effect"] == "Deny"
 
 
 def test_a_token_without_its_scheme_is_denied(invoke: Invoke, ada: User) -> None:
-    token = TokenSigner().issue(ada, lifetime=60)
+    token = issue(ada)
     assert statement(invoke("authorize", **authorization(token)))["Effect"] == "Deny"
 
 
@@ -77,27 +95,68 @@ def effect(invoke: Invoke, token: str) -> str:
     return str(statement(invoke("authorize", **authorization(f"Bearer {token}")))["Effect"])
 
 
-def test_tokens_from_before_the_password_changed_are_denied(
-    invoke: Invoke, users: UserStore, ada: User
-) -> None:
-    before = TokenSigner().issue(ada, lifetime=60)
-    assert effect(invoke, before) == "Allow"
-    users.change_password("ada", ada.session, "correct horse", "another horse")
-    assert effect(invoke, before) == "Deny"
-    now = users.sign_in("ada", "another horse")
-    assert effect(invoke, TokenSigner().issue(now, lifetime=60)) == "Allow"
+def test_a_new_password_ends_all_sessions_but_its_own(invoke: Invoke, users: UserStore, ada: User) -> None:
+    of_1_0, (mine, me), (other, _) = issue(ada), sign_in(users), sign_in(users)
+    assert [effect(invoke, token) for token in (of_1_0, mine, other)] == ["Allow"] * 3
+    users.change_password(me, "correct horse", "another horse")
+    assert [effect(invoke, token) for token in (of_1_0, mine, other)] == ["Deny", "Allow", "Deny"]
+    assert effect(invoke, sign_in(users, "another horse")[0]) == "Allow"
 
 
 def test_a_sign_in_that_the_change_of_the_password_overtook_is_denied(
     invoke: Invoke, users: UserStore, ada: User
 ) -> None:
-    before = users.sign_in("ada", "correct horse")
-    users.change_password("ada", ada.session, "correct horse", "another horse")
-    assert effect(invoke, TokenSigner().issue(before, lifetime=60)) == "Deny"
+    before, session, _ = users.sign_in("ada", "correct horse")
+    users.change_password(Identity("ada", ada.generation, None), "correct horse", "another horse")
+    assert effect(invoke, TokenSigner().issue(before, session.id, lifetime=60)) == "Deny"
 
 
-def test_a_token_from_before_there_were_sessions_is_one_of_the_first(invoke: Invoke, ada: User) -> None:
-    claims = jwt.decode(TokenSigner().issue(ada, lifetime=60), options={"verify_signature": False})
+def test_who_has_signed_out_is_denied(invoke: Invoke, users: UserStore, ada: User) -> None:
+    (token, me), (other, _) = sign_in(users), sign_in(users)
+    Sessions().end(str(me.session))
+    assert [effect(invoke, each) for each in (token, other)] == ["Deny", "Allow"]
+
+
+def test_a_session_of_somebody_else_is_denied(invoke: Invoke, users: UserStore, ada: User) -> None:
+    users.create("bob", "correct horse")
+    _, session, _ = users.sign_in("bob", "correct horse")
+    assert effect(invoke, TokenSigner().issue(ada, session.id, lifetime=60)) == "Deny"
+
+
+def test_a_token_for_a_device_opens_nothing(invoke: Invoke, ada: User) -> None:
+    assert effect(invoke, TokenSigner().issue_device(ada, "device")) == "Deny"
+
+
+class TestApiKeys:
+    def test_a_key_opens_the_whole_stage_and_tells_its_scope(
+        self, invoke: Invoke, users: UserStore, ada: User
+    ) -> None:
+        _, me = sign_in(users)
+        key, secret = ApiKeys().create(me, "report", "read", None)
+        answer = invoke("authorize", **authorization(f"Bearer {secret}"))
+        assert answer["context"] == {
+            "user_id": ada.id, "username": "ada", "scope": "read", "api_key": key.id
+        }  # fmt: skip
+        assert statement(answer)["Effect"] == "Allow"
+        assert "Condition" not in statement(answer)
+
+    def test_a_key_with_an_end_opens_it_until_then(self, invoke: Invoke, users: UserStore, ada: User) -> None:
+        _, secret = ApiKeys().create(sign_in(users)[1], "report", "write", 2_000_000_000)
+        until = statement(invoke("authorize", **authorization(f"Bearer {secret}")))["Condition"]
+        assert until == {"DateLessThan": {"aws:CurrentTime": "2033-05-18T03:33:20Z"}}
+
+    @pytest.mark.parametrize(
+        "change", [lambda key: key[:-1], lambda key: key[:-1] + "g", lambda key: key + "0"]
+    )
+    def test_what_only_looks_like_one_is_denied(
+        self, invoke: Invoke, users: UserStore, ada: User, change: Callable[[str], str]
+    ) -> None:
+        _, secret = ApiKeys().create(sign_in(users)[1], "report", "read", None)
+        assert effect(invoke, change(secret)) == "Deny"
+
+
+def test_a_token_without_a_generation_is_of_the_first_one(invoke: Invoke, ada: User) -> None:
+    claims = jwt.decode(issue(ada), options={"verify_signature": False})
     del claims["sid"]
     key = TokenKeys().current()
     token = jwt.encode(claims, key.secret, algorithm="HS256", headers={"kid": key.id})
@@ -105,7 +164,7 @@ def test_a_token_from_before_there_were_sessions_is_one_of_the_first(invoke: Inv
 
 
 def test_a_user_who_is_gone_is_denied(invoke: Invoke, ada: User) -> None:
-    token = TokenSigner().issue(ada, lifetime=60)
+    token = issue(ada)
     boto3.client("dynamodb").delete_item(TableName="UsersTable", Key={"username": {"S": "ada"}})
     assert effect(invoke, token) == "Deny"
 
@@ -114,7 +173,7 @@ def test_clocks_may_differ_by_seconds(invoke: Invoke, monkeypatch: pytest.Monkey
     ahead = time.time() + 3
     with monkeypatch.context() as patch:
         patch.setattr("shared.users.tokens.time.time", lambda: ahead)
-        token = TokenSigner().issue(ada, lifetime=60)
+        token = issue(ada)
     assert effect(invoke, token) == "Allow"
 
 
@@ -125,7 +184,7 @@ def test_a_token_of_a_clock_that_is_ahead_is_no_denial(
     ahead = time.time() + 8
     with monkeypatch.context() as patch:
         patch.setattr("shared.users.tokens.time.time", lambda: ahead)
-        token = TokenSigner().issue(ada, lifetime=60)
+        token = issue(ada)
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         effect(invoke, token)
 
@@ -139,7 +198,7 @@ def test_an_unknown_key_is_no_denial_because_it_may_be_new(invoke: Invoke) -> No
 
 def test_known_keys_outlive_an_outage_of_secrets_manager(aws: None, ada: User) -> None:
     function = load_function("authorize")
-    token = TokenSigner().issue(ada, lifetime=60)
+    token = issue(ada)
     unknown = jwt.encode({"sub": "x"}, "k" * 40, headers={"kid": "unknown"})
 
     def authorize(token: str) -> str:
@@ -152,7 +211,7 @@ def test_known_keys_outlive_an_outage_of_secrets_manager(aws: None, ada: User) -
     def time_out(**_: Any) -> None:
         raise ConnectTimeoutError(endpoint_url="https://secretsmanager.internal")
 
-    function.tokens._keys._client.meta.events.register_first("before-send.secretsmanager", time_out)
+    function.tokens.keys._client.meta.events.register_first("before-send.secretsmanager", time_out)
     with pytest.raises(ConnectTimeoutError):
         authorize(unknown)
     assert authorize(token) == "Allow"
@@ -161,7 +220,7 @@ def test_known_keys_outlive_an_outage_of_secrets_manager(aws: None, ada: User) -
 def test_another_user_of_the_same_name_does_not_inherit_a_session(
     invoke: Invoke, users: UserStore, ada: User
 ) -> None:
-    token = TokenSigner().issue(ada, lifetime=60)
+    token = issue(ada)
     boto3.client("dynamodb").delete_item(TableName="UsersTable", Key={"username": {"S": "ada"}})
     users.create("ada", "another horse")
     assert effect(invoke, token) == "Deny"

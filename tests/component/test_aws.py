@@ -11,7 +11,10 @@ from shared import aws
 from shared.deadline import deadline_of, remaining
 from shared.errors import Contention, Unavailable
 from shared.tasks.store import TaskStore
+from shared.users.sessions import Sessions
 from shared.users.store import UserStore
+from shared.users.table import UsersTable
+from shared.users.user import Identity, user_from_item
 from tests.aws import empty_tables
 from tests.faults import (
     FAULTS,
@@ -167,7 +170,7 @@ def test_a_single_write_whose_response_is_lost_does_not_claim_the_contrary(
         faults.then(taking(clock, seconds, lost), taking(clock, 3, slow))
         begun = clock.now
         with deadline_of(LambdaContext()), pytest.raises(ReadTimeoutError):
-            UserStore(client).create(f"user{number}-{seconds}", "correct horse")
+            UserStore(UsersTable(client)).create(f"user{number}-{seconds}", "correct horse")
         assert clock.now - begun < 10
 
 
@@ -176,7 +179,7 @@ def test_no_call_begins_that_could_end_too_late(client: Any, faults: Faults, clo
         clock.now += 6
         for act in (
             lambda: create(TaskStore(lambda: None, client=client)),
-            lambda: UserStore(client).create("ada", "correct horse"),
+            lambda: UserStore(UsersTable(client)).create("ada", "correct horse"),
             lambda: TaskStore(client=client).get("7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"),
         ):
             with pytest.raises(Unavailable):
@@ -185,15 +188,16 @@ def test_no_call_begins_that_could_end_too_late(client: Any, faults: Faults, clo
 
 
 def test_a_read_is_tried_again_while_there_is_time(client: Any, faults: Faults, clock: Clock) -> None:
-    users = UserStore(client)
-    ada = users.create("ada", "correct horse")
+    table = UsersTable(client)
+    ada = UserStore(table).create("ada", "correct horse")
+    check, identity = Sessions(table).check, Identity("ada", ada.generation, None)
     faults.then(taking(clock, 3, slow), None)
     with deadline_of(LambdaContext()):
-        assert users.get("ada", ada.session) == ada
+        assert user_from_item(check(identity)) == ada
     faults.sent = 0
     faults.then(taking(clock, 6, slow), None)
     with deadline_of(LambdaContext()), pytest.raises(ReadTimeoutError):
-        users.get("ada", ada.session)
+        check(identity)
     assert faults.sent == 1
 
 

@@ -23,6 +23,7 @@ from shared import logs, metrics
 from shared.api.problems import InvalidRequest
 from shared.api.user_models import LoginForm, NewUser
 from shared.cache.redis import RedisError
+from shared.users.api_key import new_secret
 from shared.users.store import UserStore
 from shared.users.tokens import TokenSigner
 from shared.users.user import User
@@ -170,7 +171,7 @@ def test_a_call_of_aws_that_quotes_its_parameters_tells_no_hash_and_no_key(
     empty_aws: object, written: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = UserStore().create("grace", PASSWORD)
-    authorizer = {"user_id": user.id, "username": "grace", "session": user.session}
+    authorizer = {"user_id": user.id, "username": "grace", "session": user.generation}
     new_hash, new_key = "$marker of a hash$", "marker of a new key" * 3
     call_aws, failed = botocore.client.BaseClient._make_api_call, set()
 
@@ -190,7 +191,7 @@ def test_a_call_of_aws_that_quotes_its_parameters_tells_no_hash_and_no_key(
         sample.get("requestContext", {})["authorizer"] = authorizer
         answers.append(call(load_function(name), sample))
     said = written.getvalue() + "".join(answers)
-    assert failed == {"PutItem", "UpdateItem", "PutSecretValue"}
+    assert failed == {"PutItem", "TransactWriteItems", "PutSecretValue"}
     assert not told(said, new_hash, new_key, TOKEN_KEY, PASSWORD, NEW_PASSWORD, TOKEN)
     assert "argon2" not in said
     assert "ValidationException" in said
@@ -201,7 +202,7 @@ def test_a_key_that_was_read_long_ago_is_not_told(
     empty_aws: object, written: io.StringIO, monkeypatch: pytest.MonkeyPatch, operation: str
 ) -> None:
     user, signer = User("x", "x", 0, "x"), TokenSigner()
-    token = signer.issue(user, lifetime=60)
+    token = signer.issue(user, "x", lifetime=60)
 
     def fail(*arguments: Any, **_: Any) -> None:
         raise ValueError(arguments)
@@ -209,10 +210,17 @@ def test_a_key_that_was_read_long_ago_is_not_told(
     forget_secrets()
     monkeypatch.setattr(f"shared.users.tokens.jwt.{operation}", fail)
     with pytest.raises(ValueError, match=TOKEN_KEY) as raised:
-        signer.issue(user, lifetime=60) if operation == "encode" else signer.verify(token)
+        signer.issue(user, "x", lifetime=60) if operation == "encode" else signer.verify(token)
     logs.logger.error("it failed", exc_info=raised.value)
     assert records(written)[0]["exception_name"] == "ValueError"
     assert TOKEN_KEY not in written.getvalue()
+
+
+def test_an_api_key_is_masked_wherever_it_comes_from(written: io.StringIO) -> None:
+    key = new_secret()
+    forget_secrets()
+    logs.logger.error(f"what came was {key}", value={"of a client": [key[:40]]})
+    assert key[:20] not in written.getvalue()
 
 
 def test_a_secret_that_cannot_be_encoded_hides_nothing_else(written: io.StringIO) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import boto3
 import pytest
 from botocore.client import BaseClient
 from passlib.hash import argon2
 
+from shared.users.refresh_tokens import RefreshToken
 from tests.handlers import authorization, event, invoke
 from tests.template import RESOURCES, TEMPLATE, functions_of
 
@@ -123,15 +126,32 @@ def with_a_task(function: str, status: int, *bodies: dict[str, Any]) -> Scenario
     return scenario
 
 
-def with_a_user(function: str, status: int) -> Scenario:
+def with_a_session(function: str, status: int) -> Scenario:
+    """With an API key, which what ends them deletes."""
+
     def scenario(called: set[Permission]) -> None:
-        user_id = json.loads(invoke("create_user")["body"])["id"]
-        called.clear()
+        invoke("create_user")
+        token = json.loads(invoke("login")["body"])["access_token"]
         context = event(function)["requestContext"]
-        context["authorizer"]["session"] = user_id  # the first session's id
-        assert invoke(function, requestContext=context)["statusCode"] == status
+        context["authorizer"] = invoke("authorize", **authorization(f"Bearer {token}"))["context"]
+        key_id = json.loads(invoke("create_api_key", requestContext=context)["body"])["id"]
+        called.clear()
+        path = {"pathParameters": {"key_id": key_id}}
+        assert invoke(function, **path, requestContext=context)["statusCode"] == status
 
     return scenario
+
+
+def list_users(_called: set[Permission]) -> None:
+    assert invoke("list_users", multiValueQueryStringParameters={"prefix": ["ad"]})["statusCode"] == 200
+
+
+def revoke_token(called: set[Permission]) -> None:
+    invoke("create_user")
+    tokens = json.loads(invoke("login")["body"])
+    called.clear()
+    for token in (tokens["access_token"], tokens["refresh_token"]):
+        assert invoke("revoke_token", body=urlencode({"token": token}))["statusCode"] == 200
 
 
 def authorize(called: set[Permission]) -> None:
@@ -140,12 +160,6 @@ def authorize(called: set[Permission]) -> None:
     called.clear()
     policy = invoke("authorize", **authorization(f"Bearer {token}"))["policyDocument"]
     assert policy["Statement"][0]["Effect"] == "Allow"
-
-
-def create_user(_called: set[Permission]) -> None:
-    context = event("create_user")["requestContext"]
-    context["identity"]["sourceIp"] = "8.8.8.8"  # sign-ups of a public address are counted
-    assert invoke("create_user", requestContext=context)["statusCode"] == 201
 
 
 def login(called: set[Permission]) -> None:
@@ -157,7 +171,12 @@ def login(called: set[Permission]) -> None:
         ExpressionAttributeValues={":weak": {"S": argon2.using(time_cost=1).hash("correct horse battery")}},
     )
     called.clear()
-    assert invoke("login")["statusCode"] == 200
+    refresh_token = json.loads(invoke("login")["body"])["refresh_token"]
+    form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+    assert invoke("login", body=urlencode(form))["statusCode"] == 200
+    used = RefreshToken.parse(refresh_token)
+    reused = replace(used, secret=used.family)  # one that is not the last one, and is known to the session
+    assert invoke("login", body=urlencode({**form, "refresh_token": str(reused)}))["statusCode"] == 400
 
 
 def invalidate_task_cache(_called: set[Permission]) -> None:
@@ -179,16 +198,22 @@ SCENARIOS: dict[str, Scenario] = {
     "api_docs": simply("api_docs", 200),
     "authorize": authorize,
     "board": simply("board", 200),
-    "change_password": with_a_user("change_password", 204),
+    "change_password": with_a_session("change_password", 204),
     "create_task": simply("create_task", 201),
-    "create_user": create_user,
+    "create_user": simply("create_user", 201),
+    "create_api_key": with_a_session("create_api_key", 201),
+    "delete_api_key": with_a_session("delete_api_key", 204),
+    "delete_user": with_a_session("delete_user", 204),
     "delete_task": with_a_task("delete_task", 204),
-    "get_me": with_a_user("get_me", 200),
+    "get_me": with_a_session("get_me", 200),
     "get_task": with_a_task("get_task", 200),
     "invalidate_task_cache": invalidate_task_cache,
+    "list_api_keys": with_a_session("list_api_keys", 200),
     "list_tasks": simply("list_tasks", 200),
+    "list_users": list_users,
     "login": login,
     "publish_task_events": simply("publish_task_events"),
+    "revoke_token": revoke_token,
     "rotate_token_key": rotate_token_key,
     "send_notification": send_notification,
     "update_task": with_a_task("update_task", 200, {"title": "Another"}, {"status": "COMPLETED"}),

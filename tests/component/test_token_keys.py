@@ -21,7 +21,7 @@ ADA = User(
     id="0b8c6d52-21c3-4f0e-8a55-6f1d2e7b9c34",
     username="ada",
     created_at=0,
-    session="0b8c6d52-21c3-4f0e-8a55-6f1d2e7b9c34",
+    generation="0b8c6d52-21c3-4f0e-8a55-6f1d2e7b9c34",
 )
 
 
@@ -70,21 +70,21 @@ def reads(aws: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_token_names_its_key(aws: None) -> None:
-    token = TokenSigner().issue(ADA, lifetime=60)
+    token = TokenSigner().issue(ADA, "a session", lifetime=60)
     current = boto3.client("secretsmanager").get_secret_value(SecretId="TokenSecret")["VersionId"]
     assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT", "kid": current}
 
 
 def test_new_tokens_are_signed_with_the_new_key_and_the_old_are_accepted(aws: None) -> None:
-    old = TokenSigner().issue(ADA, lifetime=60)
+    old = TokenSigner().issue(ADA, "a session", lifetime=60)
     version = rotate()
-    new = TokenSigner().issue(ADA, lifetime=60)
+    new = TokenSigner().issue(ADA, "a session", lifetime=60)
     assert jwt.get_unverified_header(new)["kid"] == version
-    assert [TokenSigner().verify(token).username for token in (old, new)] == ["ada", "ada"]
+    assert [TokenSigner().verify(token).identity.username for token in (old, new)] == ["ada", "ada"]
 
 
 def test_a_key_is_not_accepted_after_the_second_rotation(aws: None) -> None:
-    old = TokenSigner().issue(ADA, lifetime=60)
+    old = TokenSigner().issue(ADA, "a session", lifetime=60)
     rotate()
     rotate()
     with pytest.raises(InvalidToken):
@@ -93,25 +93,25 @@ def test_a_key_is_not_accepted_after_the_second_rotation(aws: None) -> None:
 
 def test_who_read_the_keys_before_the_rotation_accepts_the_new_one(aws: None) -> None:
     verifier = TokenSigner()
-    verifier.verify(TokenSigner().issue(ADA, lifetime=60))
+    verifier.verify(TokenSigner().issue(ADA, "a session", lifetime=60))
     rotate()
-    new = TokenSigner().issue(ADA, lifetime=60)
-    assert verifier.verify(new).username == "ada"
+    new = TokenSigner().issue(ADA, "a session", lifetime=60)
+    assert verifier.verify(new).identity.username == "ada"
 
 
 def test_who_signs_takes_the_new_key_within_minutes(aws: None, clock: Clock) -> None:
     signer = TokenSigner()
-    signer.issue(ADA, lifetime=60)
+    signer.issue(ADA, "a session", lifetime=60)
     version = rotate()
     clock.now += 301
-    assert jwt.get_unverified_header(signer.issue(ADA, lifetime=60))["kid"] == version
+    assert jwt.get_unverified_header(signer.issue(ADA, "a session", lifetime=60))["kid"] == version
 
 
 def test_a_leaked_key_is_refused_after_two_rotations_however_long_the_verifier_was_frozen(
     aws: None, clock: Clock
 ) -> None:
-    verifier, leaked = TokenSigner(), TokenSigner().issue(ADA, lifetime=3600)
-    assert verifier.verify(leaked).username == "ada"
+    verifier, leaked = TokenSigner(), TokenSigner().issue(ADA, "a session", lifetime=3600)
+    assert verifier.verify(leaked).identity.username == "ada"
     rotate()
     rotate()
     clock.now += 301
@@ -124,7 +124,7 @@ def test_the_key_before_can_not_be_named_for_a_token_of_another(aws: None) -> No
     rotate()
     keys = TokenKeys()
     current = keys.current()
-    token = TokenSigner().issue(ADA, lifetime=60)
+    token = TokenSigner().issue(ADA, "a session", lifetime=60)
     claims = jwt.decode(token, options={"verify_signature": False})
     previous = boto3.client("secretsmanager").get_secret_value(
         SecretId="TokenSecret", VersionStage="AWSPREVIOUS"
@@ -136,7 +136,9 @@ def test_the_key_before_can_not_be_named_for_a_token_of_another(aws: None) -> No
 
 @pytest.mark.parametrize("header", [{}, {"kid": ""}, {"kid": "AWSCURRENT"}])
 def test_a_token_without_a_known_key_is_refused(aws: None, header: dict[str, Any]) -> None:
-    claims = jwt.decode(TokenSigner().issue(ADA, lifetime=60), options={"verify_signature": False})
+    claims = jwt.decode(
+        TokenSigner().issue(ADA, "a session", lifetime=60), options={"verify_signature": False}
+    )
     token = jwt.encode(claims, TokenKeys().current().secret, algorithm="HS256", headers=header)
     with pytest.raises(InvalidToken):
         TokenSigner().verify(token)
@@ -162,24 +164,24 @@ def test_made_up_keys_do_not_become_a_burst_of_reads(reads: list[str], clock: Cl
 
 @pytest.mark.parametrize("interrupted", range(1, len(STEPS)))
 def test_a_rotation_that_is_interrupted_can_be_run_again(aws: None, interrupted: int) -> None:
-    token = TokenSigner().issue(ADA, lifetime=60)
+    token = TokenSigner().issue(ADA, "a session", lifetime=60)
     version = rotate(STEPS[:interrupted])
-    assert TokenSigner().verify(token).username == "ada"
+    assert TokenSigner().verify(token).identity.username == "ada"
     rotate(version=version)
     assert TokenKeys().current().id == version
-    assert TokenSigner().verify(token).username == "ada"
+    assert TokenSigner().verify(token).identity.username == "ada"
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_can_be_repeated(aws: None, step: str) -> None:
-    token = TokenSigner().issue(ADA, lifetime=60)
+    token = TokenSigner().issue(ADA, "a session", lifetime=60)
     before = TokenKeys().current()
     steps = tuple(name for each in STEPS for name in ([each, each] if each == step else [each]))
     version = rotate(steps)
     after = TokenKeys().current()
     assert after.id == version
     assert after.secret != before.secret
-    assert TokenSigner().verify(token).username == "ada"
+    assert TokenSigner().verify(token).identity.username == "ada"
 
 
 def test_a_repeated_step_does_not_make_another_key(aws: None) -> None:

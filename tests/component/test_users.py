@@ -8,14 +8,23 @@ from typing import Any
 import pytest
 from passlib.hash import argon2
 
-from shared.errors import BadCredentials, Contention, SessionEnded, UsernameTaken, WrongPassword
+from shared.errors import BadCredentials, Contention, SessionEnded, Unavailable, UsernameTaken, WrongPassword
 from shared.users import passwords
+from shared.users.api_keys import ApiKeys
+from shared.users.directory import Directory
 from shared.users.store import UserStore
+from shared.users.table import UsersTable
+from shared.users.user import Identity, User
 
 
 @pytest.fixture
 def store(dynamodb: Any) -> UserStore:
-    return UserStore(dynamodb)
+    return UserStore(UsersTable(dynamodb))
+
+
+def identity(user: User) -> Identity:
+    """As a token of version 1.0 names a user, without a session."""
+    return Identity(user.username, user.generation, None)
 
 
 def item(dynamodb: Any, username: str) -> Any:
@@ -24,7 +33,7 @@ def item(dynamodb: Any, username: str) -> Any:
 
 def test_a_user_signs_in_in_any_case(store: UserStore) -> None:
     created = store.create("Ada", "correct horse")
-    assert store.sign_in("aDA", "correct horse") == created
+    assert store.sign_in("aDA", "correct horse")[0] == created
     assert created.username == "Ada"
 
 
@@ -42,18 +51,22 @@ def test_the_password_is_not_kept(store: UserStore, dynamodb: Any) -> None:
     assert "correct horse" not in str(kept)
 
 
+# e with circumflex and acute: composed, decomposed, and as keyboards of Vietnamese send it.
+FORMS = ("caf\u1ebf horse", "cafe\u0302\u0301 horse", "caf\u00ea\u0301 horse")
+
+
+@pytest.mark.parametrize("typed", FORMS[1:])
 def test_a_password_that_was_hashed_before_it_was_composed_is_right_and_is_renewed(
-    store: UserStore, dynamodb: Any
+    store: UserStore, dynamodb: Any, typed: str
 ) -> None:
-    """Requests have passwords composed (NFC)."""
-    composed, decomposed = "caf\u00e9 horse", "cafe\u0301 horse"
-    store.create("ada", decomposed)
+    store.create("ada", typed)
     old = item(dynamodb, "ada")["password_hash"]["S"]
-    store.sign_in("ada", composed)
+    store.sign_in("ada", typed)
     renewed = item(dynamodb, "ada")["password_hash"]["S"]
     assert renewed != old
-    assert argon2.verify(composed, renewed)
-    store.sign_in("ada", composed)
+    assert argon2.verify(FORMS[0], renewed)
+    for form in FORMS:
+        store.sign_in("ada", form)
     assert item(dynamodb, "ada")["password_hash"]["S"] == renewed
     with pytest.raises(BadCredentials):
         store.sign_in("ada", "cafe horse")
@@ -68,7 +81,7 @@ def test_wrong_credentials_are_refused(store: UserStore, username: str, password
         store.sign_in(username, password)
 
 
-@pytest.mark.parametrize(("wrong", "forms"), [("wrong horse", 1), ("wr\u00f6ng horse", 2)])
+@pytest.mark.parametrize(("wrong", "forms"), [("wrong horse", 1), ("wr\u00f6ng horse", 2), (FORMS[2], 3)])
 def test_an_unknown_name_costs_as_much_hashing_as_a_wrong_password(
     store: UserStore, monkeypatch: pytest.MonkeyPatch, wrong: str, forms: int
 ) -> None:
@@ -122,36 +135,15 @@ def test_a_repeated_call_after_a_lost_response_is_no_conflict(store: UserStore, 
     assert calls
 
 
-def test_a_password_can_be_changed(store: UserStore, dynamodb: Any) -> None:
+def test_a_password_can_be_changed(store: UserStore) -> None:
     created = store.create("Ada", "correct horse")
     with pytest.raises(WrongPassword):
-        store.change_password("ada", created.session, "wrong horse", "another horse")
-    store.change_password("ada", created.session, "correct horse", "another horse")
-    signed_in = store.sign_in("ada", "another horse")
-    assert replace(signed_in, session=created.session) == created
+        store.change_password(identity(created), "wrong horse", "another horse")
+    store.change_password(identity(created), "correct horse", "another horse")
+    signed_in, *_ = store.sign_in("ada", "another horse")
+    assert replace(signed_in, generation=created.generation) == created
     with pytest.raises(BadCredentials):
         store.sign_in("ada", "correct horse")
-
-
-def test_a_new_password_ends_the_sessions_before(store: UserStore) -> None:
-    before = store.create("ada", "correct horse").session
-    store.change_password("ada", before, "correct horse", "another horse")
-    now = store.sign_in("ada", "another horse").session
-    assert store.get("ada", now).username == "ada"
-    with pytest.raises(SessionEnded):
-        store.get("ada", before)
-    with pytest.raises(SessionEnded):
-        store.change_password("ada", before, "another horse", "third horse")
-
-
-def test_a_session_is_not_inherited_with_the_name(store: UserStore, dynamodb: Any) -> None:
-    before = store.create("ada", "correct horse").session
-    dynamodb.delete_item(TableName="UsersTable", Key={"username": {"S": "ada"}})
-    store.create("ada", "correct horse")
-    with pytest.raises(SessionEnded):
-        store.get("ada", before)
-    with pytest.raises(SessionEnded):
-        store.change_password("ada", before, "correct horse", "another horse")
 
 
 def test_a_letter_that_only_looks_like_one_of_a_name_is_another(store: UserStore) -> None:
@@ -160,36 +152,95 @@ def test_a_letter_that_only_looks_like_one_of_a_name_is_another(store: UserStore
         store.sign_in("\u212aate", "correct horse")  # the sign of Kelvin
 
 
-def test_a_change_that_botocore_repeats_is_no_conflict(store: UserStore, dynamodb: Any) -> None:
-    session = store.create("ada", "correct horse").session
-    update = dynamodb.update_item
-
-    def update_twice(**arguments: Any) -> Any:
-        update(**arguments)
-        return update(**arguments)
-
-    dynamodb.update_item = update_twice
-    store.change_password("ada", session, "correct horse", "another horse")
-
-
-def test_of_two_changes_at_once_one_is_refused(
-    store: UserStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    session = store.create("ada", "correct horse").session
+def test_of_two_changes_at_once_one_is_refused(store: UserStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = identity(store.create("ada", "correct horse"))
     verify = passwords.verify
 
     def verify_slowly(password: str, hashed: str) -> Any:
         monkeypatch.setattr(passwords, "verify", verify)
-        UserStore(dynamodb).change_password("ada", session, "correct horse", "their horse")
+        store.change_password(ada, "correct horse", "their horse")
         return verify(password, hashed)
 
     monkeypatch.setattr(passwords, "verify", verify_slowly)
     with pytest.raises(Contention):
-        store.change_password("ada", session, "correct horse", "my horse")
+        store.change_password(ada, "correct horse", "my horse")
     store.sign_in("ada", "their horse")
 
 
-def test_a_user_who_is_gone_has_no_session(store: UserStore) -> None:
-    for ask in (store.get, lambda name, session: store.change_password(name, session, "x", "y")):
+class TestDeletion:
+    def test_the_name_of_a_deleted_user_stays_taken_and_opens_nothing(
+        self, store: UserStore, dynamodb: Any
+    ) -> None:
+        ada = store.create("Ada", "correct horse")
+        with pytest.raises(WrongPassword):
+            store.delete(identity(ada), "wrong horse")
+        store.delete(identity(ada), "correct horse")
+        with pytest.raises(UsernameTaken):
+            store.create("ada", "another horse")
+        with pytest.raises(BadCredentials):
+            store.sign_in("ada", "correct horse")
         with pytest.raises(SessionEnded):
-            ask("nobody", "any")
+            store.delete(identity(ada), "correct horse")
+        assert item(dynamodb, "ada").keys() == {"username", "id", "session", "deleted_at"}
+
+    def test_nothing_of_the_sessions_and_keys_is_left(self, store: UserStore, dynamodb: Any) -> None:
+        user, session, _ = store.sign_in(store.create("ada", "correct horse").username, "correct horse")
+        ada = Identity(user.username, user.generation, session.id)
+        for name in ("one", "two"):
+            ApiKeys(UsersTable(dynamodb)).create(ada, name, "read", None)
+        with pytest.raises(WrongPassword):
+            store.delete(ada, "wrong horse")
+        store.delete(ada, "correct horse")
+        left = {each["username"]["S"] for each in dynamodb.scan(TableName="UsersTable")["Items"]}
+        assert {key.partition("#")[0] for key in left} == {"ada", "attempts"}
+
+
+class TestDirectory:
+    def test_users_are_listed_by_name_page_by_page(self, store: UserStore, dynamodb: Any) -> None:
+        for name in ("Bob", "ada", "Adele", "carl"):
+            store.create(name, "correct horse")
+        store.delete(identity(store.create("adam", "correct horse")), "correct horse")
+        directory = Directory(UsersTable(dynamodb))
+        first, last = directory.page(None, 3, None)
+        second, end = directory.page(None, 3, last)
+        assert (first, second, end) == (["ada", "Adele", "Bob"], ["carl"], None)
+        assert directory.page("AD", 1, None) == (["ada"], "ada")
+        assert directory.page("AD", 20, "ada") == (["Adele"], None)
+        assert directory.page("AD", 20, "000") == (["ada", "Adele"], None)
+        assert directory.page("AD", 20, "bob") == ([], None)
+
+
+class TestTheTable:
+    def answers(self, dynamodb: Any, monkeypatch: pytest.MonkeyPatch, unprocessed: int) -> UsersTable:
+        """A table that is too busy for one of the keys, so many times."""
+        monkeypatch.setattr("shared.users.table.time.sleep", lambda _seconds: None)
+        read, left = dynamodb.batch_get_item, [unprocessed]
+
+        def busy(RequestItems: Any) -> Any:  # noqa: N803
+            answer = read(RequestItems=RequestItems)
+            if left[0]:
+                left[0] -= 1
+                (key, *_) = RequestItems["UsersTable"]["Keys"]
+                items = answer["Responses"]["UsersTable"]
+                answer["Responses"]["UsersTable"] = [
+                    each for each in items if each["username"] != key["username"]
+                ]
+                answer["UnprocessedKeys"] = {"UsersTable": {"Keys": [key], "ConsistentRead": True}}
+            return answer
+
+        dynamodb.batch_get_item = busy
+        return UsersTable(dynamodb)
+
+    def test_keys_that_it_was_too_busy_for_are_read_again(
+        self, store: UserStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("ada", "bob"):
+            store.create(name, "correct horse")
+        found = self.answers(dynamodb, monkeypatch, 2).read("ada", "nobody", "bob", "ada")
+        assert [item and item["display_name"]["S"] for item in found] == ["ada", None, "bob", "ada"]
+
+    def test_a_table_that_stays_too_busy_is_unavailable(
+        self, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with pytest.raises(Unavailable):
+            self.answers(dynamodb, monkeypatch, 9).read("ada")

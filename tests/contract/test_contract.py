@@ -89,7 +89,7 @@ class TestSignIn:
         response = anyone("POST", "/auth/login", data={"username": "ada", "password": "correct horse"})
         assert response.status_code == 200
         token = response.json()
-        assert token.keys() == {"access_token", "token_type", "expires_in"}
+        assert token.keys() == {"access_token", "token_type", "expires_in", "refresh_token", "device_token"}
         assert token["token_type"] == "bearer"
         assert token["expires_in"] == 3600
         assert response.headers["Cache-Control"] == "no-store"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,6 +31,10 @@ schemathesis.openapi.format(
     "cursor", st.builds(Position, st.integers(0, 10**18 - 1), st.uuids().map(str)).map(to_cursor)
 )
 
+schemathesis.openapi.format(
+    "user-cursor", st.from_regex(r"[a-z0-9_.@-]{3,32}", fullmatch=True).map(to_cursor)
+)
+
 schema = schemathesis.openapi.from_dict(DOCUMENT)
 CHECKS = schema.config.checks
 CHECKS.update(
@@ -52,20 +57,24 @@ quick = settings(deadline=None, derandomize=True, suppress_health_check=list(Hea
 def filter_body(context: Any, body: Any) -> bool:
     """Leave out texts that JSON Schema cannot judge.
 
-    Such are hidden characters beyond U+FFFF, and titles that show nothing, or are long by white space.
+    Such are hidden characters beyond U+FFFF, and titles and names that show nothing, or are long by white
+    space.
     """
     texts = [each for each in body.values() if isinstance(each, str)] if isinstance(body, dict) else []
     if any(re.search(HIDDEN_BEYOND, text) for text in texts):
         return False
-    title = body.get("title") if isinstance(body, dict) else None
-    if not isinstance(title, str):
-        return True
-    trimmed = title.strip()
-    try:
-        visible(trimmed or "x")
-    except ValueError:
-        return False
-    return not len(trimmed) <= 200 < len(title)
+    for field, most in (("title", 200), ("name", 100)):
+        text = body.get(field) if isinstance(body, dict) else None
+        if not isinstance(text, str):
+            continue
+        trimmed = text.strip()
+        try:
+            visible(trimmed or "x")
+        except ValueError:
+            return False
+        if len(trimmed) <= most < len(text):
+            return False
+    return True
 
 
 @schema.hook
@@ -76,8 +85,11 @@ def map_query(context: Any, query: Any) -> Any:
     return query
 
 
-def make_key_unique(case: Any) -> None:
-    """Use no key for two requests, of which the second would be refused."""
+def make_acceptable(case: Any) -> None:
+    """Use no idempotency key for two requests, and no time that has passed: such requests are refused."""
+    body = case.body if isinstance(case.body, dict) else {}
+    if case.meta.generation.mode.is_positive and isinstance(body.get("expires_at"), int | float):
+        case.body = {**body, "expires_at": max(body["expires_at"], int(time.time()) + 60)}
     key = case.headers.get(HEADER)
     if isinstance(key, str) and re.fullmatch(KEY_PATTERN, key):
         case.headers[HEADER] = f"{next(numbers)}-{key}"[:255]
@@ -104,7 +116,7 @@ def options(client: Client) -> dict[str, Any]:
 @schema.parametrize()
 @settings(quick, max_examples=often(15, 100))
 def test_answers_are_as_documented(case: Any, somebody: Client) -> None:
-    make_key_unique(case)
+    make_acceptable(case)
     case.call_and_validate(**options(somebody))
 
 
@@ -114,7 +126,7 @@ def test_links_lead_to_what_they_promise(somebody: Client) -> None:
             return options(somebody)
 
         def before_call(self, case: Any) -> None:
-            make_key_unique(case)
+            make_acceptable(case)
             if case.path == "/auth/create" and case.meta.generation.mode.is_positive:
                 # One that no scenario before has taken, because a scenario must go the same way twice.
                 case.body = {**case.body, "username": f"user{next(numbers)}"}

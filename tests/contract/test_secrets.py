@@ -44,10 +44,10 @@ class Run:
     def send(self, method: str, path: str, token: str | None = None, **options: Any) -> requests.Response:
         response = Client(self.stack.url, token)(method, path, **options)
         text = response.text
-        if path == "/auth/login" and response.ok:
-            token = response.json()["access_token"]
-            self.hide(token)
-            text = text.replace(token, "")
+        if method == "POST" and path in {"/auth/login", "/auth/keys"} and response.ok:
+            for name in {"access_token", "refresh_token", "device_token", "key"} & response.json().keys():
+                self.hide(response.json()[name])
+                text = text.replace(response.json()[name], "")
         self.statuses.add(response.status_code)
         self.answers.append(f"{response.headers} {text}")
         return response
@@ -94,7 +94,7 @@ def use_passwords(run: Run) -> None:
     assert run.sign_in("ada", mistyped).status_code == 401
     assert run.sign_in("nobody", mistyped).status_code == 401
     token = run.sign_in("ada", right).json()["access_token"]
-    changes = ((mistyped, new, 403), (right, "x", 422), (right, new, 204), (new, run.secret("too late"), 401))
+    changes = ((mistyped, new, 403), (right, "x", 422), (right, new, 204), (right, new, 403))
     for current, following, status in changes:
         change = {"current_password": current, "new_password": following}
         assert run.send("POST", "/auth/password", token, json=change).status_code == status
@@ -138,6 +138,28 @@ def use_tokens(run: Run) -> None:
     run.hide(*tokens, key, new_key)
 
 
+def use_sessions_and_keys(run: Run) -> None:
+    """Refresh, reuse and revoke tokens; make a key, and send what is no key."""
+    tokens, key = run.sign_in("ada", run.secret("new")).json(), {"name": "x", "scope": "read"}
+    for refresh_token, status in (
+        (tokens["refresh_token"], 200),
+        (f"{tokens['refresh_token'][:-3]}AAA", 400),
+    ):
+        run.hide(refresh_token)
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        assert run.send("POST", "/auth/login", data=form).status_code == status
+    tokens = run.sign_in("ada", run.secret("new")).json()
+    secret = run.send("POST", "/auth/keys", tokens["access_token"], json=key).json()["key"]
+    mistyped = secret[:-1] + ("1" if secret[-1] == "0" else "0")
+    run.hide(mistyped)
+    assert run.send("GET", "/tasks", secret).status_code == 200
+    assert run.send("GET", "/tasks", mistyped).status_code == 401
+    run.send("GET", "/auth/keys", tokens["access_token"])
+    run.send("GET", "/users", secret, params={"prefix": mistyped})
+    for token in (tokens["refresh_token"], secret, mistyped):
+        assert run.send("POST", "/auth/revoke", data={"token": token}).status_code == 200
+
+
 def use_tasks(run: Run) -> None:
     """Use tasks, well and with a secret in each place where it may end up."""
     token, task, key = run.token(), {"title": unique("Secret")}, f"key-{uuid.uuid4().hex}"
@@ -166,7 +188,7 @@ def use_tasks(run: Run) -> None:
 def break_functions(run: Run, project: Path) -> None:
     """Make 500s whose errors quote all that they know."""
     tell = 'raise ValueError(f"{locals()}")'
-    decode = "claims = jwt.decode("
+    decode = "claims: dict[str, Any] = jwt.decode("
     edit(project / "shared/users/tokens.py", decode, f"{tell}\n            {decode}")
     assert run.send("GET", "/tasks", run.token()).status_code == 503  # which the gateway makes of a 500
     loop = "for form in _forms(password):\n        "
@@ -208,6 +230,7 @@ def test_no_log_no_response_and_no_state_file_holds_a_secret(
     run.hide(redis_password)
     use_passwords(run)
     use_tokens(run)
+    use_sessions_and_keys(run)
     use_tasks(run)
     break_functions(run, project)
     run.stack.stop()

@@ -84,6 +84,13 @@ def test_version_1_0_may_go_on_while_it_is_replaced() -> None:
     assert all(
         {"Ref": "UpgradePolicy"} in RESOURCES[each]["Properties"]["ManagedPolicyArns"] for each in cached
     )
+    calling_users = ("Authorize", "ChangePassword", "CreateUser", "GetMe", "Login")
+    allowed = {
+        name
+        for name in of_type("AWS::IAM::Role")
+        if {"Ref": "UsersUpgradePolicy"} in RESOURCES[name]["Properties"]["ManagedPolicyArns"]
+    }
+    assert allowed == {f"{name}Role" for name in calling_users}
 
 
 def test_the_dashboard_is_json() -> None:

@@ -39,7 +39,7 @@ _DESCRIPTION = (
     "Start here: sign up at POST /auth/create, sign in with the Authorize button, then create a task."
 )
 _TAGS = {
-    "Users": "Sign up and sign in: where to start.",
+    "Users": "Sign up, sign in, and keys for programs: where to start.",
     "Tasks": "The list of tasks that all users share.",
 }
 _HEADERS = {
@@ -71,7 +71,7 @@ _REQUEST_HEADERS = {
     ),
 }
 _CONDITIONS = {"If-Match", "If-None-Match"}
-_PATH_PARAMETERS = {"task_id": "The id of the task."}  # UUIDs
+_PATH_PARAMETERS = {"key_id": "The id of the API key.", "task_id": "The id of the task."}  # UUIDs
 
 # What API Gateway can answer any request with: the status, and the template's gateway response with the text.
 _GATEWAY_RESPONSES = {
@@ -102,7 +102,7 @@ class Operation:
 
 def build_document(template: Template) -> dict[str, Any]:
     """Build the document of a template's API."""
-    operations = sorted(_operations(template), key=_order)
+    operations = sorted(_operations(template), key=_tag)
     schemas = _schemas(operations)
     shared = dict(_shared_responses(template, schemas))
     paths: dict[str, Any] = {}
@@ -139,6 +139,12 @@ def build_document(template: Template) -> dict[str, Any]:
                     "bearerFormat": "JWT",
                     "description": "A token from POST /auth/login, for programs that have one.",
                 },
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "tsk_…",
+                    "description": "An API key from POST /auth/keys: what a program sends.",
+                },
             },
         },
     }
@@ -149,7 +155,9 @@ def _version(root: Path) -> str:
 
 
 def _operations(template: Template) -> Iterator[Operation]:
-    for route in template.api.routes:
+    """Find the operations, in the order of their functions in the template."""
+    order = list(template.resources)
+    for route in sorted(template.api.routes, key=lambda route: order.index(route.function_name)):
         function = template.functions.get(route.function_name)
         name = Path(function.codeuri).name
         variables = {name: str(value) for name, value in function.environment["Variables"].items()}
@@ -160,10 +168,9 @@ def _operations(template: Template) -> Iterator[Operation]:
             yield Operation(name, method, route.path, route.authorizer_object is None, handler)
 
 
-def _order(operation: Operation) -> tuple[int, str, int]:
-    """Put first what people start with: signing up and in; and of each path reading before deleting."""
-    tags, methods = list(_TAGS), ("GET", "POST", "PATCH", "DELETE")
-    return tags.index(operation.handler.declared.tag), operation.path, methods.index(operation.method)
+def _tag(operation: Operation) -> int:
+    """Put first what people start with: signing up and in."""
+    return list(_TAGS).index(operation.handler.declared.tag)
 
 
 def _schemas(operations: Iterable[Operation]) -> Schemas:
@@ -202,7 +209,7 @@ def _describe(
         "summary": declared.summary,
         "description": " ".join(inspect.cleandoc(handler.description).split()),
         "operationId": operation.id,
-        "security": [] if operation.is_public else [{"password": []}, {"token": []}],
+        "security": [{name: []} for name in _schemes(operation)],
     }
     if parameters := list(_parameters(operation, schemas)):
         described["parameters"] = parameters
@@ -220,7 +227,7 @@ def _describe(
     for returned in declared.returns:
         if links := dict(_links(operation, returned, operations)):
             responses[returned.status]["links"] = links
-    responses |= _problems(handler, schemas)
+    responses |= _problems(operation, schemas)
     if operation.is_public and HTTPStatus.UNAUTHORIZED in responses:
         # API Gateway lets no function answer with it.
         del responses[HTTPStatus.UNAUTHORIZED]["headers"]["WWW-Authenticate"]
@@ -277,13 +284,24 @@ def _can_send_body_of(operation: Operation, target: Operation) -> bool:
     given, asked = operation.handler.takes, target.handler.takes
     if not (given and asked and issubclass(given, Body) and issubclass(asked, Form)):
         return False
-    required = {name for name, field in asked.model_fields.items() if field.is_required()}
-    return required <= given.model_fields.keys()
+    schema = asked.model_json_schema()
+    first, *_ = schema.get("anyOf", [schema])
+    return set(first["required"]) <= given.model_fields.keys()
 
 
-def _problems(handler: Handler, schemas: Schemas) -> dict[HTTPStatus, dict[str, Any]]:
+def _schemes(operation: Operation) -> list[str]:
+    """Name the security schemes of an operation, each of which is enough."""
+    if operation.is_public:
+        return []
+    return ["password", "token", *([] if operation.handler.declared.for_people else ["key"])]
+
+
+def _problems(operation: Operation, schemas: Schemas) -> dict[HTTPStatus, dict[str, Any]]:
     """Describe the problems of one operation, each with an example that its own code makes."""
+    handler = operation.handler
     errors: list[Exception] = list(handler.declared.errors)
+    if not operation.is_public and (refusal := handler.refusal("read", operation.method)):
+        errors.append(refusal)
     if handler.takes:
         errors.append(_invalid(handler.takes))
         if issubclass(handler.takes, Body | Form):

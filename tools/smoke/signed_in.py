@@ -143,6 +143,37 @@ def tasks_are_deleted(session: Session) -> None:
         expect_status(session.user("GET", _path(task)), 404, "the logs of GetTaskFunction")
 
 
+def session_goes_on_until_it_is_ended(session: Session) -> None:
+    """A session is refreshed, and ends when one signs out."""
+    signed_in = session.user("POST", "/auth/login", data=session.credentials)
+    expect_status(signed_in, 200, "the username and the password")
+    form = {"grant_type": "refresh_token", "refresh_token": signed_in.json()["refresh_token"]}
+    refreshed = session.user("POST", "/auth/login", data=form)
+    expect_status(refreshed, 200, _logs_of(refreshed))
+    token = refreshed.json()["refresh_token"]
+    expect_status(session.user("POST", "/auth/revoke", data={"token": token}), 200, "RevokeTokenFunction")
+    again = session.user("POST", "/auth/login", data={**form, "refresh_token": token})
+    expect_status(again, 400, "the logs of LoginFunction")
+
+
+def program_can_use_a_key(session: Session) -> None:
+    """An API key reads, and does no more than it may."""
+    created = session.user("POST", "/auth/keys", json={"name": "made by make smoke", "scope": "read"})
+    expect_status(created, 201, _logs_of(created))
+    key = created.json()
+    program = Client(session.user.url, key["key"])
+    try:
+        expect_status(
+            program("GET", "/tasks?limit=1"), 200, "functions/authorize, and whether it was deployed"
+        )
+        expect_status(
+            program("POST", "/tasks", json={"title": "x"}), 403, "the scope, in shared/api/endpoint.py"
+        )
+    finally:
+        deleted = session.user("DELETE", f"/auth/keys/{key['id']}")
+    expect_status(deleted, 204, "the logs of DeleteApiKeyFunction")
+
+
 def token_ends(session: Session) -> None:
     """A token that has expired is refused, also while the gateway keeps its policy."""
     left = session.signed_in_at + session.lifetime + 5 - time.monotonic()
@@ -162,5 +193,7 @@ CHECKS = (
     links_lead_on,
     list_comes_from_the_cache,
     tasks_are_deleted,
+    session_goes_on_until_it_is_ended,
+    program_can_use_a_key,
     token_ends,
 )

@@ -1,0 +1,32 @@
+"""GET /users: list users by name."""
+
+from http import HTTPStatus
+
+from shared.api.endpoint import Returns, endpoint
+from shared.api.paging import next_link
+from shared.api.request import Request
+from shared.api.response import Response, json_response
+from shared.api.user_models import UserListQuery
+from shared.users.directory import Directory
+from shared.users.document import ListedUserDocument
+
+directory = Directory()
+
+
+@endpoint(
+    "List users",
+    tag="Users",
+    returns=[Returns(HTTPStatus.OK, "A page of users.", list[ListedUserDocument], headers=["Link"])],
+)
+def handler(request: Request, query: UserListQuery) -> Response:
+    """List the users, by name. Who has just signed up is listed within a second.
+
+    Follow the `Link` header to the next page.
+    """
+    names, last = directory.page(query.prefix, query.limit, query.cursor)
+    users: list[ListedUserDocument] = [{"username": name} for name in names]
+    headers = {}
+    if last is not None:
+        carried = query.model_dump(mode="json", exclude_unset=True, exclude={"cursor"})
+        headers["Link"] = next_link(request.url, carried, last)
+    return json_response(users, headers=headers)
