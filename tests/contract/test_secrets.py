@@ -192,7 +192,7 @@ def break_functions(run: Run, project: Path) -> None:
     edit(project / "shared/users/tokens.py", decode, f"{tell}\n            {decode}")
     assert run.send("GET", "/tasks", run.token()).status_code == 503  # which the gateway makes of a 500
     loop = "for form in _forms(password):\n        "
-    for old in ("return conceal(str(_context", f"{loop}is_right", f"{loop}_context"):
+    for old in ("return conceal(str(_context", "composed, *others", f"{loop}_context"):
         edit(project / "shared/users/passwords.py", old, f"{tell}\n    {old}")
     assert run.sign_up(username="grace", password=run.secret("to hash")) == 500
     assert run.sign_in("ada", run.secret("to verify")).status_code == 500
