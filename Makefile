@@ -18,8 +18,8 @@ LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 
 # In a terminal, installing shows its progress.
 QUIET := $(shell test -t 2 || echo --quiet)
-# More than there are cores, because many tests wait; who has none left takes some of another's, because some take long.
-AT_ONCE = --dist worksteal -n $$($(BIN)/python -c "import os; print(min(4, 2 + os.cpu_count()))")
+# One more than there are cores, because many tests wait; who has none left takes some of another's, because some take long.
+AT_ONCE = --dist worksteal -n $$($(BIN)/python -c "import os; print(min(4, 1 + os.cpu_count()))")
 
 -include .env
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
