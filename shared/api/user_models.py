@@ -44,10 +44,11 @@ _USERNAME = r"[A-Za-z0-9_.@-]{3,32}"
 _PASSWORD, _REFRESH = "password", "refresh_token"
 _FIELDS = {"": ["username", "password"], _PASSWORD: ["username", "password"], _REFRESH: ["refresh_token"]}
 """What each grant needs."""
-_GRANTS: Any = [
-    {"properties": {"grant_type": {"enum": ["", _PASSWORD]}}, "required": _FIELDS[_PASSWORD]},
-    {"properties": {"grant_type": {"enum": [_REFRESH]}}, "required": ["grant_type", *_FIELDS[_REFRESH]]},
-]
+_REQUIRED: Any = {
+    "if": {"properties": {"grant_type": {"const": _REFRESH}}, "required": ["grant_type"]},
+    "then": {"required": _FIELDS[_REFRESH]},
+    "else": {"required": _FIELDS[_PASSWORD]},
+}
 """The same as JSON Schema."""
 
 
@@ -83,7 +84,7 @@ class NewUser(Body):
 class LoginForm(Form):
     """A username and a password, or a refresh token (RFC 6749, sections 4.3.2 and 6)."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": _GRANTS})
+    model_config = ConfigDict(json_schema_extra=_REQUIRED)
 
     grant_type: str = Field(
         _PASSWORD,

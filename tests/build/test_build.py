@@ -136,7 +136,7 @@ class Keys:
     current = find = lambda *_: TokenKey("1", "a signing key of the length that one has to have at least")
 signer = TokenSigner(Keys())
 user = User("1", "ada", 0, "1")
-print(signer.verify(signer.issue(user, lifetime=60)).username)
+print(signer.verify(signer.issue(user, "a session", lifetime=60)).identity.username)
 """
     assert run(built, opt, "LoginFunction", code).strip() == "ada"
 

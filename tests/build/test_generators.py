@@ -57,7 +57,8 @@ def test_a_generated_client_does_all_that_there_is_to_do(
     with client.Client(base_url=stack.url) as anyone:
         user = api("users.create_user")(client=anyone, body=models.NewUser(name, PASSWORD))
         assert user.parsed.username == name
-        token = api("users.login")(client=anyone, body=models.LoginForm(name, PASSWORD)).parsed.access_token
+        form = models.LoginForm(username=name, password=PASSWORD)
+        token = api("users.login")(client=anyone, body=form).parsed.access_token
     me = closing.enter_context(client.AuthenticatedClient(base_url=stack.url, token=token))
     assert api("users.get_me")(client=me).parsed.id == user.parsed.id
 

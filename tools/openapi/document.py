@@ -285,8 +285,8 @@ def _can_send_body_of(operation: Operation, target: Operation) -> bool:
     if not (given and asked and issubclass(given, Body) and issubclass(asked, Form)):
         return False
     schema = asked.model_json_schema()
-    first, *_ = schema.get("anyOf", [schema])
-    return set(first["required"]) <= given.model_fields.keys()
+    usual = schema.get("else", schema)
+    return set(usual["required"]) <= given.model_fields.keys()
 
 
 def _schemes(operation: Operation) -> list[str]:

@@ -15,7 +15,10 @@ _PREFIX = "#/components/schemas/"
 
 
 class _Generator(GenerateJsonSchema):
-    """Schemas of JSON, which has one kind of number, and where absent is not null; fields need no titles."""
+    """Schemas of JSON, which has one kind of number, and where absent is neither null nor empty.
+
+    Fields need no titles.
+    """
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 (pydantic passes it)
         return False
@@ -31,7 +34,7 @@ class _Generator(GenerateJsonSchema):
 
     def default_schema(self, schema: Any) -> dict[str, Any]:
         described = super().default_schema(schema)
-        if described.get("default", ...) is None:
+        if described.get("default", ...) in (None, ""):
             del described["default"]
         return described
 
