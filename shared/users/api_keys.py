@@ -15,7 +15,7 @@ from shared.errors import ApiKeyNotFound, Contention, InvalidToken, TooManyApiKe
 from shared.logs import conceal
 from shared.users.api_key import ApiKey, Scope, check_form, keys_from_item, keys_to_value, new_secret
 from shared.users.refresh_tokens import digest
-from shared.users.sessions import checked, session_key
+from shared.users.sessions import checked, read_signed_in
 from shared.users.table import UsersTable, number, text
 from shared.users.user import Identity, User, user_from_item, user_key
 
@@ -121,12 +121,8 @@ class ApiKeys:
         return Grant(found, item["id"]["S"], cast(Scope, item["scope"]["S"]), end)
 
     def _read(self, identity: Identity) -> _Listed:
-        keys = [list_key(identity.username), user_key(identity.username)]
-        if identity.session:
-            keys.append(session_key(identity.session))
-        listed, found, *session = self._table.read(*keys)
-        item, now = checked(identity, found, *session), time.time()
-        user, current = user_from_item(item), {}
+        item, (listed,) = read_signed_in(self._table, identity, list_key(identity.username))
+        user, current, now = user_from_item(item), {}, time.time()
         if listed and listed["generation"]["S"] == user.generation:  # else version 1.0 changed the password
             listed_keys = keys_from_item(listed).values()
             current = {key.id: key for key in listed_keys if (key.expires_at or now + 1) > now}
@@ -142,7 +138,7 @@ class ApiKeys:
             "version": number(version + 1),
         }
         if version:
-            listing = self._table.put(key, item, "version = :seen", seen={"N": str(version)})
+            listing = self._table.put(key, item, "version = :seen", seen=number(version))
         else:
             listing = self._table.put(key, item, "attribute_not_exists(version)")
         user = self._table.check(

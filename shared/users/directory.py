@@ -26,7 +26,8 @@ class Directory:
             The names, and the key that the next page begins after; None if there is none.
         """
         # Of the characters that names have, none comes before "!" or after "~".
-        low, high = max(user_key(prefix or ""), f"{after}!" if after else "!"), f"{user_key(prefix or '')}~"
+        start = user_key(prefix or "")
+        low, high = max(start, f"{after}!" if after else "!"), f"{start}~"
         if low > high:
             return [], None
         answer = self._table.client.query(

@@ -24,7 +24,7 @@ from shared.errors import (
     Unavailable,
 )
 from shared.users.refresh_tokens import RefreshToken, digest
-from shared.users.table import UsersTable
+from shared.users.table import UsersTable, text
 from shared.users.token_keys import TokenKeys
 from shared.users.user import Identity, User, is_user, user_from_item, user_key
 
@@ -86,10 +86,8 @@ class Sessions:
             SessionEnded: the user is gone, has changed the password, or has signed out.
             Unavailable: the table is too busy.
         """
-        keys = [user_key(identity.username)]
-        if identity.session:
-            keys.append(session_key(identity.session))
-        return checked(identity, *self._table.read(*keys))
+        user, _ = read_signed_in(self._table, identity)
+        return user
 
     def begin(self, user: User) -> tuple[Session, RefreshToken, TransactWriteItemTypeDef]:
         """Begin a session of a user; returns it, its first refresh token, and the write that stores it."""
@@ -174,31 +172,33 @@ class Sessions:
             expires_at=min(int(use.at) + _IDLE_TIMEOUT, session.created_at + _LIFETIME),
         )
         item = _to_item(rotated)
-        try:
-            self._table.client.update_item(
-                TableName=self._table.name,
-                Key={"username": {"S": session_key(session.id)}},
-                UpdateExpression="SET #current = :current, #used = :used, expires_at = :end",
-                ConditionExpression="#current = :seen",
-                ExpressionAttributeNames={"#current": "current", "#used": "used"},
-                ExpressionAttributeValues={
-                    ":current": item["current"],
-                    ":used": item["used"],
-                    ":end": item["expires_at"],
-                    ":seen": {"S": session.current},
-                },
-            )
-        except (
-            self._table.client.exceptions.ConditionalCheckFailedException,
-            self._table.client.exceptions.TransactionConflictException,
-        ):
-            return False
-        return True
+        return self._table.try_update(
+            session_key(session.id),
+            "SET #current = :current, #used = :used, expires_at = :end",
+            "#current = :seen",
+            {"#current": "current", "#used": "used"},
+            current=item["current"],
+            used=item["used"],
+            end=item["expires_at"],
+            seen=text(session.current),
+        )
 
 
 def session_key(session_id: str) -> str:
     """Key of a session's item."""
     return f"session#{session_id}"
+
+
+def read_signed_in(table: UsersTable, identity: Identity, *keys: str) -> tuple[Item, list[Item | None]]:
+    """Read the user whom a token names, and other items with it; returns the user's item, and the others.
+
+    Raises:
+        SessionEnded: the user is gone, has changed the password, or has signed out.
+        Unavailable: the table is too busy.
+    """
+    sessions = [session_key(identity.session)] if identity.session else []
+    user, *found = table.read(user_key(identity.username), *keys, *sessions)
+    return checked(identity, user, *found[len(keys) :]), found[: len(keys)]
 
 
 def checked(identity: Identity, user: Item | None, session: Item | None = None) -> Item:

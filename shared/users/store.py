@@ -13,7 +13,7 @@ from shared.users import passwords
 from shared.users.api_keys import list_key, removal
 from shared.users.attempts import Counter
 from shared.users.refresh_tokens import RefreshToken
-from shared.users.sessions import Session, Sessions, checked, session_key
+from shared.users.sessions import Session, Sessions, read_signed_in, session_key
 from shared.users.table import UsersTable, number, text
 from shared.users.user import LISTED, Device, Identity, User, is_user, user_from_item, user_key
 
@@ -86,7 +86,14 @@ class UserStore:
         session, token, begin = self._sessions.begin(user)
         self._table.write(begin, counter.take_back(self._table))
         if new_hash is not None:
-            self._renew_hash(user_key(username), old_hash, new_hash)
+            # If that fails, another login was first, or the password changes: theirs is the newer one.
+            self._table.try_update(
+                user_key(username),
+                "SET password_hash = :new",
+                "password_hash = :old",
+                new=text(new_hash),
+                old=text(old_hash),
+            )
         return user, session, token
 
     def change_password(self, identity: Identity, current: str, new: str) -> None:
@@ -135,11 +142,8 @@ class UserStore:
             The user's item, that which lists the API keys, and the counter of this attempt.
         """
         counter = Counter.of_session(identity.session or identity.generation)
-        keys = [user_key(identity.username), list_key(identity.username), counter.key]
-        if identity.session:
-            keys.append(session_key(identity.session))
-        found, listed, counted, *session = self._table.read(*keys)
-        user = checked(identity, found, *session)
+        keys = list_key(identity.username), counter.key
+        user, (listed, counted) = read_signed_in(self._table, identity, *keys)
         old_hash = conceal(user["password_hash"]["S"])
         counter.count(self._table, counted)
         is_right, _ = passwords.verify(password, old_hash)
@@ -152,22 +156,6 @@ class UserStore:
             self._table.write(*writes)
         except ConditionFailed as error:
             raise Contention from error
-
-    def _renew_hash(self, key: str, old: str, new: str) -> None:
-        try:
-            self._table.client.update_item(
-                TableName=self._table.name,
-                Key={"username": {"S": key}},
-                UpdateExpression="SET password_hash = :new",
-                ConditionExpression="password_hash = :old",
-                ExpressionAttributeValues={":old": {"S": old}, ":new": {"S": new}},
-            )
-        except (
-            self._table.client.exceptions.ConditionalCheckFailedException,
-            self._table.client.exceptions.TransactionConflictException,
-        ):
-            # Another login renewed it first, or the password changes: theirs is the newer one.
-            return
 
 
 def password_change(

@@ -49,6 +49,24 @@ class UsersTable:
         """Apply all writes or none, once: see `shared.aws.transact_write` for what it raises."""
         transact_write(self.client, *writes)
 
+    def try_update(
+        self,
+        key: str,
+        expression: str,
+        condition: str,
+        names: Mapping[str, str] | None = None,
+        **values: AttributeValueTypeDef,
+    ) -> bool:
+        """Update an item now; False if the condition does not hold, or a transaction holds the item."""
+        try:
+            self.client.update_item(**self.update(key, expression, condition, names, **values)["Update"])
+        except (
+            self.client.exceptions.ConditionalCheckFailedException,
+            self.client.exceptions.TransactionConflictException,
+        ):
+            return False
+        return True
+
     def put(
         self, key: str, item: Item, condition: str = "", **values: AttributeValueTypeDef
     ) -> TransactWriteItemTypeDef:
