@@ -17,8 +17,8 @@ from shared.users.store import UserStore
 from shared.users.table import UsersTable
 from shared.users.user import Identity
 from tests.handlers import event
+from tests.users import PASSWORD, signed_in
 
-PASSWORD = "correct horse"
 Invoke = Callable[..., dict[str, Any]]
 
 
@@ -34,10 +34,7 @@ def keys(table: UsersTable) -> ApiKeys:
 
 @pytest.fixture
 def ada(table: UsersTable) -> Identity:
-    users = UserStore(table)
-    users.create("ada", PASSWORD)
-    user, session, _ = users.sign_in("ada", PASSWORD)
-    return Identity(user.username, user.generation, session.id)
+    return signed_in(table, "ada")
 
 
 def test_a_key_stands_for_its_user_and_is_not_stored(keys: ApiKeys, ada: Identity, dynamodb: Any) -> None:

@@ -19,12 +19,12 @@ from shared.users.store import UserStore
 from shared.users.table import UsersTable
 from shared.users.user import Identity
 from tests.tasks import new_task
+from tests.users import PASSWORD, signed_in
 from tools.migrations.m0003_listed_users import list_users
 from tools.migrations.runner import Runner
 from tools.stacks import Stack
 from tools.users import __main__ as command
 
-PASSWORD = "correct horse"
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -49,10 +49,7 @@ def run(dynamodb: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
 @pytest.fixture
 def ada(table: UsersTable) -> Identity:
-    users = UserStore(table)
-    users.create("Ada", PASSWORD)
-    user, session, _ = users.sign_in("ada", PASSWORD)
-    return Identity(user.username, user.generation, session.id)
+    return signed_in(table, "Ada")
 
 
 def test_a_new_password_is_printed_and_ends_what_was_before(
