@@ -143,7 +143,7 @@ clean: ## Remove what these commands made, tasks and users of the local stack in
 # library does.
 LAYER_PYTHON := python3.13
 LAYER = $(ARTIFACTS_DIR)/python
-SERVICES := dynamodb secretsmanager sqs
+SERVICES := dynamodb events secretsmanager sqs
 INSTALL = $(LAYER_PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --only-binary :all: \
 	--platform manylinux2014_$(MACHINE) --platform manylinux_2_28_$(MACHINE) --python-version 3.13 \
 	--require-hashes --requirement requirements/runtime.txt --target "$(LAYER)"

@@ -77,7 +77,7 @@ class ConditionFailed(Exception):
         that is there if the write asked for it (`ReturnValuesOnConditionCheckFailure`)."""
 
 
-def client(service: Literal["dynamodb", "secretsmanager", "sqs"]) -> Any:
+def client(service: Literal["dynamodb", "events", "secretsmanager", "sqs"]) -> Any:
     """Create a client; once per execution environment, because it costs tens of milliseconds.
 
     Its calls raise `Unavailable` instead of beginning what could end after the request's deadline.

@@ -1,4 +1,4 @@
-"""A queue for events of tasks, and an event to send."""
+"""A bus for events of tasks, and records of the stream that events are made of."""
 
 from __future__ import annotations
 
@@ -6,30 +6,71 @@ import json
 import re
 from typing import Any
 
-from shared.tasks.events import TaskEvent, task_created
+from jsonschema import Draft202012Validator, FormatChecker
+
+from shared.tasks.events import TaskEventDocument, event_of
+from shared.tasks.status_index import StatusShards
+from shared.tasks.table import item_from_task, put_in_trash, task_key
+from shared.tasks.task import NOBODY, Author, Task
+from tests.local_stack import ROOT
 from tests.tasks import new_task
 
-# What a message may consist of. See
+ADA = Author("ada", "request-1")
+SCHEMA = Draft202012Validator(
+    json.loads((ROOT / "functions/api_docs/events.schema.json").read_text()), format_checker=FormatChecker()
+)
+# What a message may consist of, and so an event whose rule leads to a queue. See
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 ALLOWED = re.compile("[\\t\\n\\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 
 
-class Queue:
-    """Takes what is sent as SQS does, or refuses some of it."""
+class Bus:
+    """Takes what is put on it as EventBridge does, or refuses some of it."""
 
     def __init__(self) -> None:
-        self.calls: list[list[str]] = []
+        self.calls: list[list[TaskEventDocument]] = []
         self.refused: set[str] = set()
+        """Ids of events."""
 
-    def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+    def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
         assert 1 <= len(Entries) <= 10
-        assert len({entry["Id"] for entry in Entries}) == len(Entries)
-        assert sum(len(entry["MessageBody"].encode()) for entry in Entries) <= 262_144
-        assert all(ALLOWED.fullmatch(entry["MessageBody"]) for entry in Entries)
-        self.calls.append([json.loads(entry["MessageBody"])["id"] for entry in Entries])
-        failed = [entry for entry in Entries if json.loads(entry["MessageBody"])["id"] in self.refused]
-        return {"Failed": [{"Id": entry["Id"], "SenderFault": False} for entry in failed]} if failed else {}
+        names = ("Source", "DetailType", "Detail")
+        assert sum(len(entry[name].encode()) for entry in Entries for name in names) <= 262_144
+        assert all(ALLOWED.fullmatch(entry["Detail"]) for entry in Entries)
+        events = [json.loads(entry["Detail"]) for entry in Entries]
+        for each in events:
+            SCHEMA.validate(each)
+        self.calls.append(events)
+        results = [
+            {"ErrorCode": "InternalFailure"} if each["id"] in self.refused else {"EventId": "x"}
+            for each in events
+        ]
+        return {"FailedEntryCount": sum("ErrorCode" in each for each in results), "Entries": results}
 
 
-def new_event(title: str) -> TaskEvent:
-    return task_created(new_task(title, description="🗓" * 10_000))
+def record(before: Task | None, after: Task | None) -> dict[str, Any]:
+    """The record that the stream has of a write."""
+    images = {"OldImage": before, "NewImage": after}
+    written = before or after
+    assert written
+    return {
+        "dynamodb": {
+            "Keys": task_key(written.id),
+            **{
+                name: item_from_task(task, StatusShards(written=4, read=4))
+                for name, task in images.items()
+                if task
+            },
+        }
+    }
+
+
+def record_of_trash(deleted: Task) -> dict[str, Any]:
+    item: Any = put_in_trash("TasksTable", deleted)["Put"]["Item"]
+    return {"dynamodb": {"Keys": {"pk": item["pk"]}, "NewImage": item}}
+
+
+def new_event(title: str = "Buy milk", author: Author = NOBODY, **fields: Any) -> TaskEventDocument:
+    created = event_of(record(None, new_task(title, author=author, **fields)))
+    assert created
+    return created

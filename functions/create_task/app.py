@@ -36,7 +36,7 @@ def handler(request: Request, new: NewTask) -> Response:
 
     With an `Idempotency-Key`, a request can be repeated safely for 24 hours: it gets the first answer again.
     """
-    new_task = new.to_task(created_by=request.user_id, request_id=request.id)
+    new_task = new.to_task(created_by=request.user_id, author=request.author)
     task, is_replay = tasks.create(new_task, key=idempotency_key(request))
     headers = {"ETag": etag(task.version), "Location": f"{request.url}/{task.id}"}
     if is_replay:

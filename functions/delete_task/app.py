@@ -24,6 +24,6 @@ tasks = TaskStore(task_list_cache().invalidate)
 def handler(request: Request) -> Response:
     """Delete a task and free its title. With `If-Match`, only if it is still the version that you read."""
     versions = matching_versions(request.header("If-Match"))
-    tasks.delete(request.path_parameters["task_id"], versions=versions)
+    tasks.delete(request.path_parameters["task_id"], author=request.author, versions=versions)
     count("TaskDeleted")
     return Response(HTTPStatus.NO_CONTENT)

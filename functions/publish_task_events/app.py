@@ -1,4 +1,4 @@
-"""The tasks table's stream: put an event into the queue for each new task."""
+"""The tasks table's stream: put an event on the bus for each change of a task."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from shared.deadline import deadline_of
 from shared.event_sources import STREAM
 from shared.logs import event_handler, logger
 from shared.metrics import count
-from shared.tasks.events import EventQueue, TaskEvent, task_created
-from shared.tasks.table import task_from_item
+from shared.tasks.bus import EventBus
+from shared.tasks.events import TaskEventDocument, event_of
 
-queue = EventQueue()
+bus = EventBus()
 
 
 @event_handler(STREAM)
@@ -20,20 +20,21 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     See https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     """
-    readable = [(record, each) for record in event["Records"] if (each := _event_of(record))]
+    changes = [(record, each) for record in event["Records"] if (each := _event_of(record))]
     with deadline_of(context):
-        published = queue.publish([each for _, each in readable])
-    for _, each in readable[:published]:
-        logger.info("event published", event_id=each.id, correlation_id=each.request_id)
-    failed = [record["dynamodb"]["SequenceNumber"] for record, _ in readable[published : published + 1]]
+        published = bus.publish([each for _, each in changes])
+    for _, each in changes[:published]:
+        request_id = each["data"]["request_id"]
+        logger.info("event published", type=each["type"], event_id=each["id"], correlation_id=request_id)
+    failed = [record["dynamodb"]["SequenceNumber"] for record, _ in changes[published : published + 1]]
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
 
-def _event_of(record: dict[str, Any]) -> TaskEvent | None:
+def _event_of(record: dict[str, Any]) -> TaskEventDocument | None:
     """Make the event of a record; None if no task can be read from it, which no retry mends."""
     try:
-        return task_created(task_from_item(record["dynamodb"]["NewImage"]))
-    except (KeyError, TypeError, ValueError):
+        return event_of(record)
+    except (AttributeError, KeyError, TypeError, ValueError):
         logger.exception("a record of the stream cannot be read", keys=record.get("dynamodb", {}).get("Keys"))
         count("UnexpectedError")
         return None

@@ -33,8 +33,9 @@ notified = DynamoDBPersistenceLayer(os.environ["NOTIFIED_TABLE"], boto3_client=a
 once = IdempotencyConfig(
     event_key_jmespath="id",
     raise_on_no_idempotency_key=True,
-    # Longer than an event can be on its way: 1 day in the stream, 4 in the queue, 14 among the dead letters.
-    expires_after_seconds=20 * DAY,
+    # Longer than an event can be on its way: 1 day in the stream, 14 in the bucket of those that could not be
+    # published, 1 in the bus, 4 in the queue, 14 among the dead letters.
+    expires_after_seconds=35 * DAY,
 )
 
 
@@ -54,10 +55,18 @@ def notify(event: dict[str, Any]) -> None:
 def handle(record: SQSRecord) -> None:
     """Handle one message."""
     logger.set_correlation_id(None)  # not that of the message before, if this one cannot be read
-    event = record.json_body
+    event = _notification(record.json_body)
     logger.set_correlation_id(event.get("request_id"))
     aws.need_time_for(2)  # or it is sent, and cannot be remembered
     notify(event=event)
+
+
+def _notification(message: dict[str, Any]) -> dict[str, Any]:
+    """Read a message: an event of the bus, or what the queue's rule makes of one for version 1.0."""
+    if "detail" not in message:
+        return message
+    event = message["detail"]
+    return {**event["data"], "type": event["type"], "id": f"{event['type']}:{event['subject']}"}
 
 
 @event_handler(QUEUE)

@@ -30,6 +30,7 @@ tasks = TaskStore(task_list_cache().invalidate)
 def handler(request: Request, changes: TaskChanges) -> Response:
     """Change the fields that are given. With `If-Match`, only if it is still the version that you read."""
     versions = matching_versions(request.header("If-Match"))
-    task = tasks.update(request.path_parameters["task_id"], changes.apply, versions=versions)
+    task_id = request.path_parameters["task_id"]
+    task = tasks.update(task_id, changes.apply, author=request.author, versions=versions)
     count("TaskUpdated")
     return json_response(task_document(task), headers={"ETag": etag(task.version)})

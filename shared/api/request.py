@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote
 
 from shared.api.problems import MAX_ERRORS, MAX_NAME, FieldError, InvalidRequest, UnsupportedMediaType
 from shared.api.response import JSON
+from shared.tasks.task import Author
 from shared.users.user import Identity
 
 FORM = "application/x-www-form-urlencoded"
@@ -50,6 +51,15 @@ class Request:
             KeyError: the route is public.
         """
         return self.claims["user_id"]
+
+    @property
+    def author(self) -> Author:
+        """Who writes a task with this request.
+
+        Raises:
+            KeyError: the route is public.
+        """
+        return Author(self.claims["username"], self.id)
 
     @property
     def identity(self) -> Identity:

@@ -25,7 +25,7 @@ from shared.api.paging import from_cursor, to_cursor
 from shared.api.response import JSON, MERGE_PATCH
 from shared.api.text import MANY_LINES, TRIMMED_LINE, many_lines, one_line, visible
 from shared.tasks.query import TaskQuery
-from shared.tasks.task import MICROSECONDS, Description, Position, Status, Task, TaskStatus, Title
+from shared.tasks.task import MICROSECONDS, Author, Description, Position, Status, Task, TaskStatus, Title
 
 
 def _as_list(value: Any) -> Any:
@@ -71,9 +71,9 @@ class NewTask(_TaskFields):
         }
     )
 
-    def to_task(self, *, created_by: str, request_id: str) -> Task:
-        """Make the task: of the user with an id, by a request."""
-        return Task.new(**self.model_dump(), created_by=created_by, request_id=request_id)
+    def to_task(self, *, created_by: str, author: Author) -> Task:
+        """Make the task, of the user with an id."""
+        return Task.new(**self.model_dump(), created_by=created_by, author=author)
 
 
 class TaskChanges(_TaskFields):

@@ -1,89 +1,114 @@
-"""Events of tasks, as messages in a queue."""
+"""Events of tasks: CloudEvents, made of records of the table's stream.
+
+See https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+"""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypedDict, cast
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from shared import aws
-from shared.errors import Unavailable
-from shared.logs import logger
+from shared.aws import Item
+from shared.schema import Schema, Uuid
 from shared.tasks.document import TaskDocument, task_document
-from shared.tasks.task import Task
+from shared.tasks.table import task_from_item
+from shared.tasks.task import MICROSECONDS, Task
 
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
-
-# What one call may carry; for a queue's messages together 256 KiB is the older and lower of two limits. See
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
-_MAX_MESSAGES = 10
-_MAX_BYTES = 262_144
+EventType = Literal["task.created", "task.updated", "task.deleted"]
 
 
-@dataclass(frozen=True, slots=True)
-class TaskEvent:
-    """Something that happened to a task."""
+class TaskEventDataDocument(TypedDict):
+    """What happened to a task."""
 
-    type: str
-    id: str
-    """Stable across redeliveries; used to deduplicate."""
     task: TaskDocument
-    request_id: str | None = None
-    """The request that caused it."""
+    version: Annotated[int, Schema(description="Raised by every change: an event of a lower one is older.")]
+    changes: Annotated[
+        dict[str, list[Any]],
+        Schema(
+            description="Of an update, each field that has another value: what it was, and what it is.",
+            examples=[{"status": ["PENDING", "IN_PROGRESS"]}],
+        ),
+    ]
+    by: Annotated[str | None, Schema(description="The user who did it, if one did.", examples=["ada"])]
+    request_id: Annotated[str | None, Schema(description="The request that did it, which the logs have too.")]
 
 
-def task_created(task: Task) -> TaskEvent:
-    """Make the event of a task that was stored."""
-    return TaskEvent("task.created", f"task.created:{task.id}", task_document(task), task.request_id)
+class TaskEventDocument(TypedDict):
+    """An event of a task, as CloudEvents 1.0 has it in JSON."""
+
+    specversion: Literal["1.0"]
+    id: Annotated[
+        str,
+        Schema(
+            description="The task's id and version; stable across redeliveries, to deduplicate by.",
+            examples=["7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10:1"],
+        ),
+    ]
+    source: Annotated[str, Schema(format="uri-reference", examples=["/task-api/tasks"])]
+    type: EventType
+    subject: Annotated[Uuid, Schema(description="The task's id.")]
+    time: Annotated[
+        str, Schema(format="date-time", description="When it happened.", examples=["2026-01-01T00:00:00Z"])
+    ]
+    datacontenttype: Literal["application/json"]
+    data: TaskEventDataDocument
 
 
-class EventQueue:
-    """The queue of events."""
+def event_of(record: Mapping[str, Any]) -> TaskEventDocument | None:
+    """Make the event of a record of the stream; None if it tells of no change of a task.
 
-    def __init__(self, client: SQSClient | None = None, url: str | None = None) -> None:
-        self._client = client or aws.client("sqs")
-        self._url = url or os.environ["NOTIFICATIONS_QUEUE"]
-
-    def publish(self, events: Sequence[TaskEvent]) -> int:
-        """Put events into the queue, in order, as far as that succeeds.
-
-        Returns:
-            How many of them, from the first on, are in the queue.
-        """
-        sent = 0
-        for batch in _batches(_to_message(event) for event in events):
-            entries = [{"Id": str(position), "MessageBody": body} for position, body in enumerate(batch)]
-            try:
-                reply = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
-            except (Unavailable, BotoCoreError, ClientError):
-                logger.exception("the queue cannot be reached")
-                return sent
-            if failed := reply.get("Failed"):
-                logger.error("the queue refused events", failed=failed)
-                return sent + min(int(entry["Id"]) for entry in failed)
-            sent += len(batch)
-        return sent
+    Raises:
+        KeyError, TypeError, ValueError: no task can be read from it.
+    """
+    images = record["dynamodb"]
+    kind = images["Keys"]["pk"]["S"].partition("#")[0]
+    before, after = images.get("OldImage"), images.get("NewImage")
+    if kind == "TRASH" and before is None:
+        return _event("task.deleted", task_from_item(after["task"]["M"]), _time(after, "deleted_at"))
+    if kind != "TASK" or after is None:
+        return None
+    task, time = task_from_item(after), _time(after, "updated_at")
+    if before is None:
+        return _event("task.created", task, time)
+    old = task_from_item(before)
+    if task.version == old.version:  # a migration has moved it in an index
+        return None
+    return _event("task.updated", task, time, old)
 
 
-def _to_message(event: TaskEvent) -> str:
-    """Write an event as JSON in ASCII, because SQS refuses some characters that titles may have."""
-    return json.dumps(asdict(event))
+def _event(kind: EventType, task: Task, time: str, old: Task | None = None) -> TaskEventDocument:
+    # Version 1.0 changes tasks, too, while it is being replaced, and leaves both as the write before did.
+    is_known = old is None or old.request_id != task.request_id
+    return {
+        "specversion": "1.0",
+        "id": f"{task.id}:{task.version}",
+        "source": f"/{os.environ['POWERTOOLS_SERVICE_NAME']}/tasks",
+        "type": kind,
+        "subject": task.id,
+        "time": time,
+        "datacontenttype": "application/json",
+        "data": {
+            "task": task_document(task),
+            "version": task.version,
+            "changes": _changes(old, task) if old else {},
+            "by": task.changed_by if is_known else None,
+            "request_id": task.request_id if is_known else None,
+        },
+    }
 
 
-def _batches(bodies: Iterable[str]) -> Iterator[list[str]]:
-    """Group ASCII texts, in order, so that each group fits one call."""
-    batch: list[str] = []
-    size = 0
-    for body in bodies:
-        if len(batch) == _MAX_MESSAGES or size + len(body) > _MAX_BYTES:
-            yield batch
-            batch, size = [], 0
-        batch.append(body)
-        size += len(body)
-    if batch:
-        yield batch
+def _changes(old: Task, new: Task) -> dict[str, list[Any]]:
+    before, after = (cast("dict[str, Any]", task_document(task)) for task in (old, new))
+    return {
+        name: [before[name], after[name]]
+        for name in after
+        if before[name] != after[name] and name != "updated_at"
+    }
+
+
+def _time(item: Item, attribute: str) -> str:
+    """Write a stored time as RFC 3339 does."""
+    seconds = int(item[attribute]["N"]) / MICROSECONDS
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

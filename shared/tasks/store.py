@@ -1,8 +1,9 @@
 """Tasks in DynamoDB, and the transactions that change them.
 
-Three kinds of item share the table: `TASK#<uuid>` is a task, `TITLE#<title>` holds a title for one, and
-`KEY#<user>#<key>` is an idempotency key that a task was created with. They are written in one transaction, so
-titles are unique, and a retry creates nothing twice, without a read before the write.
+Four kinds of item share the table: `TASK#<uuid>` is a task, `TITLE#<title>` holds a title for one,
+`KEY#<user>#<key>` is an idempotency key that a task was created with, and `TRASH#<uuid>` keeps a deleted one.
+They are written in one transaction, so titles are unique, and a retry creates nothing twice, without a read
+before the write.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from shared.tasks.table import (
     digest_of,
     free_title,
     hold_title,
+    put_in_trash,
     remember_key,
     task_from_item,
     task_key,
     update_task,
 )
-from shared.tasks.task import Task, current_time
+from shared.tasks.task import NOBODY, Author, Task, current_time
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -115,13 +117,19 @@ class TaskStore:
         return task_from_item(found["Item"])
 
     def update(
-        self, task_id: str, change: Callable[[Task], Task], *, versions: Collection[int] | None = None
+        self,
+        task_id: str,
+        change: Callable[[Task], Task],
+        *,
+        author: Author = NOBODY,
+        versions: Collection[int] | None = None,
     ) -> Task:
         """Change a task. A change that changes nothing writes nothing.
 
         Args:
             task_id: The task to change.
             change: Maps the task to the changed task. Called again on the new version after a lost race.
+            author: Who changes it.
             versions: The versions the caller is willing to change; any, when None.
 
         Raises:
@@ -136,7 +144,7 @@ class TaskStore:
             if changed == task:
                 self._tell()
                 return task
-            changed = replace(changed, version=task.version + 1, updated_at=current_time())
+            changed = changed.next_version(author, updated_at=current_time())
             writes = [update_task(self._table, task, changed, self._shards)]
             if changed.title != task.title:
                 writes += [hold_title(self._table, changed), free_title(self._table, task)]
@@ -150,11 +158,14 @@ class TaskStore:
                 return changed
         raise Contention
 
-    def delete(self, task_id: str, *, versions: Collection[int] | None = None) -> None:
-        """Remove a task and free its title.
+    def delete(
+        self, task_id: str, *, author: Author = NOBODY, versions: Collection[int] | None = None
+    ) -> None:
+        """Move a task to the trash and free its title.
 
         Args:
             task_id: The task to remove.
+            author: Who removes it.
             versions: The versions the caller is willing to remove; any, when None.
 
         Raises:
@@ -165,7 +176,11 @@ class TaskStore:
         for _ in range(_RACES):
             task = self._get_version(task_id, versions)
             try:
-                self._write(delete_task(self._table, task), free_title(self._table, task))
+                self._write(
+                    delete_task(self._table, task),
+                    free_title(self._table, task),
+                    put_in_trash(self._table, task.next_version(author)),
+                )
             except ConditionFailed:
                 continue
             return

@@ -10,7 +10,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from shared.tasks.status_index import StatusShards, status_in
-from shared.tasks.task import CONSTANT, KEPT_BY_STORE, Task, TaskStatus
+from shared.tasks.task import CONSTANT, KEPT_BY_STORE, Task, TaskStatus, current_time
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _KEY_TTL = 24 * 60 * 60
 """Seconds for which an idempotency key is remembered."""
+_TRASH_TTL = 30 * 24 * 60 * 60
+"""Seconds for which a deleted task is kept."""
 _ALWAYS_DIGESTED = {"title", "description", "status"}
 """Fields of version 1.0. Later ones are digested only if they are not their default, so that a request which
 is repeated across a deployment still has its digest."""
@@ -104,6 +106,21 @@ def delete_task(table: str, seen: Task) -> TransactWriteItemTypeDef:
             "Key": task_key(seen.id),
             "ConditionExpression": "version = :seen",
             "ExpressionAttributeValues": {":seen": {"N": str(seen.version)}},
+        }
+    }
+
+
+def put_in_trash(table: str, deleted: Task) -> TransactWriteItemTypeDef:
+    """Keep what was deleted. The task is one attribute of the item, so that no index has it."""
+    return {
+        "Put": {
+            "TableName": table,
+            "Item": {
+                "pk": {"S": f"TRASH#{deleted.id}"},
+                "task": {"M": _attributes(deleted)},
+                "deleted_at": {"N": str(current_time())},
+                "expires_at": {"N": str(int(time.time()) + _TRASH_TTL)},
+            },
         }
     }
 

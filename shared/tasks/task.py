@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, Self
 
@@ -34,6 +34,17 @@ Description = Annotated[
 Status = Annotated[TaskStatus, Schema(description="Status of the task.")]
 
 
+class Author(NamedTuple):
+    """Who writes a task, and in which request."""
+
+    username: str | None
+    request_id: str | None
+
+
+NOBODY = Author(None, None)
+"""Who writes a task when no user does."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """A task as it is stored. Times are Unix times in microseconds."""
@@ -48,11 +59,13 @@ class Task:
     """The user's id."""
     version: int
     """Raised by every write, so that two editors cannot overwrite each other."""
+    changed_by: str | None = None
+    """The name of the user whose write was the last one; unknown of older ones."""
     request_id: str | None = None
-    """The request that created it, to be followed in the logs; unknown of older tasks."""
+    """The request of the last write, to be followed in the logs; unknown of older ones."""
 
     @classmethod
-    def new(cls, *, created_by: str, request_id: str | None = None, **chosen: Any) -> Self:
+    def new(cls, *, created_by: str, author: Author = NOBODY, **chosen: Any) -> Self:
         """Make a task of the fields that its user chooses, with an id of its own."""
         now = current_time()
         return cls(
@@ -62,7 +75,18 @@ class Task:
             updated_at=now,
             created_by=created_by,
             version=1,
-            request_id=request_id,
+            changed_by=author.username,
+            request_id=author.request_id,
+        )
+
+    def next_version(self, author: Author, **fields: Any) -> Self:
+        """Make what the task is after a write, with these fields."""
+        return replace(
+            self,
+            **fields,
+            version=self.version + 1,
+            changed_by=author.username,
+            request_id=author.request_id,
         )
 
     @property
@@ -71,11 +95,11 @@ class Task:
         return Position(self.created_at, self.id)
 
 
-CONSTANT = {"id", "created_at", "created_by", "request_id"}
+CONSTANT = {"id", "created_at", "created_by"}
 """Fields that no update changes."""
-KEPT_BY_STORE = CONSTANT | {"updated_at", "version"}
+KEPT_BY_STORE = CONSTANT | {"updated_at", "version", "changed_by", "request_id"}
 """Fields that no user chooses; all others come from requests."""
-INTERNAL = {"created_by", "version", "request_id"}
+INTERNAL = {"created_by", "version", "changed_by", "request_id"}
 """Fields that the JSON representation leaves out."""
 
 

@@ -33,7 +33,7 @@ def layer(built: Path) -> Path:
 
 VARIABLES = [
     "CORS_ORIGIN",
-    "NOTIFICATIONS_QUEUE",
+    "EVENT_BUS",
     "NOTIFIED_TABLE",
     "REDIS_URL",
     "SIGN_UP",

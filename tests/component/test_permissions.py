@@ -63,7 +63,8 @@ def by_lambda(function: str) -> set[Permission]:
             permissions |= {(action, stream) for action in STREAM_ACTIONS}
             permissions.add(("dynamodb:ListStreams", f"{stream}/*"))
             if destination := properties.get("DestinationConfig"):
-                permissions.add(("sqs:SendMessage", resource_name(destination["OnFailure"]["Destination"])))
+                bucket = resource_name(destination["OnFailure"]["Destination"])
+                permissions |= {("s3:PutObject", f"{bucket}/*"), ("s3:ListBucket", bucket)}
         elif source["Type"] == "SQS":
             permissions |= {(action, resource_name(properties["Queue"])) for action in QUEUE_ACTIONS}
     return permissions
@@ -84,6 +85,8 @@ def needed(operation: str, parameters: dict[str, Any]) -> set[Permission]:
         return {("dynamodb:BatchGetItem", table) for table in parameters["RequestItems"]}
     if operation == "SendMessageBatch":
         return {("sqs:SendMessage", parameters["QueueUrl"])}
+    if operation == "PutEvents":
+        return {("events:PutEvents", entry["EventBusName"]) for entry in parameters["Entries"]}
     if "SecretId" in parameters:
         return {(f"secretsmanager:{operation}", parameters["SecretId"])}
     index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""

@@ -48,7 +48,7 @@ class World:
         self.aws.call("DynamoDB_20120810.DeleteItem", TableName="Read", Key={"pk": {"S": key}})
 
     def send(self, body: str) -> None:
-        self.sources.send("q", body)
+        self.aws.call("AmazonSQS.SendMessage", QueueUrl="q", MessageBody=body)
 
     def receive_and_delete(self) -> None:
         self.sources.delete("q", [each["ReceiptHandle"] for each in self.sources.receive("q", 10)])

@@ -11,17 +11,26 @@ import boto3
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
-from shared.tasks.events import EventQueue
+from tests.aws import empty_tables
 from tests.handlers import LambdaContext, event, invoke, load_function
-from tests.task_events import Queue, new_event
+from tests.task_events import ADA, Bus, new_event
 
 
-@pytest.mark.parametrize("title", ["Kaffee ☕", "\ufffe\uffff", "\x00\x1b", "🗓" * 200])
-def test_any_title_arrives_as_it_is(aws: None, title: str) -> None:
-    assert EventQueue().publish([new_event(title)]) == 1
+def message_of(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Publish records; returns what becomes of them in the queue."""
+    invoke("publish_task_events", Records=records)
     (message,) = boto3.client("sqs").receive_message(QueueUrl="NotificationsQueue")["Messages"]
-    document = json.loads(message["Body"])
-    assert (document["type"], document["task"]["title"]) == ("task.created", title)
+    return {**event("send_notification")["Records"][0], "body": message["Body"]}
+
+
+@pytest.fixture
+def dynamodb(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The tables of make run, empty; functions use them, too."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws)
+    boto3.client("sqs").purge_queue(QueueUrl="NotificationsQueue")
+    client = boto3.client("dynamodb")
+    empty_tables(client)
+    return client
 
 
 def test_one_id_leads_from_the_request_to_its_notification(
@@ -31,17 +40,23 @@ def test_one_id_leads_from_the_request_to_its_notification(
     invoke("authorize")
     invoke("create_task")
     (item,) = (each for each in dynamodb.scan(TableName="TasksTable")["Items"] if "version" in each)
-    record = {**event("publish_task_events")["Records"][0], "dynamodb": {"NewImage": item}}
-    invoke("publish_task_events", Records=[record])
-    (message,) = boto3.client("sqs").receive_message(QueueUrl="NotificationsQueue")["Messages"]
-    record = {**event("send_notification")["Records"][0], "body": message["Body"]}
-    invoke("send_notification", Records=[record])
+    record = {**event("publish_task_events")["Records"][0], "dynamodb": {"Keys": item, "NewImage": item}}
+    invoke("send_notification", Records=[message_of([record])])
     assert [(entry["message"], entry["correlation_id"]) for entry in log()] == [
         ("token refused", request_id),
         ("answered", request_id),
         ("event published", request_id),
         ("notification sent", request_id),
     ]
+
+
+def test_the_queue_of_notifications_has_the_message_that_version_1_0_reads(dynamodb: Any) -> None:
+    record = event("publish_task_events")["Records"][0]
+    message = json.loads(message_of([record])["body"])
+    task_id = record["dynamodb"]["NewImage"]["id"]["S"]
+    assert (message["type"], message["id"]) == ("task.created", f"task.created:{task_id}")
+    assert (message["task"]["id"], message["task"]["title"]) == (task_id, "Book the venue")
+    assert message["request_id"] == record["dynamodb"]["NewImage"]["request_id"]["S"]
 
 
 class TestPublishing:
@@ -55,17 +70,17 @@ class TestPublishing:
 
     def test_names_the_first_record_that_failed(self, function: ModuleType) -> None:
         records = event("publish_task_events")["Records"]
-        queue = Queue()
-        queue.refused = {f"task.created:{records[1]['dynamodb']['NewImage']['id']['S']}"}
-        function.queue._client = queue
+        bus = Bus()
+        bus.refused = {f"{records[1]['dynamodb']['NewImage']['id']['S']}:1"}
+        function.bus._client = bus
         answer = function.handler({"Records": records}, LambdaContext())
         assert answer == {"batchItemFailures": [{"itemIdentifier": records[1]["dynamodb"]["SequenceNumber"]}]}
 
-    def test_names_the_first_record_when_the_queue_cannot_be_reached(self, function: ModuleType) -> None:
+    def test_names_the_first_record_when_the_bus_cannot_be_reached(self, function: ModuleType) -> None:
         def time_out(**_: Any) -> None:
-            raise ConnectTimeoutError(endpoint_url="https://sqs.internal")
+            raise ConnectTimeoutError(endpoint_url="https://events.internal")
 
-        function.queue._client.meta.events.register_first("before-send.sqs", time_out)
+        function.bus._client.meta.events.register_first("before-send.events", time_out)
         records = event("publish_task_events")["Records"]
         answer = function.handler({"Records": records}, LambdaContext())
         assert answer == {"batchItemFailures": [{"itemIdentifier": records[0]["dynamodb"]["SequenceNumber"]}]}
@@ -127,6 +142,19 @@ class TestSending:
         assert sent == []
         assert sender.handler(event("send_notification"), LambdaContext()) == {"batchItemFailures": []}
         assert len(sent) == 2
+
+    def test_an_event_of_the_bus_is_notified_as_what_its_rule_makes_of_it(
+        self, sender: ModuleType, sent: list[str]
+    ) -> None:
+        batch = event("send_notification")
+        for record in batch["Records"]:
+            message = json.loads(record["body"])
+            created = new_event(message["task"]["title"], author=ADA)
+            created["subject"] = message["task"]["id"]
+            record["body"] = json.dumps({"detail-type": "task.created", "detail": created})
+        for each in (batch, event("send_notification")):
+            assert sender.handler(each, LambdaContext()) == {"batchItemFailures": []}
+        assert sent == ["Book the venue", "Send the invitations"]
 
     def test_a_new_environment_remembers(self, sender: ModuleType, sent: list[str]) -> None:
         sender.handler(event("send_notification"), LambdaContext())

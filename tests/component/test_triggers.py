@@ -15,6 +15,7 @@ from moto.events.models import EventPattern
 
 from tests.conftest import ROOT
 from tests.emulated import forget_aws, start_aws
+from tools.local.backends.resources import BUCKET
 from tools.local.backends.sources import Sources
 from tools.local.log_entries import DeliveryLogEntry
 from tools.local.template import load_template
@@ -53,14 +54,17 @@ class World:
     """A queue, a table with a stream, and a function that both call."""
 
     def __init__(self) -> None:
-        self.aws = start_aws({"table": ["f"]}, {"queue": {"VisibilityTimeout": "60"}, "given-up": {}})
+        self.aws = start_aws({"table": ["f"]}, {"queue": {"VisibilityTimeout": "60"}})
+        self.aws.call(
+            "DynamoDB_20120810.CreateTable", TableName="given-up", BillingMode="PAY_PER_REQUEST", **BUCKET
+        )
         self.sources = Sources(self.aws)
         self.function = Function()
         self.log: list[DeliveryLogEntry] = []
 
     def send(self, *bodies: str) -> None:
         for body in bodies:
-            self.sources.send("queue", body)
+            self.aws.call("AmazonSQS.SendMessage", QueueUrl="queue", MessageBody=body)
 
     def put(self, *keys: str) -> None:
         for key in keys:
@@ -80,12 +84,13 @@ class World:
 
     def counts(self) -> tuple[int, int]:
         """How many messages are in the queue, seen or unseen, and how many records were given up."""
-        return self._count("queue"), self._count("given-up")
-
-    def _count(self, queue: str) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        found = self.aws.call("AmazonSQS.GetQueueAttributes", QueueUrl=queue, AttributeNames=names)
-        return sum(map(int, found["Attributes"].values()))
+        found = self.aws.call("AmazonSQS.GetQueueAttributes", QueueUrl="queue", AttributeNames=names)
+        return sum(map(int, found["Attributes"].values())), len(self.given_up())
+
+    def given_up(self) -> list[dict[str, Any]]:
+        items = self.aws.call("DynamoDB_20120810.Scan", TableName="given-up")["Items"]
+        return [json.loads(item["body"]["S"]) for item in items]
 
 
 @pytest.fixture
@@ -145,7 +150,7 @@ class TestAStream:
         poller = world.stream_poller(reports_failures=True, retries=2, failures="given-up")
         poller.poll()
         assert world.function.batches == [["a", "b", "c"], ["b", "c"], ["b", "c"]]
-        assert world.counts() == (0, 1)
+        assert world.counts() == (0, 2)
         world.put("d")
         poller.poll()
         assert world.function.batches[-1] == ["d"]
@@ -155,10 +160,10 @@ class TestAStream:
         world.function.bad, world.function.raises = {"c"}, True
         world.stream_poller(bisects=True, retries=1, failures="given-up").poll()
         assert world.function.batches == [list("abcd"), list("ab"), list("cd"), ["c"], ["c"], ["d"]]
-        (message,) = world.sources.receive("given-up", 1)
-        document = json.loads(message["Body"])
+        (document,) = world.given_up()
         assert document["requestContext"]["condition"] == "RetryAttemptsExhausted"
-        assert document["DDBStreamBatchInfo"]["batchSize"] == 1
+        (record,) = json.loads(document["payload"])["Records"]
+        assert record["dynamodb"]["NewImage"] == {"pk": {"S": "c"}}
 
     @pytest.mark.parametrize("settings", [{"reports_failures": True}, {"bisects": True}], ids=str)
     def test_what_was_done_with_is_not_repeated_after_a_restart(
@@ -237,7 +242,7 @@ class TestAStream:
         world.stream_poller().poll()
         assert world.function.batches == [["a", "b"], ["b"]]
 
-    def test_nothing_is_skipped_when_the_failure_queue_is_away(self, world: World) -> None:
+    def test_nothing_is_skipped_when_what_was_given_up_cannot_be_kept(self, world: World) -> None:
         world.put(*"ab")
         world.function.bad, world.function.raises = {"a", "b"}, True
         poller = world.stream_poller(retries=0, failures="away")
@@ -280,9 +285,11 @@ def test_the_mappings_come_from_the_template() -> None:
     assert (queue.function, queue.source) == ("SendNotificationFunction", "NotificationsQueue")
     assert (queue.batch_size, queue.reports_failures) == (10, True)
     publish = {each.function: each for each in stream_mappings(template)}["PublishTaskEventsFunction"]
-    assert (publish.source, publish.failures) == ("TasksTable", "UnpublishedEventsQueue")
+    assert (publish.source, publish.failures) == ("TasksTable", "UnpublishedEventsBucket")
     assert publish.bisects
-    new = {"eventName": "INSERT", "dynamodb": {"Keys": {"pk": {"S": "TASK#1"}}}}
-    assert publish.matches(new)
-    assert not publish.matches({**new, "eventName": "MODIFY"})
-    assert not publish.matches({**new, "dynamodb": {"Keys": {"pk": {"S": "TITLE#1"}}}})
+    writes = itertools.product(("INSERT", "MODIFY", "REMOVE"), ("TASK", "TITLE", "TRASH"))
+    assert [
+        (kind, item)
+        for kind, item in writes
+        if publish.matches({"eventName": kind, "dynamodb": {"Keys": {"pk": {"S": f"{item}#1"}}}})
+    ] == [("INSERT", "TASK"), ("INSERT", "TRASH"), ("MODIFY", "TASK")]

@@ -18,9 +18,10 @@ StartStack = Callable[..., Stack]
 
 @pytest.fixture
 def project(project: Path) -> Path:
-    """A copy of the project to change, where a failed message comes back after a second."""
+    """A copy of the project to change, where a failed message comes back after a second, four times."""
     template = project / "template.yaml"
-    template.write_text(template.read_text().replace("VisibilityTimeout: 180", "VisibilityTimeout: 1"))
+    text = template.read_text().replace("VisibilityTimeout: 180", "VisibilityTimeout: 1")
+    template.write_text(text.replace("maxReceiveCount: 500", "maxReceiveCount: 5"))
     return project
 
 
@@ -104,17 +105,26 @@ def test_a_message_that_comes_twice_is_notified_once(start_stack: StartStack) ->
     assert notified(stack) == {title: 1, last: 1}
 
 
-def test_what_is_created_while_the_queue_is_away_is_notified_once_afterwards(start_stack: StartStack) -> None:
+def test_each_change_is_told_to_who_has_a_rule_of_their_own(start_stack: StartStack) -> None:
     stack = start_stack("--no-state")
-    user = sign_up(stack.url)
-    queues = sqs(stack)
-    queues.delete_queue(QueueUrl="NotificationsQueue")
-    titles = [unique("Kept back") for _ in range(5)]
-    for title in titles:
-        user.create(title)
-    stack.wait_for(r"from TasksTable, \d+ failed +PublishTaskEventsFunction")
-    assert not notified(stack)
-    queues.create_queue(QueueName="NotificationsQueue", Attributes={"VisibilityTimeout": "60"})
-    await_condition(lambda: notified(stack).keys() >= set(titles))
-    stack.stop()
-    assert notified(stack) == dict.fromkeys(titles, 1)
+    user, queues = sign_up(stack.url), sqs(stack)
+    events = boto3.client("events", endpoint_url=queues.meta.endpoint_url)
+    queue = queues.create_queue(QueueName="Theirs")["QueueUrl"]
+    arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = {"source": ["task-api"], "detail": {"data": {"task": {"title": [{"prefix": "Told"}]}}}}
+    events.put_rule(Name="theirs", EventBusName="EventBus", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="theirs", EventBusName="EventBus", Targets=[{"Id": "1", "Arn": arn}])
+    user.create(unique("Kept to ourselves"))
+    task = user.create(unique("Told"))
+    user("PATCH", f"/tasks/{task['id']}", json={"status": "COMPLETED"})
+    user("DELETE", f"/tasks/{task['id']}")
+    stack.wait_for(r"event published +type=\"task.deleted\"")
+    messages = queues.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    told = [json.loads(message["Body"])["detail"] for message in messages]
+    name = user("GET", "/auth/me").json()["username"]
+    assert [(each["type"], each["id"], each["data"]["by"]) for each in told] == [
+        ("task.created", f"{task['id']}:1", name),
+        ("task.updated", f"{task['id']}:2", name),
+        ("task.deleted", f"{task['id']}:3", name),
+    ]
+    assert told[1]["data"]["changes"] == {"status": ["PENDING", "COMPLETED"]}

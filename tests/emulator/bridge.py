@@ -24,6 +24,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+import boto3
 from ministack import app as server
 from ministack.core import lambda_runtime as runtime
 from ministack.services import apigateway_v1 as gateway
@@ -47,16 +48,21 @@ def in_the_interpreter_of_their_runtime() -> None:
     runtime._detect_runtime_binary = detect_binary
 
 
-def layers_over_each_other() -> None:
-    """Lambda lays a function's layers over each other in /opt; ministack gives each a folder of its own."""
+def what_functions_find_in_lambda() -> None:
+    """Lambda lays a function's layers over each other in /opt; ministack gives each a folder of its own.
+
+    The runtime itself has boto3, which a function without layers relies on.
+    """
     spawn = runtime.Worker._spawn
 
     def spawn_with_opt(worker: Any) -> None:
         whole = worker.config
-        if whole.get("Layers"):
+        worker.config = {**copy.deepcopy(whole), "Layers": []}
+        variables = worker.config.setdefault("Environment", {}).setdefault("Variables", {})
+        if not whole.get("Layers"):
+            variables["_LAMBDA_LAYERS_DIRS"] = str(Path(boto3.__file__).parents[1])
+        else:
             opt = _opt(filter(None, map(_resolve_layer_zip, whole["Layers"])))
-            worker.config = {**copy.deepcopy(whole), "Layers": []}
-            variables = worker.config.setdefault("Environment", {}).setdefault("Variables", {})
             for name, value in variables.items():
                 variables[name] = value.replace("=/opt/", f"={opt}/")
             variables["_LAMBDA_LAYERS_DIRS"] = str(opt)
@@ -244,7 +250,7 @@ def the_api_by_its_stage() -> None:
 if __name__ == "__main__":
     for bridge in (
         in_the_interpreter_of_their_runtime,
-        layers_over_each_other,
+        what_functions_find_in_lambda,
         what_openapi_says_of_the_gateway,
         an_api_keeps_its_id,
         compression,

@@ -119,18 +119,22 @@ class Emulator:
         assert done.returncode == status, output[-3_000:]
         return output
 
-    def deploy(self, **parameters: str) -> str:
+    def deploy(self, *, stack: str = STACK, template: str | None = None, **parameters: str) -> str:
         overrides = " ".join(f"{name}={value}" for name, value in parameters.items())
         return self.run(
             *("samcli", "deploy"),
-            *("--stack-name", STACK, "--region", "us-east-1", "--no-progressbar"),
-            *("--parameter-overrides", overrides),
+            *("--stack-name", stack, "--region", "us-east-1", "--no-progressbar"),
+            *(["--template", template] if template else []),
+            *(["--parameter-overrides", overrides] if overrides else []),
         )
 
-    def resource(self, logical_id: str) -> str:
+    def delete(self, stack: str) -> None:
+        self.run("samcli", "delete", "--stack-name", stack, "--no-prompts", "--region", "us-east-1")
+
+    def resource(self, logical_id: str, stack: str = STACK) -> str:
         """The physical id of a resource."""
         detail = self.client("cloudformation").describe_stack_resource(
-            StackName=STACK, LogicalResourceId=logical_id
+            StackName=stack, LogicalResourceId=logical_id
         )
         return str(detail["StackResourceDetail"]["PhysicalResourceId"])
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.contract.test_clients import TestAccount, TestRetries, TestText  # noqa: F401 (they run here, too)
 from tests.contract.test_contract import (  # noqa: F401
@@ -18,7 +20,7 @@ from tests.contract.test_contract import (  # noqa: F401
     TestUpdate,
 )
 from tests.emulator.deployment import STACK, Emulator
-from tests.local_stack import ROOT, Client, await_condition
+from tests.local_stack import ROOT, Client, await_condition, unique
 from tests.optional import needs_lambda_python, needs_redis
 from tools.local.sam_local import architecture
 
@@ -40,6 +42,36 @@ def test_a_new_task_is_notified_under_the_id_of_its_request(deployed: Emulator, 
         return [json.loads(line)["correlation_id"] for line in lines] == [request_id]
 
     await_condition(was_notified)
+
+
+def test_a_consumer_in_another_stack_sees_an_event_once(
+    deployed: Emulator, user: Client, tmp_path: Path
+) -> None:
+    """That of docs/events.md."""
+    document = (ROOT / "docs/events.md").read_text("utf-8")
+    (text,) = [block for block in re.findall(r"```yaml\n(.*?)```", document, re.DOTALL) if "Rule:" in block]
+    template = tmp_path / "consumer.yaml"
+    template.write_text(text)
+    deployed.deploy(stack="consumer", template=str(template))
+    title = user.create(unique("Consumed"))["title"]
+    sqs, logs = deployed.client("sqs"), deployed.client("logs")
+    url, function = (deployed.resource(name, stack="consumer") for name in ("Queue", "Function"))
+
+    def printed() -> list[str]:
+        try:
+            events = logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
+        except logs.exceptions.ResourceNotFoundException:  # it was not called yet
+            return []
+        return [each["message"].strip() for each in events if "new task:" in each["message"]]
+
+    await_condition(lambda: f"new task: {title}" in printed())
+    for told in ("again", "last"):
+        detail = {"id": f"{title}/{told}", "data": {"task": {"title": told}}}
+        for _ in range(2):
+            sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"detail": detail}))
+    await_condition(lambda: "new task: last" in printed())
+    assert sorted(printed()) == sorted(f"new task: {each}" for each in (title, "again", "last"))
+    deployed.delete("consumer")
 
 
 def test_a_parameter_is_changed(deployed: Emulator, anyone: Client, user: Client) -> None:
@@ -72,7 +104,7 @@ def test_the_cache_is_switched_off(deployed: Emulator, user: Client) -> None:
 def test_a_deleted_stack_leaves_what_users_wrote_to_the_next(deployed: Emulator, user: Client) -> None:
     task, username = user.create(), user("GET", "/auth/me").json()["username"]
     tasks, users = (deployed.resource(name) for name in ("TasksTable", "UsersTable"))
-    deployed.run("samcli", "delete", "--stack-name", STACK, "--no-prompts", "--region", "us-east-1")
+    deployed.delete(STACK)
     assert set(deployed.client("dynamodb").list_tables()["TableNames"]) == {tasks, users}
     assert deployed.client("lambda").list_functions()["Functions"] == []
 

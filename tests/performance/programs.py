@@ -140,7 +140,7 @@ def run(
         "STATUS_SHARDS": "1",
         "USERS_TABLE": "UsersTable",
         "NOTIFIED_TABLE": "NotifiedTable",
-        "NOTIFICATIONS_QUEUE": "http://queue",
+        "EVENT_BUS": "EventBus",
         "TOKEN_SECRET": "TokenSecret",
         "TOKEN_LIFETIME": "3600",
         "SIGN_UP": "enabled",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.tasks.status_index import StatusShards
 from shared.tasks.table import digest_of, item_from_task, task_from_item
-from shared.tasks.task import Task, TaskStatus
+from shared.tasks.task import Author, Task, TaskStatus
 from tests.tasks import new_task
 
 OF_1_0 = {
@@ -30,7 +30,7 @@ def test_a_request_that_is_repeated_across_an_update_has_its_digest(digest: str)
         st.text(min_size=1),
         description=st.none() | st.text(),
         status=st.sampled_from(TaskStatus),
-        request_id=st.none() | st.text(),
+        author=st.builds(Author, st.none() | st.text(), st.none() | st.text()),
     ),
     st.integers(1, 16),
 )

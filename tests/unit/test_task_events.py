@@ -1,44 +1,136 @@
-"""Events of tasks: into the queue in order, and in as few calls as SQS takes."""
+"""Events of tasks: what each record of the stream tells, and how they get onto the bus."""
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
+from typing import Any, cast, get_args
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.tasks.events import EventQueue, TaskEvent
-from tests.task_events import Queue, new_event
+from shared.tasks.bus import EventBus
+from shared.tasks.document import task_document
+from shared.tasks.events import EventType, TaskEventDocument, event_of
+from shared.tasks.task import NOBODY, Author, TaskStatus
+from tests.task_events import ADA, Bus, new_event, record, record_of_trash
+from tests.tasks import new_task
+
+TASK = replace(new_task(author=ADA), created_at=1_767_225_600_123_456, updated_at=1_767_225_600_123_456)
+GRACE = Author("grace", "request-2")
+LARGEST = {"title": "\U0001f5d3" * 200, "description": '\U0001f5d3"' * 5_000}
 
 
-def numbered(sizes: list[int]) -> list[TaskEvent]:
+def on(bus: Bus) -> EventBus:
+    return EventBus(cast("Any", bus), "bus")
+
+
+def numbered(sizes: list[int]) -> list[TaskEventDocument]:
+    event = new_event()
     return [
-        TaskEvent("task.created", str(number), {"description": "x" * size})
+        {**event, "id": str(number), "data": {**event["data"], "changes": {"description": ["x" * size]}}}
         for number, size in enumerate(sizes)
     ]
 
 
+def test_a_new_task_is_told_with_who_created_it() -> None:
+    assert event_of(record(None, TASK)) == {
+        "specversion": "1.0",
+        "id": f"{TASK.id}:1",
+        "source": "/task-api/tasks",
+        "type": "task.created",
+        "subject": TASK.id,
+        "time": "2026-01-01T00:00:00.123456Z",
+        "datacontenttype": "application/json",
+        "data": {
+            "task": task_document(TASK),
+            "version": 1,
+            "changes": {},
+            "by": "ada",
+            "request_id": "request-1",
+        },
+    }
+
+
+def test_a_change_is_told_with_what_was_there_and_who_changed_it() -> None:
+    changed = TASK.next_version(GRACE, status=TaskStatus.COMPLETED, updated_at=TASK.updated_at + 5_000_000)
+    event = event_of(record(TASK, changed))
+    assert event
+    assert (event["type"], event["id"]) == ("task.updated", f"{TASK.id}:2")
+    assert event["data"]["changes"] == {"status": ["PENDING", "COMPLETED"]}
+    assert (event["data"]["by"], event["data"]["request_id"]) == GRACE
+
+
+def test_a_deleted_task_is_told_as_it_was_with_who_deleted_it() -> None:
+    event = event_of(record_of_trash(TASK.next_version(GRACE)))
+    assert event
+    assert (event["type"], event["id"]) == ("task.deleted", f"{TASK.id}:2")
+    assert event["data"]["task"] == task_document(TASK)
+    assert event["data"]["by"] == "grace"
+
+
+def test_a_change_by_version_1_0_names_nobody_rather_than_who_changed_it_before() -> None:
+    event = event_of(record(TASK, replace(TASK, title="Buy bread", version=2)))
+    assert event
+    assert (event["data"]["by"], event["data"]["request_id"]) == NOBODY
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [
+        record(TASK, TASK),  # moved to another shard
+        record(TASK, None),
+        {"dynamodb": {"Keys": {"pk": {"S": "TITLE#Buy milk"}}, "NewImage": {"task_id": {"S": TASK.id}}}},
+        {"dynamodb": {"Keys": {"pk": {"S": f"TRASH#{TASK.id}"}}, "OldImage": {}}},
+    ],
+)
+def test_what_changes_no_task_is_no_event(silent: dict[str, Any]) -> None:
+    assert event_of(silent) is None
+
+
+def test_events_of_each_type_are_as_their_schema_says() -> None:
+    records = [
+        record(None, TASK),
+        record(TASK, TASK.next_version(GRACE, description="one litre", status=TaskStatus.IN_PROGRESS)),
+        record_of_trash(TASK.next_version(NOBODY)),
+    ]
+    events = [event for each in records if (event := event_of(each))]
+    assert [event["type"] for event in events] == list(get_args(EventType))
+    assert on(Bus()).publish(events) == len(records)  # which looks
+
+
 @given(st.lists(st.integers(0, 120_000), max_size=35))
-def test_all_go_in_order_in_calls_that_sqs_takes(sizes: list[int]) -> None:
-    queue = Queue()
-    assert EventQueue(queue, "queue").publish(numbered(sizes)) == len(sizes)  # type: ignore[arg-type]
-    assert list(itertools.chain(*queue.calls)) == [str(number) for number in range(len(sizes))]
+def test_all_go_in_order_in_calls_that_eventbridge_takes(sizes: list[int]) -> None:
+    bus = Bus()
+    assert on(bus).publish(numbered(sizes)) == len(sizes)
+    assert [event["id"] for event in itertools.chain(*bus.calls)] == [str(n) for n in range(len(sizes))]
 
 
 @given(st.sets(st.integers(0, 24), min_size=1))
-def test_what_sqs_refuses_is_where_publishing_ended(refused: set[int]) -> None:
-    queue = Queue()
-    queue.refused = {str(number) for number in refused}
-    assert EventQueue(queue, "queue").publish(numbered([10] * 25)) == min(refused)  # type: ignore[arg-type]
+def test_what_the_bus_refuses_is_where_publishing_ended(refused: set[int]) -> None:
+    bus = Bus()
+    bus.refused = {str(number) for number in refused}
+    assert on(bus).publish(numbered([10] * 25)) == min(refused)
 
 
 def test_small_events_share_calls() -> None:
-    queue = Queue()
-    EventQueue(queue, "queue").publish(numbered([10] * 25))  # type: ignore[arg-type]
-    assert [len(call) for call in queue.calls] == [10, 10, 5]
+    bus = Bus()
+    on(bus).publish(numbered([10] * 25))
+    assert [len(call) for call in bus.calls] == [10, 10, 5]
+
+
+def test_the_largest_task_fits_with_what_it_was_before() -> None:
+    old = new_task(**LARGEST)
+    new = old.next_version(ADA, title="\U0001f5d1" * 200, description='\U0001f5d1"' * 5_000)
+    event = event_of(record(old, new))
+    assert event
+    assert on(bus := Bus()).publish([event]) == 1
+    assert bus.calls[0][0]["data"]["changes"].keys() == {"title", "description"}
 
 
 @given(st.text(min_size=1))
 @example("\ufffe\uffff")
-def test_sqs_takes_any_title(title: str) -> None:
-    EventQueue(Queue(), "queue").publish([new_event(title)])  # type: ignore[arg-type]
+def test_any_title_arrives_as_it_is(title: str) -> None:
+    on(bus := Bus()).publish([new_event(title)])
+    assert bus.calls[0][0]["data"]["task"]["title"] == title

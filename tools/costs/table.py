@@ -62,6 +62,7 @@ def of_traffic(work: Workload) -> list[Cost]:
             f"{_m(work.creates)} × (send, receive, delete) × 0.40 / M",
             work.creates * 3 * prices.SQS_REQUEST,
         ),
+        Cost("EventBridge", f"{_m(work.creates)} events × 1.00 / M", work.creates * prices.EVENTBRIDGE_EVENT),
         Cost(
             "ElastiCache",
             f"{_m(work.lists)} pages × {page:.0f} KB = {_m(work.lists * page)} ECPU × 0.0023 / M",

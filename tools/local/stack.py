@@ -207,7 +207,7 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
         url = f"http://{_bracketed(options.host)}:{port}"
         parts = [
             ["API", f"{url}  (sam local start-api)" if options.docker else url],
-            ["AWS", f"{endpoints.aws}  (ministack: DynamoDB, SQS, Secrets Manager)"],
+            ["AWS", f"{endpoints.aws}  (ministack: DynamoDB, SQS, EventBridge, Secrets Manager)"],
             ["Redis", f"{without_password(endpoints.redis)}  ({endpoints.redis_program})".lstrip()],
             ["state", state or "kept nowhere (--no-state)"],
             ["functions", f"{len(list(template.functions.get_all()))}, each started when it is first called"],

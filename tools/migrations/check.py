@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 RATE = 500
 """How many items are looked at a second, unless another number is asked for."""
 _PAGE_SIZE = 50  # each looks for one other item, and a batch of reads takes 100
-_OTHERS = ("CACHE#", "KEY#", "MIGRATION#", "STACK#")
+_OTHERS = ("CACHE#", "KEY#", "MIGRATION#", "STACK#", "TRASH#")
 """What the keys of items begin with that are neither tasks nor titles. Version 1.0 may have left CACHE#."""
 _LINE_INTERVAL = 1
 _MAX_FOUND = 100

@@ -1,4 +1,4 @@
-"""`make openapi`: writes the API's OpenAPI document."""
+"""`make openapi`: writes the API's OpenAPI document, and beside it the JSON Schema of its events."""
 
 from __future__ import annotations
 
@@ -6,34 +6,52 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
+from shared.tasks.events import TaskEventDocument
 from tools.local.template import Template, load_template
 from tools.openapi.document import build_document
+from tools.openapi.schemas import Schemas
 
 DOCUMENT = Path("functions/api_docs/openapi.json")
+EVENTS = Path("functions/api_docs/events.schema.json")
 
 
 def main() -> None:
-    """Write the document, or with `--check` tell whether it is the one that would be written."""
+    """Write the documents, or with `--check` tell whether they are those that would be written."""
     parser = argparse.ArgumentParser(prog="make openapi", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing; fail if the document is stale")
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if a document is stale")
     check = parser.parse_args().check
     template = load_template(Path("template.yaml"), {})
-    path = template.root / DOCUMENT
     if not check:
-        write_document(template)
-    elif not path.exists() or path.read_text("utf-8") != _text(template):
-        sys.exit(f"{DOCUMENT} is stale: run 'make openapi' and commit it")
+        write_documents(template)
+        return
+    for name, text in _documents(template).items():
+        path = template.root / name
+        if not path.exists() or path.read_text("utf-8") != text:
+            sys.exit(f"{name} is stale: run 'make openapi' and commit it")
 
 
-def write_document(template: Template) -> None:
-    """Write the document of a template's API beside it."""
-    (template.root / DOCUMENT).write_text(_text(template), encoding="utf-8")
-    print(f"wrote {DOCUMENT}")
+def write_documents(template: Template) -> None:
+    """Write the documents of a template's API beside it."""
+    for name, text in _documents(template).items():
+        (template.root / name).write_text(text, encoding="utf-8")
+        print(f"wrote {name}")
 
 
-def _text(template: Template) -> str:
-    return json.dumps(build_document(template), indent=2) + "\n"
+def _event_schema() -> dict[str, Any]:
+    """Make the JSON Schema of events, each of which is the `detail` in the envelope of EventBridge."""
+    schemas = Schemas([], [TaskEventDocument], "#/$defs/")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schemas.reference(TaskEventDocument),
+        "$defs": schemas.components,
+    }
+
+
+def _documents(template: Template) -> dict[Path, str]:
+    documents = {DOCUMENT: build_document(template), EVENTS: _event_schema()}
+    return {name: json.dumps(document, indent=2) + "\n" for name, document in documents.items()}
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get
 from pydantic import BaseModel, create_model
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-_PREFIX = "#/components/schemas/"
-
 
 class _Generator(GenerateJsonSchema):
     """Schemas of JSON, which has one kind of number, and where absent is neither null nor empty.
@@ -42,18 +40,25 @@ class _Generator(GenerateJsonSchema):
 class Schemas:
     """The schemas of all models and documents that an API has."""
 
-    def __init__(self, models: Collection[type[BaseModel]], documents: Collection[type]) -> None:
+    def __init__(
+        self,
+        models: Collection[type[BaseModel]],
+        documents: Collection[type],
+        place: str = "#/components/schemas/",
+    ) -> None:
         """Make them.
 
         Args:
             models: Models of requests.
-            documents: TypedDicts of responses; `Schema` annotates their fields.
+            documents: TypedDicts of responses and events; `Schema` annotates their fields.
+            place: Where the schemas are in the document that has them.
         """
+        self._place = place
         self._documents: dict[type, type[BaseModel]] = {}
         modes = [(model, "validation") for model in [*models, *map(self._model, documents)]]
         _, schemas = models_json_schema(
             modes,  # type: ignore[arg-type]
-            ref_template=f"{_PREFIX}{{model}}",
+            ref_template=f"{place}{{model}}",
             schema_generator=_Generator,
         )
         self.components: dict[str, Any] = dict(sorted(schemas["$defs"].items()))
@@ -63,7 +68,7 @@ class Schemas:
         if get_origin(kind) is list:
             return {"type": "array", "items": self.reference(get_args(kind)[0])}
         model = self._documents.get(kind, kind)
-        return {"$ref": f"{_PREFIX}{model.__name__}"}
+        return {"$ref": f"{self._place}{model.__name__}"}
 
     def take_properties(self, model: type[BaseModel]) -> dict[str, Any]:
         """Take the properties of a model out of the components, for parameters: they have no null."""
@@ -88,7 +93,7 @@ class Schemas:
         """Replace documents by models."""
         parts = get_args(hint)
         if get_origin(hint) is Annotated:
-            return Annotated[self._converted(parts[0]), parts[1]]
+            return Annotated[self._converted(parts[0]), *parts[1:]]
         if get_origin(hint) is list:
             return list[self._converted(parts[0])]  # type: ignore[misc]
         if get_origin(hint) in {Union, UnionType}:

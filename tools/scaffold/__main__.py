@@ -44,7 +44,7 @@ def main() -> int:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")
         print(f"wrote {path.relative_to(template.root)}")
-    openapi.write_document(load_template(template.path, {}))
+    openapi.write_documents(load_template(template.path, {}))
     costs.write_document(template.root)
     print(f"\nNow write functions/{endpoint.name}/app.py; then run `make openapi costs pictures`.")
     print("`make unit component` says what is left to do.")

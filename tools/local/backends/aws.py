@@ -1,4 +1,4 @@
-"""DynamoDB, SQS and Secrets Manager, each of whose changes is saved before it is acknowledged."""
+"""DynamoDB, SQS, EventBridge and Secrets Manager: each change is saved before it is acknowledged."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ class Aws:
                 for record in emulator.records(table, self._positions[table]):
                     data = record["dynamodb"]
                     yield ItemChange(table, data["Keys"], data.get("NewImage"), record if is_read else None)
-        elif service == "AmazonSQS":
+        elif service in {"AmazonSQS", "AWSEvents"}:  # the targets of rules are queues
             for queue, messages in emulator.queues():
                 known, now = self._messages.get(queue, {}), {message["id"] for message in messages}
                 if now != known.keys():

@@ -1,4 +1,4 @@
-"""DynamoDB, SQS and Secrets Manager: ministack's services, in this process.
+"""DynamoDB, SQS, EventBridge and Secrets Manager: ministack's services, in this process.
 
 The one module that reaches into ministack, whose version is pinned for that reason.
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ministack.core.responses import set_request_account_id, set_request_region
-from ministack.services import dynamodb, dynamodb_streams, secretsmanager, sqs
+from ministack.services import dynamodb, dynamodb_streams, eventbridge, secretsmanager, sqs
 
 from tools.local.backends.environment import ACCOUNT, REGION
 from tools.local.backends.sorted_index import SortedIndexes
@@ -35,6 +35,7 @@ _SERVICES = {
     "DynamoDB_20120810": dynamodb,
     "DynamoDBStreams_20120810": dynamodb_streams,
     "AmazonSQS": sqs,
+    "AWSEvents": eventbridge,
     "secretsmanager": secretsmanager,
 }
 _TRANSACTION_TOKEN_TTL = 60
@@ -77,6 +78,7 @@ def handle(headers: Mapping[str, str], body: bytes) -> Reply:
     try:
         service.handle_request("POST", "/", dict(headers), body, {}).send(None)
     except StopIteration as done:
+        eventbridge._events_log["entries"] = []  # which nothing reads, and which would grow for good
         status, reply_headers, reply = done.value
         return status, reply_headers, reply if isinstance(reply, bytes) else reply.encode()
     raise RuntimeError(f"{target} does not answer at once")

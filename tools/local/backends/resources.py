@@ -1,4 +1,4 @@
-"""The template's tables, queues and secrets, made through AWS's own API: here, and in the tests' moto."""
+"""The template's tables, queues, buses and secrets, made through AWS's API: here, and in the tests' moto."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tools.local.errors import LocalStackError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.literals import QueueAttributeNameType
 
@@ -24,17 +25,29 @@ _QUEUE_ATTRIBUTES: tuple[QueueAttributeNameType, ...] = (
     "VisibilityTimeout",
 )
 
+BUCKET = {
+    "AttributeDefinitions": [{"AttributeName": "key", "AttributeType": "S"}],
+    "KeySchema": [{"AttributeName": "key", "KeyType": "HASH"}],
+}
+"""A bucket, as a table: an object is an item with a `key` and a `body`."""
+
 _random = SystemRandom()
 
 
 class Resources:
-    """The tables, secrets and queues of a template; each has its logical id as its name."""
+    """The tables, secrets, queues and event buses of a template; each has its logical id as its name.
+
+    A bucket is a table here, for what is given up, which is then kept as everything else is.
+    """
 
     def __init__(self, resources: Mapping[str, Any]) -> None:
         """Take them from all the template's resources by logical id."""
         self._tables = _of_type(resources, "AWS::DynamoDB::Table")
         self._secrets = _of_type(resources, "AWS::SecretsManager::Secret")
         self._queues = _of_type(resources, "AWS::SQS::Queue")
+        self._buses = _of_type(resources, "AWS::Events::EventBus")
+        self._rules = _of_type(resources, "AWS::Events::Rule")
+        self._tables |= dict.fromkeys(_of_type(resources, "AWS::S3::Bucket"), BUCKET)
 
     def keys(self) -> dict[str, list[str]]:
         """List the key attributes of each table."""
@@ -69,6 +82,11 @@ class Resources:
         # Dead-letter queues first: the others refer to them.
         for name, properties in sorted(self._queues.items(), key=lambda queue: "RedrivePolicy" in queue[1]):
             _create_queue(sqs, name, properties)
+        events = boto3.client("events", endpoint_url=url)
+        for name in self._buses:
+            events.create_event_bus(Name=name)
+        for name, properties in self._rules.items():
+            _create_rule(events, name, properties)
 
 
 def _create_table(dynamodb: DynamoDBClient, name: str, properties: Mapping[str, Any]) -> None:
@@ -101,6 +119,19 @@ def _create_queue(sqs: SQSClient, name: str, properties: Mapping[str, Any]) -> N
         target = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{logical_id(redrive['deadLetterTargetArn'])}"
         attributes["RedrivePolicy"] = json.dumps({**redrive, "deadLetterTargetArn": target})
     sqs.create_queue(QueueName=name, Attributes=attributes)
+
+
+def _create_rule(events: EventBridgeClient, name: str, properties: Mapping[str, Any]) -> None:
+    bus = logical_id(properties["EventBusName"])
+    events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(properties["EventPattern"]))
+    targets: Any = [
+        {
+            **{key: value for key, value in target.items() if key != "DeadLetterConfig"},
+            "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{logical_id(target['Arn'])}",
+        }
+        for target in properties["Targets"]
+    ]
+    events.put_targets(Rule=name, EventBusName=bus, Targets=targets)
 
 
 def _of_type(resources: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:

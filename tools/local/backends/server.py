@@ -78,7 +78,8 @@ class Application:
             return self._aws.handle(headers, body)
         except emulator.UnknownService:
             message = (
-                "This machine has DynamoDB, its streams, SQS and Secrets Manager, in AWS's JSON protocol."
+                "This machine has DynamoDB, its streams, SQS, EventBridge and Secrets Manager, "
+                "in AWS's JSON protocol."
             )
             return _error(400, "AccessDeniedException", message)
         except NotSaved:

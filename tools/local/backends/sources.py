@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -73,13 +74,15 @@ class Sources:
             entries = [{"Id": str(number), "ReceiptHandle": handle} for number, handle in batch]
             self._aws.call("AmazonSQS.DeleteMessageBatch", QueueUrl=queue, Entries=entries)
 
-    def send(self, queue: str, body: str) -> None:
-        """Send a message.
+    def keep(self, bucket: str, body: str) -> None:
+        """Keep what was given up.
 
         Raises:
-            LookupError: there is no such queue.
+            LookupError: there is no such bucket.
+            NotSaved: it cannot be saved.
         """
-        self._aws.call("AmazonSQS.SendMessage", QueueUrl=queue, MessageBody=body)
+        item = {"key": {"S": str(uuid.uuid4())}, "body": {"S": body}}
+        self._aws.call("DynamoDB_20120810.PutItem", TableName=bucket, Item=item)
 
     def _await(self, read: Callable[[], Found], seconds: float) -> Found:
         deadline = time.monotonic() + seconds

@@ -41,7 +41,7 @@ class EventSourceMapping:
     bisects: bool = False
     """For a stream: whether a batch that failed is split in two."""
     failures: str | None = None
-    """For a stream: the logical id of the queue that is told of records that were given up."""
+    """For a stream: the logical id of the bucket that keeps records that were given up."""
 
     def matches(self, event: Mapping[str, Any]) -> bool:
         """Whether the function wants this event."""

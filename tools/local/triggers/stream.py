@@ -94,13 +94,17 @@ class StreamPoller(Poller):
         return young
 
     def _give_up(self, records: list[Event], condition: str) -> None:
-        """Tell the destination which records they are, as Lambda does.
+        """Keep the records at the destination, as Lambda does.
 
         See https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
         """
         if self.mapping.failures is None:
             return
-        document = {
+        for record in records:  # one by one, because an item takes no more
+            self._sources.keep(self.mapping.failures, json.dumps(self._failure(record, condition)))
+
+    def _failure(self, record: Event, condition: str) -> Event:
+        return {
             "requestContext": {
                 "requestId": str(uuid.uuid4()),
                 "functionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.mapping.function}",
@@ -110,13 +114,13 @@ class StreamPoller(Poller):
             "timestamp": datetime.now(UTC).isoformat(),
             "DDBStreamBatchInfo": {
                 "shardId": "shardId-00000000000000000000-00000000",
-                "startSequenceNumber": _sequence_number(records[0]),
-                "endSequenceNumber": _sequence_number(records[-1]),
-                "batchSize": len(records),
-                "streamArn": records[0]["eventSourceARN"],
+                "startSequenceNumber": _sequence_number(record),
+                "endSequenceNumber": _sequence_number(record),
+                "batchSize": 1,
+                "streamArn": record["eventSourceARN"],
             },
+            "payload": json.dumps({"Records": [record]}, ensure_ascii=False),
         }
-        self._sources.send(self.mapping.failures, json.dumps(document))
 
 
 def _sequence_number(record: Event) -> str:
