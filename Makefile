@@ -25,7 +25,7 @@ AT_ONCE = --dist worksteal -n $$($(BIN)/python -c "import os; print(min(4, 1 + o
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sam-local migrate check-data users adopt unit component test test-nightly test-all bench lint format types validate scan audit openapi endpoint costs smoke pictures lock \
+.PHONY: help install run sam-local migrate check-data users redrive republish adopt unit component test test-nightly test-all bench lint format types validate scan audit openapi endpoint costs smoke pictures lock \
 	clean build-SharedLayer build-CompiledLayerArm64 build-CompiledLayerX86
 
 help: ## List these commands
@@ -58,6 +58,12 @@ check-data: $(INSTALLED) ## Tell whether what is in a stack's tables is consiste
 
 users: $(INSTALLED) ## Give a user a new password, delete one, or export what is kept of one; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.users $(ARGS)
+
+redrive: $(INSTALLED) ## Send dead letters back to the queue that they came from; ARGS="--help" lists the options
+	@$(BIN)/python -m tools.events.redrive $(ARGS)
+
+republish: $(INSTALLED) ## Publish the events that were given up; ARGS="--help" lists the options
+	@$(BIN)/python -m tools.events.republish $(ARGS)
 
 adopt: $(INSTALLED) ## Make a new stack around the tables that a deleted one has left; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.migrations.adopt $(ARGS)

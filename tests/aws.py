@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -10,11 +11,13 @@ from threading import Lock
 from typing import Any
 from unittest.mock import patch
 
+import boto3
 from moto import mock_aws
 from moto.backends import get_backend
 from moto.dynamodb.models import DynamoDBBackend
 
 from tests.local_stack import ROOT
+from tests.template import TEMPLATE
 from tools.local.backends.environment import ACCOUNT, REGION
 from tools.local.backends.resources import Resources
 from tools.local.template import load_template
@@ -52,6 +55,23 @@ def mocked_aws() -> Iterator[Callable[[], None]]:
             queues.create()
 
         yield empty
+
+
+def deploy(name: str, *logical_ids: str, **parameters: str) -> None:
+    """Make a stack of some of the template's resources, in moto."""
+    resources = {each: copy.deepcopy(TEMPLATE["Resources"][each]) for each in logical_ids}
+    for resource in resources.values():
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            resource["Properties"]["DeletionProtectionEnabled"] = False
+        for each in ("Condition", "DependsOn", "Metadata"):
+            resource.pop(each, None)
+    body = {
+        "Parameters": {each: TEMPLATE["Parameters"][each] for each in parameters},
+        "Resources": resources,
+    }
+    chosen: Any = [{"ParameterKey": each, "ParameterValue": value} for each, value in parameters.items()]
+    cloudformation = boto3.client("cloudformation")
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(body), Parameters=chosen)
 
 
 def _backend(service: str) -> Any:

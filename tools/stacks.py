@@ -1,4 +1,4 @@
-"""The stack whose tables a command looks at: one in AWS, or that of `make run`."""
+"""The stack that a command is for: one in AWS, or that of `make run`."""
 
 from __future__ import annotations
 
@@ -51,6 +51,38 @@ class Stack:
     tables: Mapping[str, str]
     """Names by logical id."""
     parameters: Mapping[str, str]
+    name: str = "task-api"
+    """What its template has as AWS::StackName."""
+    endpoint_url: str | None = None
+    """Where AWS is, of a stack on this machine."""
+
+    def client(self, service: str) -> Any:
+        """Make a client of the AWS that the stack is in, of a service as boto3 names it."""
+        return _client(service, self.endpoint_url)
+
+    def physical_name(self, logical_id: str) -> str:
+        """Find the name of a resource.
+
+        Raises:
+            ClientError: the stack has no such resource.
+        """
+        if self.endpoint_url:
+            return logical_id  # as tools.local.backends.resources names all
+        return _physical_name(self.client("cloudformation"), self.name, logical_id)
+
+    def queues(self) -> dict[str, str]:
+        """List the URLs of its queues by logical id."""
+        if self.endpoint_url:
+            pages = self.client("sqs").get_paginator("list_queues").paginate()
+            urls = [url for page in pages for url in page.get("QueueUrls", [])]
+            return {url.rpartition("/")[2]: url for url in urls}
+        pages = self.client("cloudformation").get_paginator("list_stack_resources")
+        return {
+            each["LogicalResourceId"]: each["PhysicalResourceId"]
+            for page in pages.paginate(StackName=self.name)
+            for each in page["StackResourceSummaries"]
+            if each["ResourceType"] == "AWS::SQS::Queue"
+        }
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +91,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--endpoint-url",
         metavar="URL",
-        help="the AWS that `make run` says it has started: its tables instead of those of a stack",
+        help="the AWS that `make run` says it has started: its stack instead of one in AWS",
     )
 
 
@@ -85,7 +117,7 @@ def deployed_stack(name: str) -> Stack:
     Raises:
         StackError: there is no such stack, or it is not to be migrated now.
     """
-    cloudformation: Any = boto3.client("cloudformation", config=_CONFIG)
+    cloudformation = _client("cloudformation")
     try:
         (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
@@ -101,11 +133,8 @@ def deployed_stack(name: str) -> Stack:
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
     if "StatusShards" not in parameters:
         raise StackError(f"The stack {name} is of an earlier version. Deploy this one first: sam deploy.")
-    tables = {}
-    for table in _TABLES:
-        resource = cloudformation.describe_stack_resource(StackName=name, LogicalResourceId=table)
-        tables[table] = resource["StackResourceDetail"]["PhysicalResourceId"]
-    return Stack(boto3.client("dynamodb", config=_CONFIG), tables, parameters)
+    tables = {table: _physical_name(cloudformation, name, table) for table in _TABLES}
+    return Stack(_client("dynamodb"), tables, parameters, stack["StackName"])
 
 
 def local_stack(url: str) -> Stack:
@@ -114,21 +143,35 @@ def local_stack(url: str) -> Stack:
     Raises:
         StackError: there is none.
     """
-    from tools.local.backends.environment import REGION
+    from tools.local.backends.environment import STACK_NAME
     from tools.local.backends.own_table import load_parameters
 
-    client = boto3.client(
-        "dynamodb",
-        endpoint_url=url,
-        region_name=REGION,
-        aws_access_key_id="local",
-        aws_secret_access_key="local",  # noqa: S106 (the emulator takes any)
-        config=_LOCAL_CONFIG,
-    )
+    client = _client("dynamodb", url)
     try:
         parameters = load_parameters(client)
     except (BotoCoreError, ClientError, KeyError) as error:
         raise StackError(
             f"There is no local stack at {url}. Take the address that it prints for AWS."
         ) from error
-    return Stack(client, {table: table for table in _TABLES}, parameters)
+    return Stack(client, {table: table for table in _TABLES}, parameters, STACK_NAME, url)
+
+
+def _client(service: str, url: str | None = None) -> Any:
+    make: Any = boto3.client  # which mypy knows by literal names alone
+    if url is None:
+        return make(service, config=_CONFIG)
+    from tools.local.backends.environment import REGION
+
+    return make(
+        service,
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",  # noqa: S106 (the emulator takes any)
+        config=_LOCAL_CONFIG,
+    )
+
+
+def _physical_name(cloudformation: Any, stack: str, logical_id: str) -> str:
+    resource = cloudformation.describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
+    return str(resource["StackResourceDetail"]["PhysicalResourceId"])

@@ -6,17 +6,22 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+from moto import mock_aws
+from moto.events.models import EventBus
 
 from shared.api import endpoint
 from tests import handlers
-from tests.aws import empty_tables, mocked_aws, template_resources
+from tests.aws import deploy, empty_tables, mocked_aws, template_resources
 from tests.redis_servers import server, shared_server
+from tools.events import command
 from tools.local.backends.environment import LOOPBACK
 from tools.local.backends.process import Backends, BackendsConfig
+from tools.stacks import Stack, deployed_stack, local_stack
 
 __all__ = ["server", "shared_server"]
 
@@ -61,6 +66,63 @@ def any_dynamodb(any_aws: str | None) -> Any:
     client = boto3.client("dynamodb", endpoint_url=any_aws)
     empty_tables(client)
     return client
+
+
+@pytest.fixture
+def clients(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The clients of a stack by service: each is made once, unless something else is put here for it."""
+    clients: dict[str, Any] = {}
+    make = Stack.client
+
+    def client(stack: Stack, service: str) -> Any:
+        if service not in clients:
+            clients[service] = make(stack, service)
+        return clients[service]
+
+    monkeypatch.setattr(Stack, "client", client)
+    return clients
+
+
+@pytest.fixture(params=["AWS", "make run"])
+def any_stack(
+    request: pytest.FixtureRequest, clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stack]:
+    """A stack, its queues and tables empty, in moto and as `make run` has it."""
+    if request.param == "AWS":
+        # Which moto lacks: what `!Ref` makes of a bus.
+        monkeypatch.setattr(EventBus, "physical_resource_id", property(lambda bus: bus.name), raising=False)
+        with mock_aws(config={"core": {"reset_boto3_session": False}}):
+            queues = ("NotificationsQueue", "NotificationsDeadLetterQueue")
+            others = ("TasksTable", "UsersTable", "UnpublishedEventsBucket", "EventBus")
+            deploy("a-stack", *queues, *others, StatusShards="1")
+            yield deployed_stack("a-stack")
+        return
+    stack = local_stack(request.getfixturevalue("local_aws"))
+    for url in stack.queues().values():
+        stack.client("sqs").purge_queue(QueueUrl=url)
+    empty_tables(stack.dynamodb)
+    yield stack
+
+
+@pytest.fixture
+def operate(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run a command of `tools.events` for a stack; returns its status, and what it printed.
+
+    Time passes only while it sleeps.
+    """
+    now = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.append(now.pop() + seconds))
+    monkeypatch.setattr(command, "time", clock)
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "")  # which a command sets
+
+    def operate(main: Callable[[], int], stack: Stack, *arguments: str) -> tuple[int, str, str]:
+        which = ["--endpoint-url", stack.endpoint_url] if stack.endpoint_url else ["--stack-name", stack.name]
+        monkeypatch.setattr("sys.argv", ["make", *which, *arguments])
+        return main(), *capsys.readouterr()
+
+    return operate
 
 
 @pytest.fixture

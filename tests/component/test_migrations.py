@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import sys
 import threading
@@ -25,6 +24,7 @@ from shared.tasks.query import TaskQuery
 from shared.tasks.status_index import StatusShards
 from shared.tasks.store import TaskStore
 from shared.tasks.task import Task, TaskStatus
+from tests.aws import deploy
 from tests.nightly import often
 from tests.tasks import changing, new_task
 from tests.template import TEMPLATE
@@ -433,20 +433,8 @@ class TestTheCommand:
     @pytest.fixture
     def stack(self, aws: None) -> TaskStore:
         """A stack with tables of its own."""
-        tables = {name: TEMPLATE["Resources"][name] for name in ("TasksTable", "UsersTable")}
-        body = {
-            "Parameters": {"StatusShards": TEMPLATE["Parameters"]["StatusShards"]},
-            "Resources": {
-                name: {
-                    "Type": table["Type"],
-                    "Properties": {**table["Properties"], "DeletionProtectionEnabled": False},
-                }
-                for name, table in tables.items()
-            },
-        }
+        deploy("a-stack", "TasksTable", "UsersTable", StatusShards="4")
         cloudformation = boto3.client("cloudformation")
-        chosen: Any = [{"ParameterKey": "StatusShards", "ParameterValue": "4"}]
-        cloudformation.create_stack(StackName="a-stack", TemplateBody=json.dumps(body), Parameters=chosen)
         detail = cloudformation.describe_stack_resource(StackName="a-stack", LogicalResourceId="TasksTable")
         return TaskStore(lambda: None, table=detail["StackResourceDetail"]["PhysicalResourceId"])
 

@@ -5,7 +5,8 @@ import os
 LOOPBACK = "127.0.0.1"
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
-"""The account that SAM CLI makes up."""
+STACK_NAME = "local"
+"""The account and the AWS::StackName that SAM CLI makes up."""
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
