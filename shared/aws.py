@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
@@ -55,6 +56,16 @@ _PASSING = {
 """Reasons to fail that are gone a moment later. See
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html"""
 
+
+# See https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html and
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
+_MAX_MESSAGES = 10
+_MAX_BYTES = 262_144
+_OVERHEAD = 64
+"""Bytes of what is sent besides a body, such as the type of an event."""
+_REFUSED = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
+"""Characters that SQS does not take as they are. See
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
 
 # The system's, because a snapshot would give all environments that start from it the same sequence.
 _jitter = random.SystemRandom()
@@ -139,6 +150,24 @@ def transact_write(client: DynamoDBClient, *writes: TransactWriteItemTypeDef) ->
         else:
             return
     raise failure if lost is None else lost
+
+
+def to_message(document: object) -> str:
+    """Write JSON that SQS takes, also by way of EventBridge."""
+    return json.dumps(document, ensure_ascii=False).translate(_REFUSED)
+
+
+def batches(bodies: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Group messages, in order, so that each group fits one call of SQS or EventBridge."""
+    start = size = 0
+    for position, body in enumerate(bodies):
+        own = len(body.encode()) + _OVERHEAD
+        if position > start and (position - start == _MAX_MESSAGES or size + own > _MAX_BYTES):
+            yield bodies[start:position]
+            start, size = position, 0
+        size += own
+    if bodies:
+        yield bodies[start:]
 
 
 def need_time_for(calls: int) -> None:

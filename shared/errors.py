@@ -116,6 +116,20 @@ class TooManyApiKeys(DomainError):
         super().__init__(f"You have {most} API keys, and more are not possible. Delete one that is not used.")
 
 
+class WebhookNotFound(DomainError):
+    """No webhook has this id."""
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(f"There is no webhook with the id {webhook_id!r}.")
+
+
+class TooManyWebhooks(DomainError):
+    """There are as many webhooks as there may be."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"There are {most} webhooks, and more are not possible. Delete an unused one.")
+
+
 class InvalidToken(DomainError):
     """The token is forged, expired or not a token at all."""
 

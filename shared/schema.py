@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Annotated, Any
 
 
@@ -14,6 +15,14 @@ class Schema:
     def __get_pydantic_json_schema__(self, core_schema: Any, handler: Any) -> dict[str, Any]:
         """Called by pydantic, which functions that only answer need not import."""
         return {**handler(core_schema), **self.keywords}
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID, as we write them."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
 
 
 Uuid = Annotated[str, Schema(format="uuid", examples=["7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"])]

@@ -19,6 +19,11 @@ CONTRACT = {
     ("GET", "/tasks/{task_id}"): {"200", "304", "401", "404", "422"},
     ("PATCH", "/tasks/{task_id}"): {"200", "401", "403", "404", "409", "412", "415", "422"},
     ("DELETE", "/tasks/{task_id}"): {"204", "401", "403", "404", "412", "422"},
+    ("POST", "/webhooks"): {"201", "401", "403", "409", "415", "422"},
+    ("GET", "/webhooks"): {"200", "401", "403", "422"},
+    ("DELETE", "/webhooks/{webhook_id}"): {"204", "401", "403", "404", "422"},
+    ("POST", "/webhooks/{webhook_id}/test"): {"202", "401", "403", "404", "422"},
+    ("POST", "/webhooks/{webhook_id}/secret"): {"200", "401", "403", "404", "422"},
 }
 
 # The routes that are answered without a token.

@@ -36,7 +36,7 @@ def use(stack: Stack) -> list[str]:
     anyone("POST", "/auth/create", json=who).raise_for_status()
     user = Client(stack.url, anyone("POST", "/auth/login", data=who).json()["access_token"])
     user.create("Book the venue")
-    for function in ("InvalidateTaskCache", "SendNotification"):
+    for function in ("InvalidateTaskCache", "PublishTaskEvents", "SendNotification", "FanOutWebhooks"):
         stack.wait_for(rf"1 from .*{function}Function")
     for result in ("miss", "hit"):
         user("GET", "/tasks").raise_for_status()

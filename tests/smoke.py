@@ -19,9 +19,13 @@ class Request:
 
 
 USER = {"username": "smoke", "password": "correct horse"}
+WEBHOOK = {"url": "https://1.1.1.1/tasks", "events": ["task.created"]}
 CHANGE = {"current_password": "correct horse", "new_password": "another horse"}
 
-# In the order in which they are sent: {task_id} and {key_id} are what was created.
+_PARAMETERS = {"/tasks": "task_id", "/auth/keys": "key_id", "/webhooks": "webhook_id"}
+"""By what creates them."""
+
+# In the order in which they are sent: a parameter is what was created before.
 SMOKE = {
     ("GET", "/"): Request(200),
     ("GET", "/docs"): Request(200),
@@ -38,6 +42,11 @@ SMOKE = {
     ("GET", "/auth/keys"): Request(200),
     ("DELETE", "/auth/keys/{key_id}"): Request(204),
     ("GET", "/users"): Request(200),
+    ("POST", "/webhooks"): Request(201, {"json": WEBHOOK}),
+    ("GET", "/webhooks"): Request(200),
+    ("POST", "/webhooks/{webhook_id}/test"): Request(202),
+    ("POST", "/webhooks/{webhook_id}/secret"): Request(200),
+    ("DELETE", "/webhooks/{webhook_id}"): Request(204),
     ("POST", "/auth/password"): Request(204, {"json": CHANGE}),
     ("POST", "/auth/delete"): Request(204, {"json": {"current_password": CHANGE["new_password"]}}),
     ("POST", "/auth/revoke"): Request(200, {"data": {"token": "none"}}),
@@ -46,12 +55,12 @@ SMOKE = {
 
 def smoke(url: str) -> dict[tuple[str, str], int]:
     """Send them; returns the status of each response."""
-    client, statuses, ids = Client(url), {}, {"task_id": "", "key_id": ""}
+    client, statuses, ids = Client(url), {}, dict.fromkeys(_PARAMETERS.values(), "")
     for (method, path), request in SMOKE.items():
         response = client(method, path.format(**ids), **request.options)
         statuses[method, path] = response.status_code
         if path == "/auth/login":
             client = Client(url, response.json()["access_token"])
-        elif response.status_code == 201:
-            ids["task_id" if path == "/tasks" else "key_id"] = response.json()["id"]
+        elif response.status_code == 201 and path in _PARAMETERS:
+            ids[_PARAMETERS[path]] = response.json()["id"]
     return statuses

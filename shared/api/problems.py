@@ -26,6 +26,8 @@ _STATUSES: dict[type[errors.DomainError], HTTPStatus] = {
     errors.InsufficientScope: HTTPStatus.FORBIDDEN,
     errors.ApiKeyNotFound: HTTPStatus.NOT_FOUND,
     errors.TooManyApiKeys: HTTPStatus.CONFLICT,
+    errors.WebhookNotFound: HTTPStatus.NOT_FOUND,
+    errors.TooManyWebhooks: HTTPStatus.CONFLICT,
     errors.SessionEnded: HTTPStatus.UNAUTHORIZED,
     errors.SignUpDisabled: HTTPStatus.FORBIDDEN,
     errors.WrongPassword: HTTPStatus.FORBIDDEN,

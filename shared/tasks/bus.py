@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,12 +19,6 @@ if TYPE_CHECKING:
 
 SOURCE = "task-api"
 """By which rules find the events, whatever the stack's name."""
-# What one call may carry. See https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
-_MAX_ENTRIES = 10
-_MAX_BYTES = 262_144
-# JSON needs no escapes for these, but SQS refuses them, and a rule may lead there. See
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-_ESCAPES = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
 
 
 class EventBus:
@@ -42,9 +35,14 @@ class EventBus:
             How many of them, from the first on, are on the bus.
         """
         published = 0
-        for batch in _batches([self._entry(event) for event in events]):
+        bodies = [aws.to_message(event) for event in events]
+        for batch in aws.batches(bodies):
+            entries = [
+                self._entry(event["type"], body)
+                for event, body in zip(events[published:], batch, strict=False)
+            ]
             try:
-                reply = self._client.put_events(Entries=batch)
+                reply = self._client.put_events(Entries=entries)
             except (Unavailable, BotoCoreError, ClientError):
                 logger.exception("the event bus cannot be reached")
                 return published
@@ -55,26 +53,5 @@ class EventBus:
                 published += 1
         return published
 
-    def _entry(self, event: TaskEventDocument) -> PutEventsRequestEntryTypeDef:
-        detail = json.dumps(event, ensure_ascii=False).translate(_ESCAPES)
-        return {
-            "EventBusName": self._name,
-            "Source": SOURCE,
-            "DetailType": event["type"],
-            "Detail": detail,
-        }
-
-
-def _batches(entries: Sequence[PutEventsRequestEntryTypeDef]) -> Iterator[list[PutEventsRequestEntryTypeDef]]:
-    """Group entries, in order, so that each group fits one call."""
-    batch: list[PutEventsRequestEntryTypeDef] = []
-    size = 0
-    for entry in entries:
-        own = sum(len(entry[name].encode()) for name in ("Source", "DetailType", "Detail"))
-        if batch and (len(batch) == _MAX_ENTRIES or size + own > _MAX_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(entry)
-        size += own
-    if batch:
-        yield batch
+    def _entry(self, kind: str, detail: str) -> PutEventsRequestEntryTypeDef:
+        return {"EventBusName": self._name, "Source": SOURCE, "DetailType": kind, "Detail": detail}

@@ -9,7 +9,6 @@ before the write.
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import cached_property
@@ -19,6 +18,7 @@ from shared import aws
 from shared.aws import ConditionFailed, Item, transact_write
 from shared.errors import Contention, IdempotencyKeyReused, TaskNotFound, TitleTaken, VersionMismatch
 from shared.logs import logger
+from shared.schema import is_uuid
 from shared.tasks.status_index import StatusShards
 from shared.tasks.table import (
     create_task,
@@ -109,7 +109,7 @@ class TaskStore:
         Raises:
             TaskNotFound: there is none.
         """
-        if not _is_task_id(task_id):
+        if not is_uuid(task_id):
             raise TaskNotFound(task_id)
         found = self._client.get_item(TableName=self._table, Key=task_key(task_id), ConsistentRead=True)
         if "Item" not in found:
@@ -220,10 +220,3 @@ class TaskStore:
             raise IdempotencyKeyReused
         created_at = int(first["created_at"]["N"])
         return replace(task, id=first["task_id"]["S"], created_at=created_at, updated_at=created_at)
-
-
-def _is_task_id(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False

@@ -30,7 +30,9 @@ Call = Callable[[str, Event], Answer]
 AUTHORIZED = [
     "change_password",
     "create_task",
+    "create_webhook",
     "delete_task",
+    "delete_webhook",
     "get_me",
     "get_task",
     "list_tasks",
@@ -64,6 +66,9 @@ def request_of(function: str) -> Event:
     if "task_id" in (event(function)["pathParameters"] or {}):
         task_id = json.loads(call("create_task")["body"])["id"]
         return event(function, path=f"/tasks/{task_id}", pathParameters={"task_id": task_id})
+    if "webhook_id" in (event(function)["pathParameters"] or {}):
+        webhook_id = json.loads(call("create_webhook")["body"])["id"]
+        return event(function, pathParameters={"webhook_id": webhook_id})
     return event(function)
 
 
@@ -79,6 +84,9 @@ def assert_answered(answer: Answer) -> None:
 
 def assert_consistent(client: Any) -> None:
     assert [each for each in problems(client, "TasksTable", StatusShards(), rate=10**6) if each] == []
+    webhooks = client.scan(TableName="WebhooksTable")["Items"]
+    counted = [int(item["count"]["N"]) for item in webhooks if "count" in item] or [0]
+    assert counted == [sum("url" in item for item in webhooks)]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)

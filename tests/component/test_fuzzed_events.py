@@ -89,11 +89,12 @@ def test_a_record_that_cannot_be_read_holds_up_no_other(
     assert handlers["publish_task_events"]({"Records": records}, LambdaContext()) == {"batchItemFailures": []}
 
 
+@pytest.mark.parametrize("name", ["send_notification", "fan_out_webhooks", "deliver_webhook"])
 @given(body=json_texts | st.sampled_from(["", '{"type": "task.created", "id": "a"}', "[" * 20_000]))
 @fuzzed
-def test_a_message_that_cannot_be_read_is_reported(handlers: dict[str, Any], body: str) -> None:
-    record = {**event("send_notification")["Records"][0], "body": body}
-    answer = handlers["send_notification"]({"Records": [record]}, LambdaContext())
+def test_a_message_that_cannot_be_read_is_reported(handlers: dict[str, Any], name: str, body: str) -> None:
+    record = {**event(name)["Records"][0], "body": body}
+    answer = handlers[name]({"Records": [record]}, LambdaContext())
     assert answer == {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
 
 

@@ -14,6 +14,7 @@ from botocore.client import BaseClient
 from passlib.hash import argon2
 
 from shared.users.refresh_tokens import RefreshToken
+from shared.webhooks.store import WebhookStore
 from tests.handlers import authorization, event, invoke
 from tests.template import RESOURCES, TEMPLATE, functions_of
 
@@ -83,8 +84,8 @@ def needed(operation: str, parameters: dict[str, Any]) -> set[Permission]:
         }
     if operation == "BatchGetItem":
         return {("dynamodb:BatchGetItem", table) for table in parameters["RequestItems"]}
-    if operation == "SendMessageBatch":
-        return {("sqs:SendMessage", parameters["QueueUrl"])}
+    if "QueueUrl" in parameters:
+        return {(f"sqs:{operation.removesuffix('Batch')}", parameters["QueueUrl"])}
     if operation == "PutEvents":
         return {("events:PutEvents", entry["EventBusName"]) for entry in parameters["Entries"]}
     if "SecretId" in parameters:
@@ -145,6 +146,41 @@ def with_a_session(function: str, status: int) -> Scenario:
     return scenario
 
 
+def with_a_webhook(function: str, status: int) -> Scenario:
+    def scenario(called: set[Permission]) -> None:
+        webhook_id = json.loads(invoke("create_webhook")["body"])["id"]
+        called.clear()
+        assert invoke(function, pathParameters={"webhook_id": webhook_id})["statusCode"] == status
+
+    return scenario
+
+
+def fan_out_webhooks(called: set[Permission]) -> None:
+    invoke("create_webhook")
+    called.clear()
+    assert invoke("fan_out_webhooks") == {"batchItemFailures": []}
+
+
+def deliver_webhook(called: set[Permission]) -> None:
+    """To where webhooks may not go: it is noted, and tried again."""
+    webhook, _ = WebhookStore().create("http://127.0.0.1/", ["task.created"], "ada")
+    invoke("fan_out_webhooks")
+    sqs = boto3.client("sqs")
+    (message,) = sqs.receive_message(QueueUrl="WebhookDeliveriesQueue", MessageSystemAttributeNames=["All"])[
+        "Messages"
+    ]
+    assert json.loads(message["Body"])["webhook_id"] == webhook.id
+    called.clear()
+    record = event("deliver_webhook")["Records"][0]
+    delivery = {
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+    }
+    answer = invoke("deliver_webhook", Records=[{**record, **delivery}])
+    assert answer == {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
+
+
 def list_users(_called: set[Permission]) -> None:
     assert invoke("list_users", multiValueQueryStringParameters={"prefix": ["ad"]})["statusCode"] == 200
 
@@ -203,6 +239,13 @@ SCENARIOS: dict[str, Scenario] = {
     "board": simply("board", 200),
     "change_password": with_a_session("change_password", 204),
     "create_task": simply("create_task", 201),
+    "create_webhook": simply("create_webhook", 201),
+    "list_webhooks": simply("list_webhooks", 200),
+    "delete_webhook": with_a_webhook("delete_webhook", 204),
+    "test_webhook": with_a_webhook("test_webhook", 202),
+    "rotate_webhook_secret": with_a_webhook("rotate_webhook_secret", 200),
+    "fan_out_webhooks": fan_out_webhooks,
+    "deliver_webhook": deliver_webhook,
     "create_user": simply("create_user", 201),
     "create_api_key": with_a_session("create_api_key", 201),
     "delete_api_key": with_a_session("delete_api_key", 204),

@@ -52,8 +52,8 @@ def test_all_dead_letters_are_moved_once_as_they_are(any_stack: Stack, operate: 
     assert operate(main, any_stack, "--dry-run", "--rate", "5", "--queue", QUEUE) == (0, there, "")
     status, out, err = operate(main, any_stack, "--rate", "5")
     assert (status, err) == (0, "")
-    assert out.startswith(there)
-    assert out.endswith(f"{QUEUE}: 23 of 23 moved\n")
+    assert there in out
+    assert f"{QUEUE}: 23 of 23 moved\n" in out
     moved = [message for _ in range(3) for message in receive(any_stack)]
     assert sorted(message["Body"] for message in moved) == sorted(bodies)
     assert all(message["MessageAttributes"] == ATTRIBUTES for message in moved)
@@ -61,6 +61,7 @@ def test_all_dead_letters_are_moved_once_as_they_are(any_stack: Stack, operate: 
     assert f"{QUEUE}: 0 dead letters" in operate(main, any_stack)[1]
 
 
+@in_aws
 @pytest.mark.parametrize("name", [DEAD, "Other"])
 def test_of_another_queue_it_says_which_there_are(any_stack: Stack, operate: Operate, name: str) -> None:
     error = f"error: There is no queue {name} with dead letters of its own; there are: {QUEUE}.\n"

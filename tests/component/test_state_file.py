@@ -142,6 +142,20 @@ def test_streams_forget_what_every_function_has_read(world: World) -> None:
     assert len(emulator.records("Read", 0)) == 6
 
 
+def test_a_message_that_was_hidden_stays_so(world: World) -> None:
+    for body in "ab":
+        world.send(body)
+    for message in world.sources.receive("q", 10)[:1]:
+        world.aws.call(
+            "AmazonSQS.ChangeMessageVisibility",
+            QueueUrl="q",
+            ReceiptHandle=message["ReceiptHandle"],
+            VisibilityTimeout=3600,
+        )
+    world.restart()
+    assert [message["Body"] for message in world.sources.receive("q", 10)] == ["b"]
+
+
 def test_items_that_have_expired_are_not_kept(world: World) -> None:
     for key, expires_at in (("old", 1), ("new", 2**40)):
         item = {"pk": {"S": key}, "value": {"S": ""}, "expires_at": {"N": str(expires_at)}}

@@ -281,9 +281,9 @@ class TestStopping:
 
 def test_the_mappings_come_from_the_template() -> None:
     template = load_template(ROOT / "template.yaml", {})
-    (queue,) = queue_mappings(template)
-    assert (queue.function, queue.source) == ("SendNotificationFunction", "NotificationsQueue")
-    assert (queue.batch_size, queue.reports_failures) == (10, True)
+    queue = {each.function: each for each in queue_mappings(template)}["SendNotificationFunction"]
+    assert queue.source == "NotificationsQueue"
+    assert (queue.batch_size, queue.concurrency, queue.reports_failures) == (10, 2, True)
     publish = {each.function: each for each in stream_mappings(template)}["PublishTaskEventsFunction"]
     assert (publish.source, publish.failures) == ("TasksTable", "UnpublishedEventsBucket")
     assert publish.bisects

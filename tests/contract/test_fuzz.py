@@ -86,8 +86,10 @@ def map_query(context: Any, query: Any) -> Any:
 
 
 def make_acceptable(case: Any) -> None:
-    """Use no idempotency key for two requests, and no time that has passed: such requests are refused."""
+    """Avoid what is refused: a key for two requests, a time that has passed, a host that is not there."""
     body = case.body if isinstance(case.body, dict) else {}
+    if case.meta.generation.mode.is_positive and "url" in body:
+        case.body = {**body, "url": "https://1.1.1.1/tasks"}
     if case.meta.generation.mode.is_positive and isinstance(body.get("expires_at"), int | float):
         case.body = {**body, "expires_at": max(body["expires_at"], int(time.time()) + 60)}
     key = case.headers.get(HEADER)

@@ -44,8 +44,9 @@ class Run:
     def send(self, method: str, path: str, token: str | None = None, **options: Any) -> requests.Response:
         response = Client(self.stack.url, token)(method, path, **options)
         text = response.text
-        if method == "POST" and path in {"/auth/login", "/auth/keys"} and response.ok:
-            for name in {"access_token", "refresh_token", "device_token", "key"} & response.json().keys():
+        if method == "POST" and path.startswith(("/auth/login", "/auth/keys", "/webhooks")) and response.text:
+            names = {"access_token", "refresh_token", "device_token", "key", "secret"}
+            for name in names & response.json().keys():
                 self.hide(response.json()[name])
                 text = text.replace(response.json()[name], "")
         self.statuses.add(response.status_code)
@@ -136,6 +137,17 @@ def use_tokens(run: Run) -> None:
     new_key = secrets_manager.get_secret_value(SecretId="TokenSecret")["SecretString"]
     assert new_key != key
     run.hide(*tokens, key, new_key)
+
+
+def use_webhooks(run: Run) -> None:
+    """Make one, with a secret in its URL, give it another secret, and let it fail."""
+    token, path = run.token(), uuid.uuid4().hex
+    webhook = {"url": f"http://127.0.0.1:1/{path}", "events": ["task.created"]}
+    webhook_id = run.send("POST", "/webhooks", token, json=webhook).json()["id"]
+    for action in ("secret", "test"):
+        run.send("POST", f"/webhooks/{webhook_id}/{action}", token)
+    run.stack.wait_for("webhook failed")
+    assert path not in "\n".join(run.stack.lines)
 
 
 def use_sessions_and_keys(run: Run) -> None:
@@ -231,6 +243,7 @@ def test_no_log_no_response_and_no_state_file_holds_a_secret(
     use_passwords(run)
     use_tokens(run)
     use_sessions_and_keys(run)
+    use_webhooks(run)
     use_tasks(run)
     break_functions(run, project)
     run.stack.stop()

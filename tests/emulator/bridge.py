@@ -231,6 +231,18 @@ def resources_that_there_are_not() -> None:
     known("AWS::SecretsManager::RotationSchedule", lambda _: {})
 
 
+def numbers_that_parameters_give() -> None:
+    """CloudFormation makes a number of a parameter where a property is one; here it stays a text."""
+    handlers = cloudformation._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
+    create = handlers["create"]
+
+    def create_with_numbers(name: str, properties: dict[str, Any], *more: Any) -> Any:
+        scaling = {key: int(value) for key, value in properties.get("ScalingConfig", {}).items()}
+        return create(name, {**properties, **({"ScalingConfig": scaling} if scaling else {})}, *more)
+
+    handlers["create"] = create_with_numbers
+
+
 def the_api_by_its_stage() -> None:
     """Serve `/v1` on this very address, because names under localhost are not known everywhere."""
     serve = server.app
@@ -257,6 +269,7 @@ if __name__ == "__main__":
         what_events_lack,
         what_the_gateway_says_of_large_requests_and_failed_functions,
         resources_that_there_are_not,
+        numbers_that_parameters_give,
         the_api_by_its_stage,
     ):
         bridge()

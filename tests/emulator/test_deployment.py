@@ -74,6 +74,15 @@ def test_a_consumer_in_another_stack_sees_an_event_once(
     deployed.delete("consumer")
 
 
+def test_a_webhook_is_called_and_shows_how_that_failed(user: Client) -> None:
+    """Where there is no internet it cannot be reached, and where there is, nobody answers to that path."""
+    webhook = {"url": "https://1.1.1.1/tasks", "events": ["task.created"]}
+    path = f"/webhooks/{user('POST', '/webhooks', json=webhook).json()['id']}"
+    user.create()
+    await_condition(lambda: any(each["last_failure"] for each in user("GET", "/webhooks").json()))
+    assert user("DELETE", path).status_code == 204
+
+
 def test_a_parameter_is_changed(deployed: Emulator, anyone: Client, user: Client) -> None:
     task = user.create()
     deployed.deploy(SignUp="disabled", CorsOrigin="https://app.example.com")
@@ -103,13 +112,16 @@ def test_the_cache_is_switched_off(deployed: Emulator, user: Client) -> None:
 
 def test_a_deleted_stack_leaves_what_users_wrote_to_the_next(deployed: Emulator, user: Client) -> None:
     task, username = user.create(), user("GET", "/auth/me").json()["username"]
-    tasks, users = (deployed.resource(name) for name in ("TasksTable", "UsersTable"))
+    webhook = {"url": "https://1.1.1.1/tasks", "events": ["task.deleted"]}
+    webhook_id = user("POST", "/webhooks", json=webhook).json()["id"]
+    names = ("TasksTable", "UsersTable", "WebhooksTable")
+    tasks, users, webhooks = kept = [deployed.resource(name) for name in names]
     deployed.delete(STACK)
-    assert set(deployed.client("dynamodb").list_tables()["TableNames"]) == {tasks, users}
+    assert sorted(deployed.client("dynamodb").list_tables()["TableNames"]) == sorted(kept)
     assert deployed.client("lambda").list_functions()["Functions"] == []
 
     def adopt(tasks: str, users: str, status: int) -> str:
-        tables = ("--tasks-table", tasks, "--users-table", users)
+        tables = ("--tasks-table", tasks, "--users-table", users, "--webhooks-table", webhooks)
         return deployed.run("tools.migrations.adopt", "--stack-name", STACK, *tables, status=status)
 
     assert "is not a TasksTable" in adopt(users, tasks, status=1)
@@ -117,11 +129,12 @@ def test_a_deleted_stack_leaves_what_users_wrote_to_the_next(deployed: Emulator,
     adopt(tasks, users, status=0)
     assert "already" in adopt(tasks, users, status=1)
     deployed.deploy(Architecture=architecture(), Cache="disabled")
-    assert [deployed.resource(name) for name in ("TasksTable", "UsersTable")] == [tasks, users]
+    assert [deployed.resource(name) for name in names] == kept
     form = {"username": username, "password": "correct horse"}
     token = Client(deployed.url)("POST", "/auth/login", data=form).json()["access_token"]
     again = Client(deployed.url, token)
     assert again("GET", f"/tasks/{task['id']}").json() == task
+    assert [each["id"] for each in again("GET", "/webhooks").json()] == [webhook_id]
     new = again.create()
     await_condition(
         lambda: any("notification sent" in line and new["id"] in line for line in deployed.logged())

@@ -43,6 +43,8 @@ FOREIGN: dict[str, Any] = {
 }
 SOURCES = {
     "authorize": AUTHORIZER,
+    "deliver_webhook": QUEUE,
+    "fan_out_webhooks": QUEUE,
     "invalidate_task_cache": STREAM,
     "publish_task_events": STREAM,
     "rotate_token_key": ROTATION,

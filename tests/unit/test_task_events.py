@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import replace
 from typing import Any, cast, get_args
 
@@ -14,6 +15,7 @@ from shared.tasks.bus import EventBus
 from shared.tasks.document import task_document
 from shared.tasks.events import EventType, TaskEventDocument, event_of
 from shared.tasks.task import NOBODY, Author, TaskStatus
+from shared.webhooks.queue import DeliveryQueue
 from tests.task_events import ADA, Bus, new_event, record, record_of_trash
 from tests.tasks import new_task
 
@@ -134,3 +136,21 @@ def test_the_largest_task_fits_with_what_it_was_before() -> None:
 def test_any_title_arrives_as_it_is(title: str) -> None:
     on(bus := Bus()).publish([new_event(title)])
     assert bus.calls[0][0]["data"]["task"]["title"] == title
+
+
+@given(st.integers(0, 30), st.integers(0, 120_000))
+def test_an_event_goes_to_each_webhook_in_calls_that_sqs_takes(webhooks: int, size: int) -> None:
+    sent: list[str] = []
+
+    class Sqs:
+        def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+            assert 1 <= len(Entries) <= 10
+            assert sum(len(entry["MessageBody"].encode()) for entry in Entries) <= 262_144
+            for entry in Entries:
+                assert json.loads(entry["MessageBody"])["webhook_id"] == entry["MessageGroupId"]
+                sent.append(entry["MessageGroupId"])
+            return {}
+
+    ids = [str(number) for number in range(webhooks)]
+    DeliveryQueue(cast("Any", Sqs()), "queue").send({"data": "\U0001f5d3" * (size // 4)}, ids)
+    assert sent == ids

@@ -59,8 +59,8 @@ def of_traffic(work: Workload) -> list[Cost]:
         ),
         Cost(
             "SQS",
-            f"{_m(work.creates)} × (send, receive, delete) × 0.40 / M",
-            work.creates * 3 * prices.SQS_REQUEST,
+            f"{_m(work.creates)} × 2 queues × (send, receive, delete) × 0.40 / M",
+            work.creates * 2 * 3 * prices.SQS_REQUEST,
         ),
         Cost("EventBridge", f"{_m(work.creates)} events × 1.00 / M", work.creates * prices.EVENTBRIDGE_EVENT),
         Cost(
@@ -87,8 +87,8 @@ def of_a_month(work: Workload, there: Inventory) -> list[Cost]:
         Cost("Secrets Manager", "1 secret", prices.SECRET_MONTH),
         Cost(
             "SQS",
-            f"Lambda asks the queue {_m(usage.POLLS)} times × 0.40 / M",
-            usage.POLLS * prices.SQS_REQUEST,
+            f"Lambda asks {there.queues} queues {_m(usage.POLLS)} times each × 0.40 / M",
+            there.queues * usage.POLLS * prices.SQS_REQUEST,
         ),
         Cost(
             "Storage",

@@ -41,7 +41,7 @@ PLATFORM_LOG_BYTES = 900
 COMPRESSION = 0.3
 """Of a page, compressed."""
 POLLS = 15 * 60 * 730
-"""Of the queue, by Lambda, in a month."""
+"""Of a queue, by Lambda, in a month."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ class Workload:
 
     @property
     def background(self) -> int:
-        """Calls behind streams and queue: one publishes, one notifies, and one tells the cache."""
-        return 3 * self.creates
+        """Calls behind streams and queues: one publishes, two look at the event, and one tells the cache."""
+        return 4 * self.creates
 
     @property
     def calls(self) -> float:
@@ -85,7 +85,7 @@ class Workload:
     @property
     def traces(self) -> float:
         """Traces that X-Ray records: of each source the first in every second, and 5 of 100 others."""
-        sources = [self.requests, *[self.creates] * 3]
+        sources = [self.requests, *[self.creates] * 4]
         return sum(_sampled(count, self.busy_seconds) for count in sources)
 
 
@@ -119,6 +119,8 @@ class Inventory:
     snapshot_gb: float
     """Of the functions that start from snapshots."""
     firewall_rules: int
+    queues: int
+    """Queues that call functions."""
 
     @classmethod
     def of_template(cls, path: Path, metrics: int) -> Inventory:
@@ -137,4 +139,7 @@ class Inventory:
             metrics=metrics,
             snapshot_gb=sum(each.get("MemorySize", 512) for each in functions if "SnapStart" in each) / 1024,
             firewall_rules=len(resources["WebAcl"]["Properties"]["Rules"]),
+            queues=sum(
+                event["Type"] == "SQS" for each in functions for event in each.get("Events", {}).values()
+            ),
         )

@@ -126,14 +126,15 @@ class _Move:
         return f"{self._pair.queue}: {self.moved:,} of {self.total:,} moved{failed}"
 
     def run(self, progress: Progress) -> None:
-        while (left := self.total - self.moved - self.failed) > 0:
+        received = 0
+        while (left := self.total - self.moved - self.failed) > 0 and received < 2 * self.total:
             found = self._sqs.receive_message(
                 QueueUrl=self._pair.dead_url,
                 MaxNumberOfMessages=min(progress.batch_size, left),
                 VisibilityTimeout=_VISIBILITY,
                 WaitTimeSeconds=_WAIT,
                 MessageAttributeNames=["All"],
-                MessageSystemAttributeNames=["SentTimestamp"],
+                MessageSystemAttributeNames=["SentTimestamp", "MessageGroupId"],
             ).get("Messages", [])
             if not found:
                 complain(f"{left:,} are not there now; if another run was interrupted, wait a minute")
@@ -141,7 +142,8 @@ class _Move:
             messages = [message for message in found if self._was_there(message)]
             for batch in _batches(messages):
                 self._move(batch)
-            progress.pause(len(messages))
+            received += len(found)
+            progress.pause(len(found))
 
     def _was_there(self, message: MessageTypeDef) -> bool:
         """Tell whether it was dead at the start. One that dies keeps the time when it was sent, and its id.
@@ -159,6 +161,7 @@ class _Move:
                 "Id": str(number),
                 "MessageBody": message["Body"],
                 "MessageAttributes": message.get("MessageAttributes", {}),
+                **_group(message),
             }
             for number, message in enumerate(messages)
         ]
@@ -184,6 +187,12 @@ class _Move:
             )
         self.failed += len(kept)
         self.moved += len(ids) - len(kept)
+
+
+def _group(message: MessageTypeDef) -> dict[str, str]:
+    """Name what makes a queue fair, where a message has it."""
+    group = message["Attributes"].get("MessageGroupId")
+    return {"MessageGroupId": group} if group else {}
 
 
 def _batches(messages: Sequence[MessageTypeDef]) -> Iterator[Sequence[MessageTypeDef]]:

@@ -143,7 +143,7 @@ class _Work:
                 batch = events[start : start + progress.batch_size]
                 published = self._bus.publish(batch)
                 self._published += published
-                progress.pause(published)
+                progress.pause(len(batch))
                 if published < len(batch):
                     problems.append(f"event {batch[published]['id']} was not published")
                     break

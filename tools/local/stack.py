@@ -169,7 +169,7 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
         runtime = WarmRuntime(
             template.root,
             {**ENVIRONMENT, "AWS_ENDPOINT_URL": endpoints.aws},
-            {"REDIS_URL": endpoints.redis},
+            {"REDIS_URL": endpoints.redis, "WEBHOOKS_TO_LOOPBACK": "true"},
             options.concurrency,
             log=console.function_line,
             report=console.function_failure,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from samcli.yamlhelper import yaml_parse
 
-TABLES = ("TasksTable", "UsersTable")
+TABLES = ("TasksTable", "UsersTable", "WebhooksTable")
 """The tables that outlive their stack."""
 _CHANGE_SET = "adopt"
 
@@ -36,9 +37,13 @@ def main() -> int:
     )
     parser.add_argument("--tasks-table", required=True, metavar="NAME", help="the table with the tasks")
     parser.add_argument("--users-table", required=True, metavar="NAME", help="the table with the users")
+    parser.add_argument(
+        "--webhooks-table", metavar="NAME", help="the table with the webhooks, if there is one"
+    )
     given = parser.parse_args()
+    names = (given.tasks_table, given.users_table, given.webhooks_table)
     try:
-        adopt(given.stack_name, dict(zip(TABLES, (given.tasks_table, given.users_table), strict=True)))
+        adopt(given.stack_name, {id_: name for id_, name in zip(TABLES, names, strict=True) if name})
     except (AdoptionError, BotoCoreError, ClientError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -76,7 +81,7 @@ def adopt(stack: str, tables: dict[str, str]) -> None:
         **change_set,
         ChangeSetType="IMPORT",
         ResourcesToImport=imported,
-        TemplateBody=json.dumps(_template_of_tables()),
+        TemplateBody=json.dumps(_template_of(tables)),
     )
     try:
         cloudformation.get_waiter("change_set_create_complete").wait(**change_set)
@@ -110,7 +115,7 @@ def _reason(cloudformation: Any, stack: str) -> str | None:
 
 def _check(tables: dict[str, str]) -> None:
     """Compare the keys, because CloudFormation does not, and would make new tables at the next deployment."""
-    dynamodb, declared = boto3.client("dynamodb"), _template_of_tables()["Resources"]
+    dynamodb, declared = boto3.client("dynamodb"), _template_of(tables)["Resources"]
     for logical_id, name in tables.items():
         try:
             table = dynamodb.describe_table(TableName=name)["Table"]
@@ -120,13 +125,13 @@ def _check(tables: dict[str, str]) -> None:
             raise AdoptionError(f"{name} is not a {logical_id}: its key is another one.")
 
 
-def _template_of_tables() -> dict[str, Any]:
-    """Take the tables, and the parameters that they refer to, from the template."""
+def _template_of(tables: Collection[str]) -> dict[str, Any]:
+    """Take tables, and the parameters that they refer to, from the template."""
     template = yaml_parse(Path("template.yaml").read_text("utf-8"))
     return {
         "Parameters": {"DeletionProtection": template["Parameters"]["DeletionProtection"]},
         # Retain, because nothing that happens to an import may take them away.
-        "Resources": {name: {**template["Resources"][name], "DeletionPolicy": "Retain"} for name in TABLES},
+        "Resources": {name: {**template["Resources"][name], "DeletionPolicy": "Retain"} for name in tables},
     }
 
 

@@ -41,6 +41,7 @@ _DESCRIPTION = (
 _TAGS = {
     "Users": "Sign up, sign in, and keys for programs: where to start.",
     "Tasks": "The list of tasks that all users share.",
+    "Webhooks": "Calls of other services when something happens to a task.",
 }
 _HEADERS = {
     "Cache-Control": "`no-store`, because a token must not be kept in a cache.",
@@ -71,7 +72,11 @@ _REQUEST_HEADERS = {
     ),
 }
 _CONDITIONS = {"If-Match", "If-None-Match"}
-_PATH_PARAMETERS = {"key_id": "The id of the API key.", "task_id": "The id of the task."}  # UUIDs
+_PATH_PARAMETERS = {  # UUIDs
+    "key_id": "The id of the API key.",
+    "task_id": "The id of the task.",
+    "webhook_id": "The id of the webhook.",
+}
 
 # What API Gateway can answer any request with: the status, and the template's gateway response with the text.
 _GATEWAY_RESPONSES = {

@@ -13,6 +13,8 @@ from tools.smoke.client import URL_MADE_IN, Client, Failed, NotChecked, expect, 
 
 _CACHE_WAIT = 10
 """Seconds until a list must come from the cache: pages of the last two seconds may not."""
+_CALL_WAIT = 30
+"""Seconds until a webhook must have been called."""
 
 
 class Session:
@@ -174,6 +176,30 @@ def program_can_use_a_key(session: Session) -> None:
     expect_status(deleted, 204, "the logs of DeleteApiKeyFunction")
 
 
+def webhook_is_called(session: Session) -> None:
+    """A webhook is made, and what it is tested with gets out: to this API, which has nothing there."""
+    made = session.user("POST", "/webhooks", json={"url": session.user.url, "events": ["task.deleted"]})
+    if made.status_code == 422 and session.user.url.startswith("http://"):
+        raise NotChecked("webhooks are https, and this API is not")
+    expect_status(made, 201, _logs_of(made))
+    path = f"/webhooks/{made.json()['id']}"
+    try:
+        expect_status(session.user("POST", f"{path}/test"), 202, "the logs of TestWebhookFunction")
+        end, failure = time.monotonic() + _CALL_WAIT, None
+        while failure is None and time.monotonic() < end:
+            time.sleep(0.5)
+            listed = session.user("GET", "/webhooks").json()
+            failure = next(each for each in listed if each["id"] == made.json()["id"])["last_failure"]
+        expect(
+            failure and "status 40" in failure["reason"],
+            f"the call ended with {failure and failure['reason']}",
+            "WebhookDeliveriesQueue, the logs of DeliverWebhookFunction, and its way to the internet",
+        )
+    finally:
+        deleted = session.user("DELETE", path)
+    expect_status(deleted, 204, "the logs of DeleteWebhookFunction")
+
+
 def token_ends(session: Session) -> None:
     """A token that has expired is refused, also while the gateway keeps its policy."""
     left = session.signed_in_at + session.lifetime + 5 - time.monotonic()
@@ -195,5 +221,6 @@ CHECKS = (
     tasks_are_deleted,
     session_goes_on_until_it_is_ended,
     program_can_use_a_key,
+    webhook_is_called,
     token_ends,
 )

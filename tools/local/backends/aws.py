@@ -99,7 +99,7 @@ class Aws:
             service, _, name = headers["x-amz-target"].rpartition(".")
             if self._is_recording and not name.startswith(_READ_ONLY):
                 try:
-                    self._save(list(self._changes(service)))
+                    self._save([*self._changes(service), *self._hidden(name, body)])
                 except NotSaved:
                     emulator.forget_transaction(body)
                     raise
@@ -171,6 +171,15 @@ class Aws:
             for name, secret in emulator.secrets():
                 if self._secrets.get(name) != json.dumps(secret):
                     yield SecretChange(name, secret)
+
+    def _hidden(self, operation: str, body: bytes) -> Iterator[Change]:
+        """Yield a message whose visibility was changed; that it was received is not worth a change."""
+        if operation == "ChangeMessageVisibility":
+            handle = json.loads(body)["ReceiptHandle"]
+            for queue, messages in emulator.queues():
+                hidden = [each for each in messages if each["receipt_handle"] == handle]
+                if hidden:
+                    yield QueueChange(queue, hidden, ())
 
     def _accept(self, change: Change) -> None:
         """Take a change as done."""

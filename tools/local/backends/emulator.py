@@ -42,6 +42,9 @@ _TRANSACTION_TOKEN_TTL = 60
 """Seconds. DynamoDB honors a client request token for ten minutes; ministack keeps the whole transaction for
 as long, and clients here retry within seconds."""
 
+_LONGEST_TIMEOUT = 12 * 3600
+"""Seconds for which SQS hides a message at most."""
+
 os.environ["LOG_LEVEL"] = "ERROR"  # which ministack reads when it handles its first request
 dynamodb._TXN_TOKEN_TTL = _TRANSACTION_TOKEN_TTL
 _indexes = SortedIndexes(dynamodb)
@@ -158,10 +161,15 @@ def queues() -> Iterator[tuple[str, list[Message]]]:
 
 
 def load_messages(queue: str, messages: Iterable[Message]) -> None:
-    """Put messages back into a queue, to be received at once."""
+    """Put messages back into a queue, to be received at once, unless they were hidden by name."""
     for each in sqs._queues.values():
         if each["name"] == queue:
-            each["messages"] += [{**message, "receipt_handle": None, "visible_at": 0} for message in messages]
+            for message in messages:
+                # Only who hides a message has received it before it was saved.
+                visible_at = message["visible_at"] if message["receive_count"] else 0
+                if visible_at > time.time() + _LONGEST_TIMEOUT:  # the clock was set back
+                    visible_at = 0
+                each["messages"].append({**message, "receipt_handle": None, "visible_at": visible_at})
 
 
 def forget_transaction(body: bytes) -> None:

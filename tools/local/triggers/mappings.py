@@ -30,6 +30,8 @@ class EventSourceMapping:
     """Seconds to wait for a batch to fill."""
     patterns: tuple[EventPattern, ...] = ()
     """An event must match one of them, if there are any."""
+    concurrency: int = 1
+    """How many batches of a queue the function may have at once; one here, if nothing is said."""
     reports_failures: bool = False
     """Whether the function answers which events of a batch failed."""
     starts_at_latest: bool = False
@@ -55,6 +57,7 @@ def queue_mappings(template: Template) -> list[EventSourceMapping]:
             function=function,
             source=logical_id(properties["Queue"]),
             batch_size=int(properties.get("BatchSize", 10)),
+            concurrency=int(properties.get("ScalingConfig", {}).get("MaximumConcurrency", 1)),
             **_common(properties),
         )
         for function, properties in _events(template, "SQS")

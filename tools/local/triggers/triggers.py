@@ -35,7 +35,7 @@ class Triggers:
         """Start to poll."""
         self._pollers: list[Poller] = [
             *(StreamPoller(each, sources, invoke, log) for each in streams),
-            *(QueuePoller(each, sources, invoke, log) for each in queues),
+            *(QueuePoller(each, sources, invoke, log) for each in queues for _ in range(each.concurrency)),
         ]
         for poller in self._pollers:
             poller.start()

@@ -1,0 +1,1 @@
+"""Calling webhooks safely. Knows nothing of tasks, of DynamoDB or of the API."""

@@ -1,0 +1,329 @@
+"""Webhooks: what users do with them, and how they are called, or not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from standardwebhooks.webhooks import Webhook as Receiver
+from standardwebhooks.webhooks import WebhookVerificationError
+
+from shared.errors import TooManyWebhooks, WebhookNotFound
+from shared.webhooks.call import Answer, CallFailed
+from shared.webhooks.delivery import PAUSES, Deliverer, Delivery
+from shared.webhooks.store import MAX_WEBHOOKS, WebhookStore
+from shared.webhooks.webhook import OVERLAP
+from tests.aws import empty_tables
+from tests.handlers import event, invoke
+
+URL = "https://example.com/tasks"
+EVENT = json.loads(event("deliver_webhook")["Records"][0]["body"])["event"]
+
+
+def clock(time: Callable[[], datetime]) -> type[datetime]:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return time()
+
+    return Clock
+
+
+class World:
+    """A webhook, its receiver, which answers as it is told, and a clock that a test moves."""
+
+    def __init__(self, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1_800_000_000.0
+        self.answers: list[int | Exception] = []
+        """Statuses; 200 once there are no more."""
+        self.calls: list[dict[str, str]] = []
+        for module in ("delivery", "store"):
+            monkeypatch.setattr(f"shared.webhooks.{module}.time", self)
+        monkeypatch.setattr("shared.webhooks.delivery.datetime", clock(self.utc))
+        monkeypatch.setattr("shared.webhooks.delivery.call", self._receive)
+        self.store = WebhookStore(dynamodb)
+        self.deliverer = Deliverer(self.store)
+        webhook, self.secret = self.store.create(URL, ["task.created"], "ada")
+        self.delivery = Delivery(webhook.id, EVENT, None, receives=1, sent_at=self.now)
+        self.bodies: list[bytes] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def utc(self) -> datetime:
+        return datetime.fromtimestamp(self.now, UTC)
+
+    def _receive(self, url: str, headers: dict[str, str], body: bytes, *, to_loopback: bool) -> Answer:
+        assert (url, to_loopback) == (URL, False)
+        self.calls.append(headers)
+        self.bodies.append(body)
+        answer = self.answers.pop(0) if self.answers else 200
+        if isinstance(answer, Exception):
+            raise answer
+        return Answer(answer, "so there" if answer >= 400 else "")
+
+    def deliver(self, **changes: Any) -> int | None:
+        return self.deliverer.deliver(replace(self.delivery, **changes))
+
+    def webhook(self) -> Any:
+        (webhook,) = self.store.all()
+        return webhook
+
+
+@pytest.fixture
+def world(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(dynamodb, monkeypatch)
+
+
+def accepts(secret: str, headers: dict[str, str], body: bytes, at: datetime) -> bool:
+    """Whether a receiver that has a secret accepts a call at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("standardwebhooks.webhooks.datetime", clock(lambda: at))
+        try:
+            return bool(Receiver(secret).verify(body, headers) == json.loads(body))
+        except WebhookVerificationError:
+            return False
+
+
+def test_a_call_is_signed_as_standard_webhooks_has_it(world: World) -> None:
+    assert world.deliver() is None
+    (headers,), (body,), now = world.calls, world.bodies, world.utc()
+    assert json.loads(body) == EVENT
+    assert headers["webhook-id"] == EVENT["id"]
+    assert accepts(world.secret, headers, body, now)
+    assert not accepts("whsec_" + "A" * 32, headers, body, now)
+    assert not accepts(world.secret, headers, body.replace(b"venue", b"house"), now)
+    assert not accepts(world.secret, {**headers, "webhook-id": "another"}, body, now)
+    assert not accepts(world.secret, headers, body, now + timedelta(minutes=6))
+
+
+def test_all_secrets_of_a_day_sign_however_often_they_were_replaced(world: World) -> None:
+    _, lost = world.store.rotate_secret(world.delivery.webhook_id)
+    _, new = world.store.rotate_secret(world.delivery.webhook_id)
+    world.deliver()
+    for secret in (world.secret, lost, new):
+        assert accepts(secret, world.calls[0], world.bodies[0], world.utc())
+    world.now += OVERLAP
+    world.deliver()
+    assert not accepts(world.secret, world.calls[1], world.bodies[1], world.utc())
+    assert accepts(new, world.calls[1], world.bodies[1], world.utc())
+
+
+def test_one_that_fails_is_called_after_each_pause_and_then_switched_off(world: World) -> None:
+    world.answers = [500, CallFailed("The webhook's host has no address."), *[301] * 6]
+    pauses = []
+    for receives in range(1, 9):
+        assert world.webhook().enabled
+        pause = world.deliver(receives=receives)
+        pauses.append(pause)
+        world.now += pause or 0
+    assert pauses == [*PAUSES, None]
+    webhook = world.webhook()
+    assert not webhook.enabled
+    assert webhook.last_failure.at == int(world.now)
+    assert webhook.last_failure.reason == "The webhook answered with the status 301."
+    assert world.deliver() is None
+    assert len(world.calls) == 8
+
+
+def test_one_that_is_gone_is_switched_off_at_once(world: World, log: Callable[[], Any]) -> None:
+    world.answers = [410]
+    assert world.deliver() is None
+    assert not world.webhook().enabled
+    assert world.webhook().last_failure.reason == "The webhook answered with the status 410. so there"
+    assert "so there" not in json.dumps(log())  # it could repeat what the URL has
+
+
+def test_others_of_one_that_fails_wait_uncalled_and_go_when_it_is_well_again(world: World) -> None:
+    world.answers = [500]
+    assert world.deliver() == PAUSES[0]
+    world.now += 2
+    assert [world.deliver() for _ in range(3)] == [3, 3, 3]
+    assert len(world.calls) == 1
+    world.now += 3
+    assert [world.deliver() for _ in range(3)] == [None, None, None]
+    assert len(world.calls) == 4
+    assert (world.webhook().failures, world.webhook().paused_until) == (0, 0)
+
+
+def test_while_one_delivery_tries_whether_it_is_well_no_other_does(world: World) -> None:
+    world.answers = [500]
+    world.now += world.deliver() or 0
+    others: list[int | None] = []
+
+    def meanwhile(*_call: object, **_options: object) -> Answer:
+        others.append(world.deliver())
+        return Answer(500, "")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shared.webhooks.delivery.call", meanwhile)
+        assert world.deliver(receives=2) == PAUSES[1]
+    assert others == [20]
+    assert world.webhook().failures == 2
+
+
+def test_calls_at_once_that_fail_are_one_failure(world: World) -> None:
+    def meanwhile(*_call: object, **_options: object) -> Answer:
+        patch.undo()
+        world.answers = [500]
+        assert world.deliver() == PAUSES[0]
+        return Answer(500, "")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shared.webhooks.delivery.call", meanwhile)
+        assert world.deliver() == PAUSES[0]
+    assert world.webhook().failures == 1
+
+
+def test_an_event_that_alone_fails_comes_more_and_more_rarely_and_is_given_up(world: World) -> None:
+    pauses = []
+    for receives in range(1, 10):
+        world.answers = [400]
+        pause = world.deliver(receives=receives)
+        pauses.append(pause)
+        world.now += pause or PAUSES[0]
+        assert world.deliver(sent_at=world.now) is None  # another event
+    assert pauses == [*PAUSES[:4], *[PAUSES[3]] * 5]
+    assert world.webhook().enabled
+    world.now += 3 * 86_400
+    world.answers = [400]
+    assert world.deliver(receives=10) is None
+
+
+def test_an_event_that_has_waited_a_hundred_times_is_tried_soon_again(world: World) -> None:
+    world.answers = [500]
+    assert world.deliver(receives=100) == PAUSES[3]
+
+
+def test_nobody_waits_for_hours_for_one_that_is_well_again(world: World) -> None:
+    for receives in range(1, 8):
+        world.answers = [500]
+        world.now += world.deliver(receives=receives) or 0
+    assert world.webhook().paused_until >= world.now
+    world.now = world.webhook().paused_until - PAUSES[-1]
+    assert world.deliver() == 15 * 60
+
+
+def test_a_pause_ends_though_the_clock_was_set_back(world: World) -> None:
+    world.answers = [500]
+    world.deliver()
+    world.now -= 30 * 86_400
+    assert world.deliver() is None
+    assert len(world.calls) == 2
+
+
+def test_one_that_is_switched_on_while_its_last_call_fails_keeps_the_event(world: World) -> None:
+    def meanwhile(*_call: object, **_options: object) -> Answer:
+        world.store.switch_on(world.delivery.webhook_id)
+        return Answer(410, "")
+
+    with pytest.MonkeyPatch.context() as patch:
+        world.answers = [500]
+        world.now += world.deliver() or 0
+        patch.setattr("shared.webhooks.delivery.call", meanwhile)
+        assert world.deliver() == PAUSES[0]
+    assert world.webhook().enabled
+
+
+def test_what_is_on_its_way_to_a_deleted_one_is_dropped(world: World) -> None:
+    world.store.delete(world.delivery.webhook_id)
+    assert world.deliver() is None
+    assert world.calls == []
+    with pytest.raises(WebhookNotFound):
+        world.store.delete(world.delivery.webhook_id)
+
+
+def test_a_test_switches_on_and_says_hello(world: World) -> None:
+    world.answers = [410]
+    world.deliver()
+    path = {"pathParameters": {"webhook_id": world.delivery.webhook_id}}
+    assert invoke("test_webhook", **path)["statusCode"] == 202
+    assert world.webhook().enabled
+    (message,) = boto3.client("sqs").receive_message(QueueUrl="WebhookDeliveriesQueue")["Messages"]
+    sample = event("deliver_webhook")["Records"][0]
+    assert world.deliverer.deliver(Delivery.from_record({**sample, "body": message["Body"]})) is None
+    assert json.loads(world.bodies[-1])["type"] == "webhook.ping"
+    for webhook_id in ("COUNT", "1b4e28ba-2fa1-11d2-883f-0016d3cca427"):
+        assert invoke("test_webhook", pathParameters={"webhook_id": webhook_id})["statusCode"] == 404
+
+
+def test_each_event_goes_to_those_that_want_it_and_are_on(world: World) -> None:
+    wanted, _ = world.store.create(URL, ["task.deleted", "task.created"], "ada")
+    world.store.create(URL, ["task.deleted"], "ada")
+    off, _ = world.store.create(URL, ["task.created"], "ada")
+    world.store.note(off, enabled=False)
+    assert invoke("fan_out_webhooks") == {"batchItemFailures": []}
+    sqs = boto3.client("sqs")
+    messages = sqs.receive_message(QueueUrl="WebhookDeliveriesQueue", MaxNumberOfMessages=10)["Messages"]
+    bodies = [json.loads(message["Body"]) for message in messages]
+    assert {body["webhook_id"] for body in bodies} == {world.delivery.webhook_id, wanted.id}
+    assert [body["event"] for body in bodies] == [EVENT, EVENT]
+
+
+def test_there_are_25_at_most_however_many_come_at_once(
+    local_aws: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws)
+    empty_tables(boto3.client("dynamodb"))
+    store = WebhookStore(boto3.client("dynamodb"))
+
+    def create(_number: int) -> bool:
+        try:
+            store.create(URL, ["task.created"], "ada")
+        except TooManyWebhooks:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as threads:
+        assert sum(threads.map(create, range(MAX_WEBHOOKS + 10))) == MAX_WEBHOOKS
+    store.delete(store.all()[3].id)
+    assert [create(1), create(2)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://example.com/", "https://"),
+        ("https://ada:secret@1.1.1.1/", "without a username"),
+        ("https://169.254.169.254/latest/meta-data", "not public"),
+        ("https://0x7f.1/", "four decimal numbers"),
+        ("https://localhost/", "not public"),
+        ("https://nowhere.invalid/", "no address"),
+        ("https://" + "x" * 2000, "at most 2000"),
+        ("ftp://example.com", "pattern"),
+    ],
+)
+def test_a_url_where_webhooks_may_not_go_is_refused(
+    invoke: Callable[..., dict[str, Any]], url: str, message: str
+) -> None:
+    answer = invoke("create_webhook", body=json.dumps({"url": url, "events": ["task.created"]}))
+    assert answer["statusCode"] == 422
+    (error,) = json.loads(answer["body"])["errors"]
+    assert error["field"] == "url"
+    assert message in error["message"]
+
+
+@pytest.mark.parametrize("events", [[], ["task.created"] * 2, ["task.closed"], "task.created", None])
+def test_types_of_events_are_those_there_are_each_once(
+    invoke: Callable[..., dict[str, Any]], events: Any
+) -> None:
+    answer = invoke("create_webhook", body=json.dumps({"url": "https://1.1.1.1/", "events": events}))
+    assert answer["statusCode"] == 422
+
+
+def test_a_secret_is_shown_once(invoke: Callable[..., dict[str, Any]], log: Callable[[], Any]) -> None:
+    created = json.loads(invoke("create_webhook")["body"])
+    path = {"pathParameters": {"webhook_id": created["id"]}}
+    rotated = json.loads(invoke("rotate_webhook_secret", **path)["body"])
+    listed = invoke("list_webhooks")["body"]
+    assert created["secret"] != rotated["secret"]
+    for secret in (created["secret"], rotated["secret"]):
+        assert secret.startswith("whsec_")
+        assert secret not in listed + json.dumps(log())
+    assert json.loads(listed) == [{name: created[name] for name in created if name != "secret"}]
