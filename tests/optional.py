@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,14 @@ CHROMIUM = Tool(
 )
 LAMBDA_PYTHON = Tool(
     "python3.13, which Lambda runs: see https://www.python.org/downloads", _find_lambda_python
+)
+_RELEASE = "140bf7d"
+"""The commit of the release before: 1.0.0."""
+RELEASE = Tool(
+    "the history of the repository: git fetch --unshallow",
+    lambda: _output_of(
+        "git", "-C", str(Path(__file__).parent), "rev-parse", "--verify", f"{_RELEASE}^{{commit}}"
+    ),
 )
 NPX = Tool("npx: see https://nodejs.org", _first_of("npx"))
 CURL = Tool("curl: see https://curl.se", _first_of("curl"))

@@ -16,7 +16,8 @@ from shared.errors import Contention, IdempotencyKeyReused, TaskNotFound, TitleT
 from shared.tasks.listing import TaskListing
 from shared.tasks.query import TaskQuery
 from shared.tasks.store import TaskStore
-from shared.tasks.task import TaskStatus
+from shared.tasks.table import task_from_item
+from shared.tasks.task import Author, TaskStatus
 from tests.tasks import changing, new_task
 
 UNKNOWN = "7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"
@@ -219,6 +220,15 @@ def test_a_deleted_task_frees_its_title(store: TaskStore, dynamodb: Any) -> None
     with pytest.raises(TaskNotFound):
         store.delete(task.id)
     create(store)
+
+
+def test_a_deleted_task_is_kept_with_who_deleted_it(store: TaskStore, dynamodb: Any) -> None:
+    task = create(store)
+    store.delete(task.id, author=Author("grace", "request-2"))
+    item = dynamodb.get_item(TableName="TasksTable", Key={"pk": {"S": f"TRASH#{task.id}"}})["Item"]
+    kept = task_from_item(item["task"]["M"])
+    assert kept == task.next_version(Author("grace", "request-2"))
+    assert 0 < int(item["expires_at"]["N"]) - int(item["deleted_at"]["N"]) / 1e6 <= 30 * 86_400
 
 
 def test_versions_guard_updates_and_deletes(store: TaskStore) -> None:

@@ -168,6 +168,17 @@ def test_while_one_delivery_tries_whether_it_is_well_no_other_does(world: World)
     assert world.webhook().failures == 2
 
 
+def test_of_two_that_would_try_at_once_one_goes_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.answers = [500]
+    world.now += world.deliver() or 0
+    found = world.store.find(world.delivery.webhook_id)
+    assert found
+    world.store.note(found[0], paused_until=int(world.now) + 20)
+    monkeypatch.setattr(world.store, "find", lambda _webhook_id: found)  # read before that
+    assert world.deliver() == 20
+    assert len(world.calls) == 1
+
+
 def test_calls_at_once_that_fail_are_one_failure(world: World) -> None:
     def meanwhile(*_call: object, **_options: object) -> Answer:
         patch.undo()

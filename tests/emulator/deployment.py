@@ -121,10 +121,11 @@ class Emulator:
 
     def deploy(self, *, stack: str = STACK, template: str | None = None, **parameters: str) -> str:
         overrides = " ".join(f"{name}={value}" for name, value in parameters.items())
+        elsewhere = ("--resolve-s3", "--capabilities", "CAPABILITY_IAM")  # which samconfig.toml has for ours
         return self.run(
             *("samcli", "deploy"),
             *("--stack-name", stack, "--region", "us-east-1", "--no-progressbar"),
-            *(["--template", template] if template else []),
+            *(["--template", template, *elsewhere] if template else []),
             *(["--parameter-overrides", overrides] if overrides else []),
         )
 
