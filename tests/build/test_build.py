@@ -180,7 +180,7 @@ def test_the_layers_take_at_most_15_megabytes(layer: Path, built: Path, compiled
 
 def test_the_layer_has_nothing_that_lambda_does_not_use(layer: Path) -> None:
     services = {path.name for path in (layer / "botocore/data").iterdir() if path.is_dir()}
-    assert services == {"dynamodb", "secretsmanager", "sqs"}
+    assert services == {"dynamodb", "events", "secretsmanager", "sqs"}
     names = {path.name for path in layer.iterdir()}
     assert not list(layer.rglob("*.so"))
     assert not names & {"bin", "moto", "pytest", "samcli", "tools", "tests", "functions"}
