@@ -154,12 +154,3 @@ class Unavailable(DomainError):
         "A service that this API depends on did not respond in time, and nothing was changed. "
         "Try again in a second."
     )
-
-
-class SkipTooDeep(DomainError):
-    """To skip as many tasks as a query asks for would read too much."""
-
-    message = (
-        "To skip this far would read too much, because some of the tasks are large. "
-        "Follow the Link header from page to page instead: its cursor skips nothing."
-    )

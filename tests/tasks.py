@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.api.paging import from_cursor, to_cursor
 from shared.tasks.query import TaskPage, TaskQuery
-from shared.tasks.task import Position, Task
+from shared.tasks.task import Place, Task
 
 
 def new_task(title: str = "Buy milk", *, created_by: str = "ada", **chosen: Any) -> Task:
@@ -22,11 +22,17 @@ def changing(**fields: Any) -> Callable[[Task], Task]:
 
 
 def in_list(tasks: Iterable[Task], query: TaskQuery) -> list[Task]:
-    """The list that some tasks ought to make, worked out apart from the code."""
+    """The list that some tasks ought to make, worked out apart from the code; texts are in plain letters."""
 
     def wanted(task: Task) -> bool:
-        return (not query.statuses or task.status in query.statuses) and (
-            query.created_before is None or task.created_at < query.created_before
+        due, labels = task.due_at, [label.lower() for label in task.labels]
+        return (
+            (not query.statuses or task.status in query.statuses)
+            and (query.created_before is None or task.created_at < query.created_before)
+            and (query.due_before is None or (due is not None and due < query.due_before))
+            and (query.due_after is None or (due is not None and due > query.due_after))
+            and (query.label is None or query.label.lower() in labels)
+            and query.text.lower() in task.title.lower()
         )
 
     return sorted(filter(wanted, tasks), key=lambda t: (t.created_at, t.id), reverse=True)
@@ -39,4 +45,5 @@ def walk(page_of: Callable[[TaskQuery], TaskPage], query: TaskQuery) -> Iterator
         yield page.tasks
         if page.next is None:
             return
-        query = replace(query, after=from_cursor(to_cursor(page.next), Position.parse), skip=0)
+        place = from_cursor(to_cursor(page.next), Place.parse)
+        query = replace(query, after=place.after, skip=place.skip)

@@ -8,7 +8,6 @@ from shared.api.paging import next_link
 from shared.api.request import Request
 from shared.api.response import JSON, Response
 from shared.api.task_models import TaskListQuery
-from shared.errors import SkipTooDeep
 from shared.tasks.document import TaskDocument
 from shared.tasks.pages import TaskPages
 
@@ -25,10 +24,12 @@ pages = TaskPages()
             HTTPStatus.NOT_MODIFIED, "The page is the one that you have.", headers=["ETag", "Link", "X-Cache"]
         ),
     ],
-    errors=[SkipTooDeep()],
 )
 def handler(request: Request, query: TaskListQuery) -> Response:
-    """List tasks, newest first. Follow the `next` link to see every task exactly once."""
+    """List tasks, newest first. Follow the `next` link to see every task exactly once.
+
+    A page can be short, or empty, and have a `next` link: where few tasks pass the filters, it ends early.
+    """
     page = pages.render(query.to_task_query())
     headers = {"X-Cache": page.cache.value, "ETag": weak_etag(f"{page.next}\n{page.body}")}
     if page.next is not None:

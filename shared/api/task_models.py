@@ -20,12 +20,23 @@ from pydantic import (
     model_validator,
 )
 
-from shared.api.models import LATEST, Body, Composed, DecimalNumber, Query, WholeNumber
+from shared.api.models import LATEST, Body, Composed, DecimalNumber, Query, Whole, WholeNumber
 from shared.api.paging import from_cursor, to_cursor
 from shared.api.response import JSON, MERGE_PATCH
 from shared.api.text import MANY_LINES, TRIMMED_LINE, many_lines, one_line, visible
+from shared.schema import Schema
 from shared.tasks.query import TaskQuery
-from shared.tasks.task import MICROSECONDS, Author, Description, Position, Status, Task, TaskStatus, Title
+from shared.tasks.task import (
+    MICROSECONDS,
+    Author,
+    Description,
+    DueAt,
+    Place,
+    Status,
+    Task,
+    TaskStatus,
+    Title,
+)
 
 
 def _as_list(value: Any) -> Any:
@@ -48,9 +59,32 @@ _Description = Annotated[
     Field(json_schema_extra={"pattern": MANY_LINES}),
 ]
 
+
+def _without_twins(labels: tuple[str, ...] | None) -> tuple[str, ...]:
+    labels = labels or ()
+    if len({each.casefold() for each in labels}) < len(labels):
+        raise ValueError("No two labels should be the same but for their case")
+    return labels
+
+
+_Label = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=40),
+    Composed,
+    AfterValidator(one_line),
+    AfterValidator(visible),
+    Field(json_schema_extra={"pattern": TRIMMED_LINE}),
+]
+_Labels = Annotated[
+    Annotated[tuple[_Label, ...], Field(max_length=10, json_schema_extra={"uniqueItems": True})] | None,
+    AfterValidator(_without_twins),
+    Schema(description="Up to ten labels; null is none.", examples=[["conference", "urgent"]]),
+]
+_Time = Annotated[int, Field(ge=0, le=LATEST), WholeNumber]
+
 _Cursor = Annotated[
-    Position,
-    PlainValidator(partial(from_cursor, parse=Position.parse)),
+    Place,
+    PlainValidator(partial(from_cursor, parse=Place.parse)),
     PlainSerializer(to_cursor),
     WithJsonSchema({"type": "string", "format": "cursor", "minLength": 1}),
 ]
@@ -60,6 +94,8 @@ class _TaskFields(Body):
     title: _Title
     description: _Description | None = None
     status: Status = TaskStatus.PENDING
+    due_at: Annotated[DueAt, Whole, Field(ge=0, le=LATEST, strict=True)] | None = None
+    labels: _Labels = ()
 
 
 class NewTask(_TaskFields):
@@ -108,6 +144,21 @@ class TaskListQuery(Query):
     created_at: Annotated[Decimal, Field(ge=0, le=LATEST), DecimalNumber] | None = Field(
         None, description="Only tasks created before this Unix time in seconds."
     )
+    label: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40), Composed] | None = Field(
+        None, description="Only tasks with this label, in whatever case.", min_length=1
+    )
+    due_before: _Time | None = Field(
+        None, description="Only tasks that are due before this Unix time in seconds."
+    )
+    due_after: _Time | None = Field(
+        None, description="Only tasks that are due after this Unix time in seconds."
+    )
+    q: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] | None = Field(
+        None,
+        description="Only tasks whose titles contain this text, whatever the case and the accents.",
+        min_length=1,
+        examples=["cafe"],
+    )
     skip: Annotated[int, WholeNumber] = Field(
         0,
         ge=0,
@@ -124,10 +175,12 @@ class TaskListQuery(Query):
     def to_task_query(self) -> TaskQuery:
         """Convert to the domain's query; fields of the same name carry over."""
         return TaskQuery(
-            **self.model_dump(exclude={"status", "created_at", "cursor"}),
+            **self.model_dump(exclude={"status", "created_at", "cursor", "q", "skip"}),
+            text=self.q or "",
+            skip=self.skip + (self.cursor.skip if self.cursor else 0),
             statuses=tuple(status for status in TaskStatus if status in self.status),
             created_before=None if self.created_at is None else math.ceil(self.created_at * MICROSECONDS),
-            after=self.cursor,
+            after=self.cursor.after if self.cursor else None,
         )
 
     def carried_over(self) -> dict[str, Any]:

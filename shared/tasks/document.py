@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TypedDict, cast
+from typing import Annotated, TypedDict, cast
 
-from shared.schema import UnixTime, Uuid
-from shared.tasks.task import INTERNAL, MICROSECONDS, Description, Status, Task, Title
+from shared.schema import Schema, UnixTime, Uuid
+from shared.tasks.task import INTERNAL, MICROSECONDS, Description, DueAt, Status, Task, Title
 
 
 class TaskDocument(TypedDict):
@@ -16,6 +16,8 @@ class TaskDocument(TypedDict):
     title: Title
     description: Description | None
     status: Status
+    due_at: DueAt | None
+    labels: Annotated[list[str], Schema(examples=[["conference", "urgent"]])]
     created_at: UnixTime
     updated_at: UnixTime
 
@@ -26,4 +28,5 @@ _NAMES = [field.name for field in fields(Task) if field.name not in INTERNAL]
 def task_document(task: Task) -> TaskDocument:
     """Represent a task."""
     seconds = {name: getattr(task, name) // MICROSECONDS for name in ("created_at", "updated_at")}
-    return cast("TaskDocument", {name: getattr(task, name) for name in _NAMES} | seconds)
+    document = {name: getattr(task, name) for name in _NAMES} | seconds
+    return cast("TaskDocument", {**document, "labels": list(task.labels)})

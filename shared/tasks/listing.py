@@ -12,11 +12,10 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from shared import aws
-from shared.errors import SkipTooDeep
 from shared.tasks.query import TaskPage, TaskQuery
 from shared.tasks.status_index import STATUS_INDEX, StatusShards
 from shared.tasks.table import task_from_item
-from shared.tasks.task import Task, TaskStatus
+from shared.tasks.task import Place, Task, TaskStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -28,29 +27,49 @@ _READERS = 10
 _MAX_ITEMS = 1_000
 """More items than a query reads: it ends at 1 MB. See
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html"""
-_MORE_QUERIES = 20
-"""Queries that a page may take, beside the first of each partition, to skip tasks: each reads up to 1 MB."""
+_MAX_BYTES = 4_000_000
+"""About so much is read for a page, beside what each partition's first query reads. Then the page ends,
+however few tasks it has."""
 _END_OF_TIME = 10**18
 """Later than any task, in microseconds."""
 
 
-def merge(partitions: Iterable[Iterator[Task]], query: TaskQuery) -> TaskPage:
+class Budget:
+    """What may yet be read for a page."""
+
+    def __init__(self, left: float = math.inf) -> None:
+        self.left = left
+        """In bytes."""
+
+
+def merge(partitions: Iterable[Iterator[Task]], query: TaskQuery, budget: Budget) -> TaskPage:
     """Merge partitions into a page of the list, reading them no further than it needs.
 
     Args:
         partitions: Tasks of each partition, by descending position. While a change of status is on its way,
             a task can be in two of them: the newer version is the one listed.
         query: What the page is to have.
+        budget: What reading the partitions uses up. The page ends when nothing is left.
     """
     merged = heapq.merge(*partitions, key=attrgetter("position"), reverse=True)
     unique = (
         max(copies, key=attrgetter("version"))
         for _, copies in itertools.groupby(merged, key=attrgetter("position"))
     )
-    admitted = filter(query.admits, unique)
-    tasks = list(itertools.islice(admitted, query.skip, query.skip + query.limit + 1))
-    page = tasks[: query.limit]
-    return TaskPage(page, next=page[-1].position if len(tasks) > query.limit else None)
+    page: list[Task] = []
+    skip, examined = query.skip, query.after
+    for task in unique:
+        if query.admits(task):
+            if skip:
+                skip -= 1
+            elif len(page) < query.limit:
+                page.append(task)
+            else:
+                return TaskPage(page, examined and Place(examined))
+        examined = task.position
+        if budget.left <= 0:
+            return TaskPage(page, Place(examined, skip))
+    return TaskPage(page, None)
 
 
 def in_order(tasks: Iterable[Task]) -> Iterator[Task]:
@@ -76,8 +95,8 @@ class TaskListing:
     def page(self, query: TaskQuery) -> TaskPage:
         """Read a page of tasks, newest first. The index lags behind the table, usually by milliseconds.
 
-        Raises:
-            SkipTooDeep: to skip as many tasks as the query asks for would read too much.
+        Where few tasks pass the filters, or many are skipped, a page can be short, or empty, and others
+        follow.
         """
         bound = query.created_before if query.created_before is not None else _END_OF_TIME
         if query.after is not None:
@@ -88,25 +107,21 @@ class TaskListing:
         # Beside the page: the cursor's own task, one that tells whether a next page exists, and one that
         # closes a run of equal times.
         expected = math.ceil((query.skip + query.limit) * share) + 3
-        # For all partitions together. Without a skip, the page's limit is bound enough.
-        more_queries = iter(range(_MORE_QUERIES)) if query.skip else itertools.count()
+        budget = Budget(_MAX_BYTES)
         partitions = [
-            in_order(map(task_from_item, self._query(partition_key, bound, expected, more_queries)))
+            in_order(map(task_from_item, self._query(partition_key, bound, expected, budget)))
             for status in query.statuses or TaskStatus
             for partition_key in self._shards.partition_keys(status)
         ]
         if self._readers:
             partitions = list(self._readers.map(_start, partitions))
-        return merge(partitions, query)
+        return merge(partitions, query, budget)
 
-    def _query(
-        self, partition_key: str, before: int, limit: int, more_queries: Iterator[int]
-    ) -> Iterator[Item]:
+    def _query(self, partition_key: str, before: int, limit: int, budget: Budget) -> Iterator[Item]:
         """Yield a partition's items, the newest first.
 
         The first query reads up to `limit` items, and each further one four times as many, within reason:
-        while a migration moves tasks, most can be in one shard. Each further one uses up one of
-        `more_queries`.
+        few may pass a filter, and while a migration moves tasks, most can be in one shard.
         """
         start: dict[str, Any] = {}
         while True:
@@ -120,11 +135,11 @@ class TaskListing:
                 Limit=limit,
                 **start,
             )
+            if start:
+                budget.left -= len(str(page["Items"]).encode())
             yield from page["Items"]
             if "LastEvaluatedKey" not in page:
                 return
-            if next(more_queries, None) is None:
-                raise SkipTooDeep
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
             limit = max(limit, min(4 * limit, _MAX_ITEMS))
 

@@ -11,7 +11,7 @@ from shared.metrics import count
 from shared.tasks.document import task_document
 from shared.tasks.listing import TaskListing
 from shared.tasks.query import TaskQuery
-from shared.tasks.task import Position
+from shared.tasks.task import Place
 
 _MAX_BYTES = 5_500_000
 """Of a page, as a part of the JSON that a function returns. See
@@ -34,8 +34,8 @@ class RenderedPage(NamedTuple):
 
     body: str
     """A JSON array of task documents."""
-    next: Position | None
-    """The place of the last task, when more tasks follow."""
+    next: Place | None
+    """Where the next page begins, if there may be more."""
     cache: CacheUse
 
 
@@ -53,22 +53,26 @@ class TaskPages:
 
     def render(self, query: TaskQuery) -> RenderedPage:
         """Read a page of tasks as JSON: from the cache, or else from the table and into the cache."""
+        if query.text:  # whoever types asks for something else each time
+            return self._read(query, CacheUse.OFF)
         name = repr(query)
         found = self._cache.look_up(name)
         if found.page is not None:
             count("CacheHit")
-            position, _, body = found.page.partition("\n")
-            return RenderedPage(body, Position.parse(position) if position else None, CacheUse.HIT)
+            place, _, body = found.page.partition("\n")
+            return RenderedPage(body, Place.parse(place) if place else None, CacheUse.HIT)
+        page = self._read(query, CacheUse.OFF if found.generation is None else CacheUse.MISS)
+        self._cache.store(name, f"{page.next or ''}\n{page.body}", found)
+        if page.cache == CacheUse.MISS:
+            count("CacheMiss")
+        return page
+
+    def _read(self, query: TaskQuery, cache: CacheUse) -> RenderedPage:
         page = self._listing.page(query)
         documents = [_to_json(task_document(task)) for task in page.tasks]
         fitting = _fitting(documents)
-        following = page.next if fitting == len(documents) else page.tasks[fitting - 1].position
-        body = f"[{','.join(documents[:fitting])}]"
-        self._cache.store(name, f"{following or ''}\n{body}", found)
-        if found.generation is None:
-            return RenderedPage(body, following, CacheUse.OFF)
-        count("CacheMiss")
-        return RenderedPage(body, following, CacheUse.MISS)
+        following = page.next if fitting == len(documents) else Place(page.tasks[fitting - 1].position)
+        return RenderedPage(f"[{','.join(documents[:fitting])}]", following, cache)
 
 
 def _fitting(documents: list[str]) -> int:

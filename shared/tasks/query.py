@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shared.tasks.task import Position, Task, TaskStatus
+from shared.tasks.task import Place, Position, Task, TaskStatus
+
+_ACCENTS = re.compile("[\u0300-\u036f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +22,14 @@ class TaskQuery:
     """Only tasks with one of these; with any, when there are none."""
     created_before: int | None = None
     """Only tasks created strictly before this Unix time in microseconds."""
+    label: str | None = None
+    """Only tasks with this label, in whatever case."""
+    due_before: int | None = None
+    """Only tasks that are due strictly before this Unix time in seconds."""
+    due_after: int | None = None
+    """Only tasks that are due strictly after this Unix time in seconds."""
+    text: str = ""
+    """Only tasks whose titles contain this, whatever the case and the accents."""
     after: Position | None = None
     """Only tasks that come after this place in the list, that is, older ones."""
 
@@ -27,6 +39,10 @@ class TaskQuery:
             (not self.statuses or task.status in self.statuses)
             and (self.created_before is None or task.created_at < self.created_before)
             and (self.after is None or task.position < self.after)
+            and (self.label is None or self.label.casefold() in (each.casefold() for each in task.labels))
+            and (self.due_before is None or (task.due_at is not None and task.due_at < self.due_before))
+            and (self.due_after is None or (task.due_at is not None and task.due_at > self.due_after))
+            and (not self.text or fold(self.text) in fold(task.title))
         )
 
 
@@ -34,5 +50,15 @@ class TaskPage(NamedTuple):
     """A page of the list."""
 
     tasks: list[Task]
-    next: Position | None
-    """The place of the last task, when more tasks follow."""
+    next: Place | None
+    """Where the next page begins, if there may be more."""
+
+
+def fold(text: str) -> str:
+    """Reduce a text to what it has beside case and accents.
+
+    See https://www.unicode.org/reports/tr15/ (normal forms) and
+    https://www.unicode.org/versions/latest/core-spec/chapter-3/#G33992 (caseless matching)
+    """
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", decomposed))

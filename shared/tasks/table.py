@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import MISSING, fields
-from types import NoneType
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from shared.tasks.status_index import StatusShards, status_in
 from shared.tasks.task import CONSTANT, KEPT_BY_STORE, Task, TaskStatus, current_time
@@ -26,12 +26,17 @@ _ALWAYS_DIGESTED = {"title", "description", "status"}
 is repeated across a deployment still has its digest."""
 
 _DEFAULTS = {field.name: field.default for field in fields(Task) if field.default is not MISSING}
-_DYNAMODB_TYPES = {str: "S", int: "N", TaskStatus: "S"}
+_DYNAMODB_TYPES = {str: "S", int: "N", TaskStatus: "S", tuple: "L"}
 _TYPES = {
-    name: _DYNAMODB_TYPES[next(each for each in (*get_args(hint), hint) if each is not NoneType)]
+    name: next(filter(None, map(_DYNAMODB_TYPES.get, (get_origin(hint), hint, *get_args(hint)))))
     for name, hint in get_type_hints(Task).items()
 }
 """DynamoDB's type of each attribute. None is stored as NULL."""
+_READ: dict[str, Callable[[Any], Any]] = {
+    "S": str,
+    "N": int,
+    "L": lambda texts: tuple(each["S"] for each in texts),
+}
 
 
 def task_key(task_id: str) -> dict[str, AttributeValueTypeDef]:
@@ -60,11 +65,10 @@ def task_from_item(item: Item) -> Task:
         ValueError: an attribute has a value that it cannot have.
     """
     values: dict[str, Any] = {
-        name: item[name][kind]
+        name: _READ[kind](item[name][kind])
         for name, kind in _TYPES.items()
         if name not in _DEFAULTS or kind in item.get(name, ())
     }
-    values |= {name: int(value) for name, value in values.items() if _TYPES[name] == "N"}
     return Task(**{**values, "status": status_in(item["status"]["S"])})
 
 
@@ -174,8 +178,16 @@ def digest_of(task: Task) -> bytes:
 
 
 def _attributes(task: Task) -> dict[str, AttributeValueTypeDef]:
-    values = {name: getattr(task, name) for name in _TYPES}
-    return {
-        name: {"NULL": True} if value is None else {_TYPES[name]: str(value)}  # type: ignore[misc]
-        for name, value in values.items()
-    }
+    return {name: _attribute(getattr(task, name)) for name in _TYPES}
+
+
+def _attribute(value: str | int | tuple[str, ...] | None) -> AttributeValueTypeDef:
+    match value:
+        case None:
+            return {"NULL": True}
+        case tuple():
+            return {"L": [{"S": each} for each in value]}
+        case int():
+            return {"N": str(value)}
+        case _:
+            return {"S": str(value)}

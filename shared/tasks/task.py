@@ -32,6 +32,19 @@ Description = Annotated[
     str, Schema(description="What the task is about.", examples=["Room for 40, with a projector"])
 ]
 Status = Annotated[TaskStatus, Schema(description="Status of the task.")]
+DueAt = Annotated[
+    int,
+    Schema(
+        format="int64",
+        description="When it is due: an instant, as a Unix time in whole seconds. "
+        "A day ends in somebody's own time zone: a client that picks a day sends its last second there.",
+        examples=[1_767_225_600],
+    ),
+]
+Labels = Annotated[
+    tuple[str, ...],
+    Schema(description="What it belongs to, in your own words.", examples=[["conference", "urgent"]]),
+]
 
 
 class Author(NamedTuple):
@@ -53,6 +66,9 @@ class Task:
     title: Title
     description: Description | None = None
     status: Status = TaskStatus.PENDING
+    due_at: DueAt | None = None
+    """Unix time in seconds."""
+    labels: Labels = ()
     created_at: int
     updated_at: int
     created_by: str
@@ -126,6 +142,29 @@ class Position(NamedTuple):
         if match is None:
             raise ValueError(f"{text!r} is no place in the list")
         return cls(int(match[1]), match[2])
+
+
+class Place(NamedTuple):
+    """Where a page of the list begins: after a position, some tasks further on."""
+
+    after: Position
+    skip: int = 0
+    """How many tasks are yet to be skipped."""
+
+    def __str__(self) -> str:
+        return f"{self.after}/{self.skip}" if self.skip else str(self.after)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` writes.
+
+        Raises:
+            ValueError: the text is something else.
+        """
+        match = re.fullmatch(r"(\d+/[0-9a-f-]+)(?:/([1-9]\d{0,4}))?", text, flags=re.ASCII)
+        if match is None:
+            raise ValueError(f"{text!r} is no place in the list")
+        return cls(Position.parse(match[1]), int(match[2] or 0))
 
 
 def current_time() -> int:

@@ -10,7 +10,6 @@ from typing import Any
 import boto3
 import pytest
 
-from shared.errors import SkipTooDeep
 from shared.tasks.listing import TaskListing
 from shared.tasks.query import TaskQuery
 from shared.tasks.status_index import StatusShards
@@ -164,15 +163,21 @@ def test_what_is_asked_for_at_once_is_bounded(client: Any, asked_for: list[int])
     assert max(asked_for) <= 1_000
 
 
-def test_what_is_read_to_skip_is_bounded(client: Any, asked_for: list[int]) -> None:
+def test_a_page_ends_when_enough_was_read_for_it(
+    client: Any, asked_for: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether tasks are skipped or do not pass the filter; those who follow the links see all."""
+    monkeypatch.setattr("shared.tasks.listing._MAX_BYTES", 3_000)
     shards = StatusShards()
     listing = TaskListing(client, shards=shards)
-    Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 41)])
-    page = listing.page(TaskQuery(limit=1, skip=15, statuses=(TaskStatus.PENDING,)))
-    assert [task.created_at for task in page.tasks] == [25]
-    asked_for.clear()
-    with pytest.raises(SkipTooDeep):
-        listing.page(TaskQuery(limit=1, skip=35, statuses=(TaskStatus.PENDING,)))
-    assert len(asked_for) <= 25
-    # The same tasks are there for one who follows the links.
-    assert len(list(walk(listing.page, TaskQuery(limit=10)))) == 4
+    tasks = Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 41)])
+    for query in (
+        TaskQuery(limit=1, skip=35, statuses=(TaskStatus.PENDING,)),
+        TaskQuery(limit=5, text="task 7", statuses=(TaskStatus.PENDING,)),
+    ):
+        page = listing.page(query)
+        assert (page.tasks, page.next is None) == ([], False)
+        assert len(asked_for) <= 10
+        pages = [task for page in walk(listing.page, query) for task in page]
+        assert pages == tasks.expected(query)[query.skip :]
+        asked_for.clear()

@@ -27,21 +27,21 @@ def test_the_worked_example_works(project: Path, start_stack: Callable[..., Stac
         done = run(project, *command)
         assert done.returncode == 0, done.stdout
     user = sign_up(start_stack("--no-state", root=project).url)
-    dated, dateless = user.create(due_at=1_767_225_600), user.create()
-    assert (dated["due_at"], dateless["due_at"]) == (1_767_225_600, None)
-    path = f"/tasks/{dated['id']}"
-    assert user("PATCH", path, json={"due_at": -1}).status_code == 422
-    listed = user("GET", "/tasks?due_before=1767225601&limit=1")
-    assert [task["id"] for task in listed.json()] == [dated["id"]]
-    assert user("GET", "/tasks?due_before=1767225600").json() == []
-    assert user("PATCH", path, json={"due_at": None}).json()["due_at"] is None
-    assert user("GET", path).json()["due_at"] is None
+    estimated, open_ended = user.create(estimate=90), user.create()
+    assert (estimated["estimate"], open_ended["estimate"]) == (90, None)
+    path = f"/tasks/{estimated['id']}"
+    assert user("PATCH", path, json={"estimate": -1}).status_code == 422
+    listed = user("GET", "/tasks?under=91&limit=1")
+    assert [task["id"] for task in listed.json()] == [estimated["id"]]
+    assert user("GET", "/tasks?under=90").json() == []
+    assert user("PATCH", path, json={"estimate": None}).json()["estimate"] is None
+    assert user("GET", path).json()["estimate"] is None
 
 
 def test_a_step_that_is_left_out_is_named(project: Path) -> None:
     follow(GUIDE, project)
     models = project / "shared/api/task_models.py"
     lines = models.read_text("utf-8").splitlines(keepends=True)
-    models.write_text("".join(line for line in lines if not line.startswith("    due_at:")), "utf-8")
+    models.write_text("".join(line for line in lines if not line.startswith("    estimate:")), "utf-8")
     done = run(project, "pytest", "-p", "no:cacheprovider", UNIT_TESTS[0])
-    assert "Add due_at to _TaskFields in shared/api/task_models.py: no request can set it." in done.stdout
+    assert "Add estimate to _TaskFields in shared/api/task_models.py: no request can set it." in done.stdout

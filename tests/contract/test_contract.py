@@ -18,7 +18,7 @@ from shared.users.token_key_rotation import TokenKeyRotation
 from tests.local_stack import Client, Stack, sign_up, unique
 from tests.template import ROUTES, Route
 
-TASK_FIELDS = {"id", "title", "description", "status", "created_at", "updated_at"}
+TASK_FIELDS = {*("id", "title", "description", "status", "due_at", "labels", "created_at", "updated_at")}
 
 
 def assert_problem(response: requests.Response, status: int, *fields: str) -> dict[str, Any]:
@@ -387,6 +387,37 @@ class TestDelete:
         assert user("DELETE", path, headers={"If-Match": tag}).status_code == 204
 
 
+class TestPlanning:
+    def test_a_due_date_and_labels_are_kept_changed_and_cleared(self, user: Client) -> None:
+        task = user.create(due_at=0, labels=["a", "ß"])
+        path = f"/tasks/{task['id']}"
+        assert (task["due_at"], task["labels"]) == (0, ["a", "ß"])
+        assert user("GET", path).json() == task
+        changed = user("PATCH", path, json={"due_at": 253_402_300_799, "labels": ["b"]}).json()
+        assert (changed["due_at"], changed["labels"]) == (253_402_300_799, ["b"])
+        cleared = user("PATCH", path, json={"due_at": None, "labels": None}).json()
+        assert (cleared["due_at"], cleared["labels"]) == (None, [])
+        plain = user.create()
+        assert (plain["due_at"], plain["labels"]) == (None, [])
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            *[("due_at", value) for value in (-1, 253_402_300_800, 1.5, "1767225600", True, [])],
+            *[("labels", value) for value in ([""], [" "], ["x" * 41], ["a", "A"], ["ß", "SS"], "a", [1])],
+            ("labels", [str(number) for number in range(11)]),
+            ("labels", ["a\tb"]),
+            ("labels", ["\u200b"]),
+        ],
+    )
+    def test_what_cannot_be_is_named(self, user: Client, field: str, value: Any) -> None:
+        for method, path in (("POST", "/tasks"), ("PATCH", f"/tasks/{user.create()['id']}")):
+            body = {field: value} if method == "PATCH" else {"title": unique("Never"), field: value}
+            response = user(method, path, json=body)
+            assert response.status_code == 422
+            assert {each["field"].partition(".")[0] for each in response.json()["errors"]} == {field}
+
+
 class TestList:
     @pytest.fixture(scope="class")
     def tasks(self, user: Client) -> list[dict[str, Any]]:
@@ -421,6 +452,30 @@ class TestList:
         assert response.json() == [task for task in tasks if task["status"] == "PENDING"][2:]
         assert "next" not in response.links
 
+    def test_filters_work_with_each_other(self, user: Client, tasks: list[Any]) -> None:
+        marked = user.create("Café İstanbul", due_at=1_767_225_600, labels=["Home", " next week "])
+        assert marked["labels"] == ["Home", "next week"]
+        for params in (
+            {"label": "home"},
+            {"due_before": 1_767_225_601},
+            {"due_after": 1_767_225_599},
+            {"q": "CAFE"},
+            {"q": "cafe\u0301"},
+            {"q": " istanbul "},
+            {"q": "É İ", "label": "NEXT WEEK", "due_after": 0, "status": "PENDING", "created_at": 4e9},
+        ):
+            assert user("GET", "/tasks", params=params).json() == [marked], params
+        for params in (
+            {"label": "hom"},
+            {"due_before": 1_767_225_600},
+            {"due_after": 1_767_225_600},
+            {"due_after": 2, "due_before": 1},
+            {"q": "cafe", "status": "COMPLETED"},
+            {"q": "x" * 200},
+        ):
+            assert user("GET", "/tasks", params=params).json() == [], params
+        user("DELETE", f"/tasks/{marked['id']}")
+
     def test_a_link_leaves_skip_behind(self, user: Client, tasks: list[Any]) -> None:
         response = user("GET", "/tasks", params={"skip": 2, "limit": 2})
         assert user("GET", response.links["next"]["url"]).json() == tasks[4:6]
@@ -449,6 +504,9 @@ class TestList:
                 ("created_at", value)
                 for value in ("yesterday", "-1", "nan", "inf", "1e400", "1767225600000", "")
             ],
+            *[("label", value) for value in ("", " ", "x" * 41)],
+            *[("q", value) for value in ("", " ", "x" * 201)],
+            *[("due_before", value) for value in ("x", "-1", "1.5", "253402300800")],
             *[("cursor", value) for value in ("x", "", "é", "A" * 2000, "MTIzLzQ1Ng==")],
         ],
     )

@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 import time
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from shared.api.idempotency import HEADER, KEY_PATTERN
 from shared.api.paging import to_cursor
 from shared.api.text import HIDDEN_BEYOND, visible
-from shared.tasks.task import Position
+from shared.tasks.task import Place, Position
 from tests.local_stack import ROOT, Client, Stack, sign_up
 from tests.nightly import often
 
@@ -28,7 +29,12 @@ DOCUMENT["paths"]["/tasks"]["get"]["responses"]["200"]["links"]["next"] = {
     "parameters": {"query.cursor": "$response.header.Link#regex:cursor=([A-Za-z0-9_-]+)"},
 }
 schemathesis.openapi.format(
-    "cursor", st.builds(Position, st.integers(0, 10**18 - 1), st.uuids().map(str)).map(to_cursor)
+    "cursor",
+    st.builds(
+        Place,
+        st.builds(Position, st.integers(0, 10**18 - 1), st.uuids().map(str)),
+        st.integers(0, 99),
+    ).map(to_cursor),
 )
 
 schemathesis.openapi.format(
@@ -60,11 +66,17 @@ def filter_body(context: Any, body: Any) -> bool:
     Such are hidden characters beyond U+FFFF, and titles and names that show nothing, or are long by white
     space.
     """
-    texts = [each for each in body.values() if isinstance(each, str)] if isinstance(body, dict) else []
+    values = list(body.values()) if isinstance(body, dict) else []
+    labels = body.get("labels") if isinstance(body, dict) else None
+    labels = [each for each in labels if isinstance(each, str)] if isinstance(labels, list) else []
+    texts = [each for each in (*values, *labels) if isinstance(each, str)]
+    # Nor can it tell labels that are the same but for their case, or for what is trimmed or composed.
+    if len({unicodedata.normalize("NFC", each).strip().casefold() for each in labels}) < len(labels):
+        return False
     if any(re.search(HIDDEN_BEYOND, text) for text in texts):
         return False
-    for field, most in (("title", 200), ("name", 100)):
-        text = body.get(field) if isinstance(body, dict) else None
+    limited = [(body.get(field), most) for field, most in (("title", 200), ("name", 100))] if values else []
+    for text, most in (*limited, *((label, 40) for label in labels)):
         if not isinstance(text, str):
             continue
         trimmed = text.strip()

@@ -15,7 +15,7 @@ from shared.tasks.task import INTERNAL, KEPT_BY_STORE, Task
 from tests.local_stack import ROOT
 
 PAGE = (ROOT / "docs/http-api.md").read_text("utf-8")
-RENAMED = {"statuses": "status", "created_before": "created_at", "after": "cursor"}
+RENAMED = {"statuses": "status", "created_before": "created_at", "after": "cursor", "text": "q"}
 """Fields of the query whose parameters have other names."""
 PAGING = {"limit", "skip"}
 

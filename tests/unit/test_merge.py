@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -10,25 +12,32 @@ from operator import attrgetter
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.tasks.listing import in_order, merge
-from shared.tasks.query import TaskPage, TaskQuery
+from shared.tasks.listing import Budget, in_order, merge
+from shared.tasks.query import TaskPage, TaskQuery, fold
 from shared.tasks.task import Task, TaskStatus
 from tests.tasks import in_list, walk
 
 NEWEST = 10
 statuses = st.sampled_from(TaskStatus)
 # Few times, so that they tie often.
-drafts = st.lists(st.tuples(st.integers(1, NEWEST), statuses), max_size=25)
+times = st.integers(1, NEWEST)
+drafts = st.lists(st.tuples(times, statuses), max_size=25)
 limits = st.integers(1, 8)
 queries = st.builds(
     TaskQuery,
     limit=limits,
     statuses=st.lists(statuses, unique=True).map(tuple),
     created_before=st.none() | st.integers(1, NEWEST + 1),
+    label=st.none() | st.sampled_from(["a", "B"]),
+    due_before=st.none() | times,
+    due_after=st.none() | times,
+    text=st.sampled_from(["", "", "1", "TASK 2"]),
 )
+budgets = st.just(math.inf) | st.integers(1, 12)
 shards = st.integers(1, 3)
 orders = st.randoms(use_true_random=False)
 FIXED = Random(0)  # noqa: S311 (an order that can be repeated)
@@ -49,6 +58,8 @@ class Index:
             id=str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))),
             title=f"Task {number}",
             status=status,
+            due_at=None if number % 3 == 0 else created_at,
+            labels=("A", "b")[: number % 4],
             created_at=created_at,
             updated_at=created_at,
             created_by="ada",
@@ -66,23 +77,41 @@ class Index:
             self._order.shuffle(found)
             yield in_order(sorted(found, key=attrgetter("created_at"), reverse=True))
 
-    def page(self, query: TaskQuery) -> TaskPage:
-        return merge(list(self.partitions(query)), query)
+    def page(self, query: TaskQuery, tasks_read: float = math.inf) -> TaskPage:
+        budget = Budget(tasks_read)
+
+        def read(partition: Iterator[Task]) -> Iterator[Task]:
+            for task in partition:
+                budget.left -= 1
+                yield task
+
+        return merge([read(each) for each in self.partitions(query)], query, budget)
 
     def expected(self, query: TaskQuery) -> list[Task]:
         return in_list(self.tasks.values(), query)
 
 
-@given(drafts=drafts, query=queries, shards=shards, order=orders)
-@example(drafts=[(1, TaskStatus.PENDING)] * 9, query=TaskQuery(limit=3), shards=1, order=FIXED)
+@given(drafts=drafts, query=queries, shards=shards, order=orders, skip=st.integers(0, 30), tasks_read=budgets)
+@example(
+    drafts=[(1, TaskStatus.PENDING)] * 9,
+    query=TaskQuery(limit=3),
+    shards=1,
+    order=FIXED,
+    skip=0,
+    tasks_read=math.inf,
+)
 def test_following_the_cursor_yields_every_task_once_in_order(
-    drafts: Any, query: TaskQuery, shards: int, order: Any
+    drafts: Any, query: TaskQuery, shards: int, order: Any, skip: int, tasks_read: float
 ) -> None:
+    """Whatever the filters, however little is read for a page, and though some are to be skipped."""
     index = Index(drafts, shards, order)
-    pages = list(walk(index.page, query))
-    assert list(itertools.chain(*pages)) == index.expected(query)
-    assert all(len(page) == query.limit for page in pages[:-1])
-    assert pages[-1] or not index.expected(query), "a next link led to an empty page"
+    query = replace(query, skip=skip)
+    pages = list(walk(lambda query: index.page(query, tasks_read), query))
+    assert list(itertools.chain(*pages)) == index.expected(query)[skip:]
+    assert all(len(page) <= query.limit for page in pages)
+    if tasks_read == math.inf:
+        assert all(len(page) == query.limit for page in pages[:-1])
+        assert pages[-1] or not index.expected(query)[skip:], "a next link led to an empty page"
 
 
 @given(drafts=drafts, query=queries, shards=shards, order=orders, skip=st.integers(0, 30))
@@ -130,15 +159,42 @@ def test_a_task_on_its_way_between_partitions_is_listed_once_as_the_newest(
     (task,) = index.tasks.values()
     copies = [replace(task, status=status, version=version) for version, status in enumerate(moves, start=1)]
     order.shuffle(copies)
-    page = merge([iter([copy]) for copy in copies], TaskQuery(limit=20))
+    page = merge([iter([copy]) for copy in copies], TaskQuery(limit=20), Budget())
     assert page == ([max(copies, key=attrgetter("version"))], None)
 
 
 def test_partitions_are_read_no_further_than_a_page_needs() -> None:
     index = Index([(number, TaskStatus.PENDING) for number in range(1, 11)], 1, FIXED)
     tasks = iter(index.expected(TaskQuery(limit=1)))
-    page = merge([tasks], TaskQuery(limit=2))
+    page = merge([tasks], TaskQuery(limit=2), Budget())
     assert [task.created_at for task in page.tasks] == [10, 9]
     assert len(list(tasks)) == 6, (
         "beside the page, one that tells that there are more, and one of another time"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "is_found"),
+    [
+        ("CAFE", "Un café", True),
+        ("cafe\u0301", "Un CAFÉ", True),
+        ("istanbul", "İstanbul", True),
+        ("STRASSE", "Straße", True),
+        ("ﬁ", "File", True),
+        ("가", "각", False),
+        ("각", "각", True),
+        ("ω", "Ὠδή", True),
+        ("é", "e", True),
+        ("й", "и", True),
+        ("が", "か", False),
+    ],
+)
+def test_a_search_ignores_case_and_accents(text: str, title: str, is_found: bool) -> None:
+    assert (fold(text) in fold(title)) is is_found
+
+
+@given(st.text())
+def test_what_is_folded_is_folded(text: str) -> None:
+    assert fold(fold(text)) == fold(text)
+    for form in ("NFC", "NFD", "NFKC", "NFKD"):
+        assert fold(unicodedata.normalize(form, text)) == fold(text)

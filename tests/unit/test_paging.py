@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from shared.api.paging import from_cursor, next_link, to_cursor
 from shared.api.task_models import TaskListQuery
-from shared.tasks.task import Position, TaskStatus
+from shared.tasks.task import Place, Position, TaskStatus
 
 positions = st.builds(Position, st.integers(0, 10**17), st.uuids().map(str))
+places = st.builds(Place, positions, st.integers(0, 10_000))
 # Of each parameter, values as they stand in a query string.
 NUMBERS = st.integers(0, 100).map(str)
 PARAMETERS = dict.fromkeys(TaskListQuery.model_fields, NUMBERS) | {
@@ -22,13 +23,20 @@ PARAMETERS = dict.fromkeys(TaskListQuery.model_fields, NUMBERS) | {
     "created_at": st.decimals(0, 2_000_000_000, places=6).map("{:f}".format),
     "skip": st.integers(0, 10_000).map(str),
     "limit": st.integers(1, 100).map(str),
-    "cursor": positions.map(to_cursor),
+    "cursor": places.map(to_cursor),
+    "label": st.text("aé b", min_size=1, max_size=40).filter(str.strip),
+    "q": st.text("aé b", min_size=1, max_size=200).filter(str.strip),
 }
 
 
+@given(place=places)
+def test_a_cursor_leads_back_to_its_place(place: Place) -> None:
+    assert from_cursor(to_cursor(place), Place.parse) == place
+
+
 @given(position=positions)
-def test_a_cursor_leads_back_to_its_place(position: Position) -> None:
-    assert from_cursor(to_cursor(position), Position.parse) == position
+def test_a_cursor_of_version_1_0_leads_to_its_place(position: Position) -> None:
+    assert from_cursor(to_cursor(position), Place.parse) == Place(position)
 
 
 @given(text=st.text(max_size=80))
@@ -37,23 +45,23 @@ def test_a_cursor_leads_back_to_its_place(position: Position) -> None:
 @example("MTIzL2Fi")
 def test_what_is_no_cursor_is_refused(text: str) -> None:
     try:
-        position = from_cursor(text, Position.parse)
+        place = from_cursor(text, Place.parse)
     except ValueError:
         return
-    assert from_cursor(to_cursor(position), Position.parse) == position
+    assert from_cursor(to_cursor(place), Place.parse) == place
 
 
-@given(parameters=st.fixed_dictionaries({}, optional=PARAMETERS), position=positions)
+@given(parameters=st.fixed_dictionaries({}, optional=PARAMETERS), place=places)
 def test_a_link_asks_for_the_same_tasks_from_another_place_on(
-    parameters: dict[str, Any], position: Position
+    parameters: dict[str, Any], place: Place
 ) -> None:
     query = TaskListQuery.parse(parameters)
-    written = next_link("https://api/v1/tasks", query.carried_over(), position)
+    written = next_link("https://api/v1/tasks", query.carried_over(), place)
     link = re.fullmatch('<(https://api/v1/tasks[?].*)>; rel="next"', written)
     assert link is not None
     values = parse_qs(urlsplit(link[1]).query)
     linked = {name: value if name == "status" else value[0] for name, value in values.items()}
-    expected = replace(query.to_task_query(), skip=0, after=position)
+    expected = replace(query.to_task_query(), skip=place.skip, after=place.after)
     assert TaskListQuery.parse(linked).to_task_query() == expected
     assert linked.keys() == parameters.keys() - {"skip"} | {"cursor"}
 

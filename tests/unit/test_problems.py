@@ -10,7 +10,7 @@ import pytest
 from shared import errors
 from shared.api.oauth import with_oauth_error
 from shared.api.problems import InvalidRequest, problem_of, problem_response, status_of
-from shared.errors import Contention, DomainError, InvalidToken, SkipTooDeep, Unavailable, UncertainToken
+from shared.errors import Contention, DomainError, InvalidToken, Unavailable, UncertainToken
 from tests.template import RESOURCES, of_type
 
 
@@ -58,14 +58,6 @@ def test_the_gateway_says_the_same_of_what_nobody_foresaw() -> None:
 def test_a_503_says_when_to_try_again() -> None:
     problem = problem_of(KeyError()) | {"status": int(HTTPStatus.SERVICE_UNAVAILABLE)}
     assert problem_response(problem).headers == {"Retry-After": "1"}  # type: ignore[arg-type]
-
-
-def test_a_skip_that_is_too_deep_points_to_the_cursor() -> None:
-    problem = problem_of(SkipTooDeep())
-    assert problem["status"] == 422
-    (error,) = problem["errors"]
-    assert error["field"] == "skip"
-    assert "Link" in error["message"]
 
 
 @pytest.mark.parametrize("error", [Unavailable(), Contention()])
