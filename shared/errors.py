@@ -27,6 +27,13 @@ class TitleTaken(DomainError):
         """The task that holds it."""
 
 
+class UnknownAssignee(DomainError):
+    """A task is to be assigned to somebody who is no user."""
+
+    def __init__(self, username: str) -> None:
+        super().__init__(f"There is no user {username!r}. GET /users lists them.")
+
+
 class IdempotencyKeyReused(DomainError):
     """A user has used an idempotency key for another task before."""
 

@@ -31,6 +31,7 @@ def in_list(tasks: Iterable[Task], query: TaskQuery) -> list[Task]:
             and (query.created_before is None or task.created_at < query.created_before)
             and (query.due_before is None or (due is not None and due < query.due_before))
             and (query.due_after is None or (due is not None and due > query.due_after))
+            and (query.assignee is None or query.assignee == (task.assignee or ""))
             and (query.label is None or query.label.lower() in labels)
             and query.text.lower() in task.title.lower()
         )

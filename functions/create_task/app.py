@@ -8,7 +8,7 @@ from shared.api.idempotency import idempotency_key
 from shared.api.request import Request
 from shared.api.response import Response, json_response
 from shared.api.task_models import NewTask
-from shared.errors import IdempotencyKeyReused, TitleTaken
+from shared.errors import IdempotencyKeyReused, TitleTaken, UnknownAssignee
 from shared.metrics import count
 from shared.tasks.document import TaskDocument, task_document
 from shared.tasks.pages import task_list_cache
@@ -29,7 +29,11 @@ tasks = TaskStore(task_list_cache().invalidate)
             headers=["ETag", "Idempotency-Replayed", "Location"],
         )
     ],
-    errors=[TitleTaken("Book the venue", "7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"), IdempotencyKeyReused()],
+    errors=[
+        TitleTaken("Book the venue", "7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"),
+        IdempotencyKeyReused(),
+        UnknownAssignee("ada"),
+    ],
 )
 def handler(request: Request, new: NewTask) -> Response:
     """Create a task. No two tasks have the same title. A notification is sent.

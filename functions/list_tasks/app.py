@@ -30,7 +30,7 @@ def handler(request: Request, query: TaskListQuery) -> Response:
 
     A page can be short, or empty, and have a `next` link: where few tasks pass the filters, it ends early.
     """
-    page = pages.render(query.to_task_query())
+    page = pages.render(query.to_task_query(request.claims["username"]))
     headers = {"X-Cache": page.cache.value, "ETag": weak_etag(f"{page.next}\n{page.body}")}
     if page.next is not None:
         headers["Link"] = next_link(request.url, query.carried_over(), page.next)

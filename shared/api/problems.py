@@ -36,6 +36,7 @@ _STATUSES: dict[type[errors.DomainError], HTTPStatus] = {
     errors.UsernameTaken: HTTPStatus.CONFLICT,
     errors.VersionMismatch: HTTPStatus.PRECONDITION_FAILED,
     errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UnknownAssignee: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TooManyAttempts: HTTPStatus.TOO_MANY_REQUESTS,
     errors.Contention: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -141,6 +142,8 @@ def problem_of(error: Exception) -> Problem:
             return {**_problem(status, detail), "error": "insufficient_scope", "error_description": detail}
         case errors.IdempotencyKeyReused():
             return problem_of(InvalidRequest([{"field": "Idempotency-Key", "message": str(error)}]))
+        case errors.UnknownAssignee():
+            return problem_of(InvalidRequest([{"field": "assignee", "message": str(error)}]))
         case UnsupportedMediaType():
             return _problem(status, str(error))
         case errors.DomainError() if status != HTTPStatus.INTERNAL_SERVER_ERROR:

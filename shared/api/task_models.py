@@ -28,6 +28,7 @@ from shared.schema import Schema
 from shared.tasks.query import TaskQuery
 from shared.tasks.task import (
     MICROSECONDS,
+    Assignee,
     Author,
     Description,
     DueAt,
@@ -80,6 +81,10 @@ _Labels = Annotated[
     AfterValidator(_without_twins),
     Schema(description="Up to ten labels; null is none.", examples=[["conference", "urgent"]]),
 ]
+_ME, _NOBODY = "me", "none"
+_Assignee = Annotated[
+    Assignee, StringConstraints(to_lower=True, pattern="^([A-Za-z0-9_.@-]{3,32}|[Mm][Ee])$")
+]
 _Time = Annotated[int, Field(ge=0, le=LATEST), WholeNumber]
 
 _Cursor = Annotated[
@@ -94,8 +99,16 @@ class _TaskFields(Body):
     title: _Title
     description: _Description | None = None
     status: Status = TaskStatus.PENDING
+    assignee: _Assignee | None = None
     due_at: Annotated[DueAt, Whole, Field(ge=0, le=LATEST, strict=True)] | None = None
     labels: _Labels = ()
+
+    def _fields(self, author: Author) -> dict[str, Any]:
+        """Return the fields that are given; `me` is the author."""
+        given = self.model_dump(exclude_unset=True)
+        if given.get("assignee") == _ME:
+            given["assignee"] = str(author.username).lower()
+        return given
 
 
 class NewTask(_TaskFields):
@@ -109,7 +122,7 @@ class NewTask(_TaskFields):
 
     def to_task(self, *, created_by: str, author: Author) -> Task:
         """Make the task, of the user with an id."""
-        return Task.new(**self.model_dump(), created_by=created_by, author=author)
+        return Task.new(**self._fields(author), created_by=created_by, author=author)
 
 
 class TaskChanges(_TaskFields):
@@ -129,9 +142,9 @@ class TaskChanges(_TaskFields):
             raise ValueError(f"give at least one of {', '.join(others)} and {last}")
         return self
 
-    def apply(self, task: Task) -> Task:
-        """Return the task with these changes."""
-        return replace(task, **self.model_dump(exclude_unset=True))
+    def apply(self, task: Task, author: Author) -> Task:
+        """Return the task with these changes, which an author makes."""
+        return replace(task, **self._fields(author))
 
 
 class TaskListQuery(Query):
@@ -143,6 +156,9 @@ class TaskListQuery(Query):
     # Decimal, because a float cannot hold today's time to the microsecond.
     created_at: Annotated[Decimal, Field(ge=0, le=LATEST), DecimalNumber] | None = Field(
         None, description="Only tasks created before this Unix time in seconds."
+    )
+    assignee: _Assignee | None = Field(
+        None, description="Only tasks of this user; `me` is you, and `none` is nobody."
     )
     label: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40), Composed] | None = Field(
         None, description="Only tasks with this label, in whatever case.", min_length=1
@@ -172,10 +188,11 @@ class TaskListQuery(Query):
         None, description="Where the page begins; comes from a Link header. Its depth costs nothing."
     )
 
-    def to_task_query(self) -> TaskQuery:
-        """Convert to the domain's query; fields of the same name carry over."""
+    def to_task_query(self, me: str) -> TaskQuery:
+        """Convert to the domain's query, of the user with this name; fields of the same name carry over."""
         return TaskQuery(
-            **self.model_dump(exclude={"status", "created_at", "cursor", "q", "skip"}),
+            **self.model_dump(exclude={"status", "created_at", "cursor", "q", "skip", "assignee"}),
+            assignee={_ME: me.lower(), _NOBODY: ""}.get(self.assignee or "", self.assignee),
             text=self.q or "",
             skip=self.skip + (self.cursor.skip if self.cursor else 0),
             statuses=tuple(status for status in TaskStatus if status in self.status),

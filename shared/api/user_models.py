@@ -52,6 +52,12 @@ _REQUIRED: Any = {
 """The same as JSON Schema."""
 
 
+def _unreserved(username: str) -> str:
+    if username.lower() == "none":  # which finds tasks of nobody
+        raise ValueError("Choose another name; this one means nobody")
+    return username
+
+
 def _username_key(text: str) -> str:
     if not re.fullmatch(_USERNAME, text, re.ASCII):
         raise ValueError("no username")
@@ -74,9 +80,9 @@ class NewUser(Body):
         json_schema_extra={"examples": [{"username": "ada", "password": "correct horse battery"}]}
     )
 
-    username: str = Field(
+    username: Annotated[str, AfterValidator(_unreserved)] = Field(
         pattern=f"^{_USERNAME}$",
-        description="Unique. Names that differ in upper and lower case only are the same name.",
+        description="Unique, whatever the case: `Ada` and `ada` are one name. `none` is nobody's.",
     )
     password: NewPassword = Field(description="At least 8 characters.")
 

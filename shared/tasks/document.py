@@ -16,6 +16,7 @@ class TaskDocument(TypedDict):
     title: Title
     description: Description | None
     status: Status
+    assignee: Annotated[str | None, Schema(description="A username in lower case.", examples=["ada"])]
     due_at: DueAt | None
     labels: Annotated[list[str], Schema(examples=[["conference", "urgent"]])]
     created_at: UnixTime

@@ -22,6 +22,8 @@ class TaskQuery:
     """Only tasks with one of these; with any, when there are none."""
     created_before: int | None = None
     """Only tasks created strictly before this Unix time in microseconds."""
+    assignee: str | None = None
+    """Only tasks of this user, by the name in lower case; of nobody, if it is empty."""
     label: str | None = None
     """Only tasks with this label, in whatever case."""
     due_before: int | None = None
@@ -39,6 +41,7 @@ class TaskQuery:
             (not self.statuses or task.status in self.statuses)
             and (self.created_before is None or task.created_at < self.created_before)
             and (self.after is None or task.position < self.after)
+            and (self.assignee is None or self.assignee == (task.assignee or ""))
             and (self.label is None or self.label.casefold() in (each.casefold() for each in task.labels))
             and (self.due_before is None or (task.due_at is not None and task.due_at < self.due_before))
             and (self.due_after is None or (task.due_at is not None and task.due_at > self.due_after))

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shared import aws
 from shared.aws import ConditionFailed, Item, transact_write
-from shared.errors import Contention, IdempotencyKeyReused, TaskNotFound, TitleTaken, VersionMismatch
+from shared.errors import (
+    Contention,
+    DomainError,
+    IdempotencyKeyReused,
+    TaskNotFound,
+    TitleTaken,
+    UnknownAssignee,
+    VersionMismatch,
+)
 from shared.logs import logger
 from shared.schema import is_uuid
 from shared.tasks.status_index import StatusShards
@@ -33,6 +41,7 @@ from shared.tasks.table import (
     update_task,
 )
 from shared.tasks.task import NOBODY, Author, Task, current_time
+from shared.users.table import user_exists
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -40,7 +49,7 @@ if TYPE_CHECKING:
 
 
 _RACES = 5
-_NEW_TITLE, _KEY = 1, 2
+_TASK, _NEW_TITLE, _KEY = 0, 1, 2
 """Positions of these writes in the transactions below."""
 
 
@@ -61,6 +70,7 @@ class TaskStore:
         *,
         client: DynamoDBClient | None = None,
         table: str | None = None,
+        users: str | None = None,
         shards: StatusShards | None = None,
     ) -> None:
         """Prepare the store.
@@ -70,12 +80,14 @@ class TaskStore:
                 already: whoever did it may have died before. Without it the store is read-only.
             client: A DynamoDB client.
             table: The table's name; `TASKS_TABLE` by default.
+            users: The name of the users table; `USERS_TABLE` by default. Only assigning needs it.
             shards: How statuses are spread over the index; `STATUS_SHARDS` by default. Only creating and
                 updating need it.
         """
         self._on_commit = on_commit
         self._client = client or aws.client("dynamodb")
         self._table = table or os.environ["TASKS_TABLE"]
+        self._given_users = users
         self._given_shards = shards
 
     def create(self, task: Task, *, key: str | None = None) -> Created:
@@ -87,20 +99,23 @@ class TaskStore:
 
         Raises:
             TitleTaken: another task has this title.
+            UnknownAssignee: it is assigned to somebody who is no user.
             IdempotencyKeyReused: the user has used the key for another task.
             Contention: other writers won every race.
         """
         writes = [create_task(self._table, task, self._shards), hold_title(self._table, task)]
         if key is not None:
             writes.append(remember_key(self._table, key, task))
+        if task.assignee:
+            writes.append(user_exists(self._users, task.assignee))
         try:
             self._write(*writes)
         except ConditionFailed as error:
-            if first := error.failed.get(_KEY):
+            if key is not None and (first := error.failed.get(_KEY)):
                 replay = self._replay(task, first)
                 self._tell()
                 return Created(replay, is_replay=True)
-            raise TitleTaken(task.title, error.failed[_NEW_TITLE]["task_id"]["S"]) from error
+            raise _refusal(task, error) from error
         return Created(task, is_replay=False)
 
     def get(self, task_id: str) -> Task:
@@ -135,6 +150,7 @@ class TaskStore:
         Raises:
             TaskNotFound: there is no such task.
             TitleTaken: another task has the new title.
+            UnknownAssignee: it is to be assigned to somebody who is no user.
             VersionMismatch: the task is none of `versions`.
             Contention: other writers won every race.
         """
@@ -148,12 +164,13 @@ class TaskStore:
             writes = [update_task(self._table, task, changed, self._shards)]
             if changed.title != task.title:
                 writes += [hold_title(self._table, changed), free_title(self._table, task)]
+            if changed.assignee and changed.assignee != task.assignee:
+                writes.append(user_exists(self._users, changed.assignee))
             try:
                 self._write(*writes)
             except ConditionFailed as error:
-                if error.failed.keys() == {_NEW_TITLE}:
-                    holder = error.failed[_NEW_TITLE]["task_id"]["S"]
-                    raise TitleTaken(changed.title, holder) from error
+                if _TASK not in error.failed:
+                    raise _refusal(changed, error) from error
             else:
                 return changed
         raise Contention
@@ -201,6 +218,10 @@ class TaskStore:
             logger.exception("change committed; commit hook failed")
 
     @cached_property
+    def _users(self) -> str:
+        return self._given_users or os.environ["USERS_TABLE"]
+
+    @cached_property
     def _shards(self) -> StatusShards:
         return self._given_shards or StatusShards.from_environment()
 
@@ -220,3 +241,10 @@ class TaskStore:
             raise IdempotencyKeyReused
         created_at = int(first["created_at"]["N"])
         return replace(task, id=first["task_id"]["S"], created_at=created_at, updated_at=created_at)
+
+
+def _refusal(task: Task, error: ConditionFailed) -> DomainError:
+    """Tell why a task cannot be written as it is to be: its title is taken, or its assignee is no user."""
+    # Positions after the task's own: the title's, if it is new, has the item that holds it.
+    holder = error.failed.get(_NEW_TITLE, {}).get("task_id")
+    return TitleTaken(task.title, holder["S"]) if holder else UnknownAssignee(str(task.assignee))

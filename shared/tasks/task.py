@@ -32,6 +32,9 @@ Description = Annotated[
     str, Schema(description="What the task is about.", examples=["Room for 40, with a projector"])
 ]
 Status = Annotated[TaskStatus, Schema(description="Status of the task.")]
+Assignee = Annotated[
+    str, Schema(description="The user who is to do it, in lower case; `me` is you.", examples=["ada"])
+]
 DueAt = Annotated[
     int,
     Schema(
@@ -66,6 +69,8 @@ class Task:
     title: Title
     description: Description | None = None
     status: Status = TaskStatus.PENDING
+    assignee: Assignee | None = None
+    """A username in lower case."""
     due_at: DueAt | None = None
     """Unix time in seconds."""
     labels: Labels = ()

@@ -20,6 +20,17 @@ _PAUSES = (0.05, 0.1, 0)
 """Seconds to wait after each try for keys that the table was too busy for."""
 
 
+def user_exists(table: str, username: str) -> TransactWriteItemTypeDef:
+    """Check, in a transaction, that there is a user; of a deleted one there is no password."""
+    return {
+        "ConditionCheck": {
+            "TableName": table,
+            "Key": {"username": {"S": username}},
+            "ConditionExpression": "attribute_exists(password_hash)",
+        }
+    }
+
+
 class UsersTable:
     """Reads and writes of the table, each in one round trip."""
 

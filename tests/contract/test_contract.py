@@ -18,7 +18,9 @@ from shared.users.token_key_rotation import TokenKeyRotation
 from tests.local_stack import Client, Stack, sign_up, unique
 from tests.template import ROUTES, Route
 
-TASK_FIELDS = {*("id", "title", "description", "status", "due_at", "labels", "created_at", "updated_at")}
+TASK_FIELDS = {
+    *("id", "title", "description", "status", "assignee", "due_at", "labels", "created_at", "updated_at")
+}
 
 
 def assert_problem(response: requests.Response, status: int, *fields: str) -> dict[str, Any]:
@@ -399,6 +401,39 @@ class TestPlanning:
         assert (cleared["due_at"], cleared["labels"]) == (None, [])
         plain = user.create()
         assert (plain["due_at"], plain["labels"]) == (None, [])
+
+    def test_tasks_are_assigned_to_users_and_to_nobody_else(self, user: Client, stack: Stack) -> None:
+        me = user("GET", "/auth/me").json()["username"]
+        other = sign_up(stack.url)
+        name = other("GET", "/auth/me").json()["username"]
+        mine, theirs, free = user.create(assignee="me"), user.create(assignee=name.upper()), user.create()
+        assert [task["assignee"] for task in (mine, theirs, free)] == [me, name, None]
+
+        def found(client: Client, assignee: str) -> list[str]:
+            listed = client("GET", "/tasks", params={"assignee": assignee, "limit": 100}).json()
+            ids = [task["id"] for task in (mine, theirs, free)]
+            return [task["id"] for task in listed if task["id"] in ids]
+
+        assert found(user, "me") == found(other, me) == [mine["id"]]
+        assert found(other, "me") == found(user, name.upper()) == [theirs["id"]]
+        assert found(user, "none") == [free["id"]]
+        path = f"/tasks/{mine['id']}"
+        assert user("PATCH", path, json={"assignee": name}).json()["assignee"] == name
+        for nobody in ("nobody-at-all", "none", "x", "a b c", 7):
+            for method, where in (("POST", "/tasks"), ("PATCH", path)):
+                body = {"title": unique("Assigned"), "assignee": nobody}
+                assert_problem(user(method, where, json=body), 422, "assignee")
+        other("POST", "/auth/delete", json={"current_password": "correct horse"})
+        assert user("GET", path).json()["assignee"] == name
+        assert user("PATCH", path, json={"description": "kept"}).json()["assignee"] == name
+        assert_problem(
+            user("POST", "/tasks", json={"title": unique("Late"), "assignee": name}), 422, "assignee"
+        )
+        assert user("PATCH", path, json={"assignee": None}).json()["assignee"] is None
+
+    def test_nobody_can_have_the_name_that_means_nobody(self, anyone: Client) -> None:
+        response = anyone("POST", "/auth/create", json={"username": "None", "password": "correct horse"})
+        assert_problem(response, 422, "username")
 
     @pytest.mark.parametrize(
         ("field", "value"),

@@ -98,10 +98,11 @@ def map_query(context: Any, query: Any) -> Any:
 
 
 def make_acceptable(case: Any) -> None:
-    """Avoid what is refused: a key for two requests, a time that has passed, a host that is not there."""
+    """Avoid what is refused: a key used twice, a time that has passed, a host or a user that is not there."""
     body = case.body if isinstance(case.body, dict) else {}
-    if case.meta.generation.mode.is_positive and "url" in body:
-        case.body = {**body, "url": "https://1.1.1.1/tasks"}
+    there = {"url": "https://1.1.1.1/tasks", "assignee": "me"}
+    if case.meta.generation.mode.is_positive and there.keys() & body.keys():
+        case.body = body = {**body, **{name: there[name] for name in there.keys() & body.keys()}}
     if case.meta.generation.mode.is_positive and isinstance(body.get("expires_at"), int | float):
         case.body = {**body, "expires_at": max(body["expires_at"], int(time.time()) + 60)}
     key = case.headers.get(HEADER)
