@@ -59,6 +59,8 @@ def merge(partitions: Iterable[Iterator[Task]], query: TaskQuery, budget: Budget
     page: list[Task] = []
     skip, examined = query.skip, query.after
     for task in unique:
+        if query.after is not None and task.position >= query.after:
+            continue  # of the cursor's own microsecond, and seen before: the cursor must not go back
         if query.admits(task):
             if skip:
                 skip -= 1
