@@ -100,7 +100,7 @@ class _TaskFields(Body):
     description: _Description | None = None
     status: Status = TaskStatus.PENDING
     assignee: _Assignee | None = None
-    due_at: Annotated[DueAt, Whole, Field(ge=0, le=LATEST, strict=True)] | None = None
+    due_at: Annotated[DueAt, Field(ge=0, le=LATEST, strict=True), Whole] | None = None
     labels: _Labels = ()
 
     def _fields(self, author: Author) -> dict[str, Any]:
