@@ -195,10 +195,10 @@ class Editor {
   }
 
   async #createAgain() {
-    const { title, description, status } = { ...this.#before, ...this.#changes };
+    const { title, description, status, assignee, due_at, labels } = { ...this.#before, ...this.#changes };
     await busy(this.element, async () => {
       try {
-        this.#finish((await this.#actions.api.create({ title, description, status })).task);
+        this.#finish((await this.#actions.api.create({ title, description, status, assignee, due_at, labels })).task);
       } catch (error) {
         this.#tell(error);
       }

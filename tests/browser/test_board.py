@@ -315,15 +315,16 @@ class TestTogether:
         expect(board.page.get_by_text("mine", exact=True)).to_have_count(0)
 
     def test_a_task_that_is_gone_can_be_created_again(self, board: Board, colleague: Client) -> None:
-        title = unique("Gone")
-        board.add(title)
-        task = find(colleague, title) or {}
+        title, planned = unique("Gone"), {"labels": ["home"], "due_at": 1_767_225_600, "assignee": "me"}
+        task = colleague.create(title, **planned)
         board.edit(title).get_by_label("Description").fill("typed for long")
         colleague("DELETE", f"/tasks/{task['id']}")
         board.save()
         expect(board.message).to_contain_text("deleted")
         board.page.get_by_role("button", name="Create it again").click()
         expect(board.card(title)).to_contain_text("typed for long")
+        again = find(colleague, title) or {}
+        assert {name: again[name] for name in planned} == {name: task[name] for name in planned}
 
     def test_what_somebody_has_changed_is_not_deleted(self, board: Board, colleague: Client) -> None:
         title, theirs = unique("Changed"), unique("Theirs")
