@@ -156,6 +156,17 @@ def test_a_message_that_was_hidden_stays_so(world: World) -> None:
     assert [message["Body"] for message in world.sources.receive("q", 10)] == ["b"]
 
 
+def test_a_message_that_was_sent_before_the_clock_was_set_back_does_not_wait(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: now + 3600)
+        world.send("a")
+    world.restart()
+    assert [message["Body"] for message in world.sources.receive("q", 10)] == ["a"]
+
+
 def test_items_that_have_expired_are_not_kept(world: World) -> None:
     for key, expires_at in (("old", 1), ("new", 2**40)):
         item = {"pk": {"S": key}, "value": {"S": ""}, "expires_at": {"N": str(expires_at)}}
