@@ -60,12 +60,14 @@ def test_everything_goes_on_over_an_upgrade_and_back(server: Emulator, released:
     server.run("tools.migrations", "--stack-name", STACK)
     deliver(server, is_on=True)
     await_condition(notified(waiting))
-    listed = [task["id"] for task in user("GET", "/tasks").json()]
-    assert listed == [task["id"] for task in (waiting, deleted, renamed, old)]
-    assert user("GET", f"/tasks/{old['id']}").json() == old
+    listed = user("GET", "/tasks").json()
+    assert [task["id"] for task in listed] == [task["id"] for task in (waiting, deleted, renamed, old)]
+    now = user("GET", f"/tasks/{old['id']}").json()
+    assert {name: now[name] for name in old} == old
+    assert user("GET", "/tasks?q=OF+1.0").json() == listed[1:]
     assert user("PATCH", f"/tasks/{renamed['id']}", json={"title": "Of 1.0"}).status_code == 200
     assert user("DELETE", f"/tasks/{deleted['id']}").status_code == 204
-    new = user.create(deleted["title"])
+    new = user.create(deleted["title"], assignee="me", labels=["planned"], due_at=1_767_225_600)
     await_condition(notified(new))
     name = user("GET", "/auth/me").json()["username"]
     assert user("GET", "/users").json() == [{"username": name}]
