@@ -7,8 +7,8 @@ import os
 import random
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
+_Entry = TypeVar("_Entry")
 Item = Mapping[str, Any]
 """An item of a table, or a key, as DynamoDB's client has it."""
 
@@ -157,17 +158,22 @@ def to_message(document: object) -> str:
     return json.dumps(document, ensure_ascii=False).translate(_REFUSED)
 
 
-def batches(bodies: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Group messages, in order, so that each group fits one call of SQS or EventBridge."""
-    start = size = 0
-    for position, body in enumerate(bodies):
-        own = len(body.encode()) + _OVERHEAD
-        if position > start and (position - start == _MAX_MESSAGES or size + own > _MAX_BYTES):
-            yield bodies[start:position]
-            start, size = position, 0
-        size += own
-    if bodies:
-        yield bodies[start:]
+def batches(entries: Sequence[_Entry], size: Callable[[_Entry], int]) -> Iterator[Sequence[_Entry]]:
+    """Group entries, in order, so that each group fits one call of SQS or EventBridge.
+
+    Args:
+        entries: What is to be sent.
+        size: Tells how many bytes an entry has.
+    """
+    start = total = 0
+    for position, entry in enumerate(entries):
+        own = size(entry) + _OVERHEAD
+        if position > start and (position - start == _MAX_MESSAGES or total + own > _MAX_BYTES):
+            yield entries[start:position]
+            start, total = position, 0
+        total += own
+    if entries:
+        yield entries[start:]
 
 
 def need_time_for(calls: int) -> None:

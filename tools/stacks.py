@@ -95,7 +95,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def rate(text: str) -> int:
+def add_rate(parser: argparse.ArgumentParser, default: int, what: str) -> None:
+    """Let a command be told how fast to go; `what` says of what, for its help."""
+    parser.add_argument("--rate", type=_rate, default=default, metavar="N", help=what)
+
+
+def _rate(text: str) -> int:
     """Read how many items a command may handle a second."""
     if not re.fullmatch(r"[1-9]\d*", text, flags=re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r} is no rate; give a whole number from 1")

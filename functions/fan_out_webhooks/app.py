@@ -2,24 +2,19 @@
 
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.deadline import deadline_of
 from shared.event_sources import QUEUE
-from shared.logs import event_handler, logger
+from shared.logs import event_handler
+from shared.messages import handle_each
 from shared.webhooks.queue import DeliveryQueue
 from shared.webhooks.store import WebhookStore
 
 webhooks = WebhookStore()
 deliveries = DeliveryQueue()
-processor = BatchProcessor(
-    EventType.SQS,
-    logger=logger,  # type: ignore[arg-type]
-    raise_on_entire_batch_failure=False,
-)
 
 
 @event_handler(QUEUE)
@@ -32,4 +27,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
             told = record.json_body["detail"]
             deliveries.send(told, [webhook.id for webhook in enabled if told["type"] in webhook.events])
 
-        return process_partial_response(event, fan_out, processor, context)
+        return handle_each(event, fan_out, context)

@@ -3,7 +3,6 @@
 import os
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.idempotency import (
@@ -17,18 +16,13 @@ from shared import aws
 from shared.deadline import deadline_of
 from shared.event_sources import QUEUE
 from shared.logs import event_handler, logger
+from shared.messages import handle_each
 from shared.metrics import count
 from shared.notifications import LogNotifier, Notifier
 
 DAY = 24 * 60 * 60
 
 notifier: Notifier = LogNotifier()
-# Only failed messages are delivered again, not the rest of their batch.
-processor = BatchProcessor(
-    EventType.SQS,
-    logger=logger,  # type: ignore[arg-type]
-    raise_on_entire_batch_failure=False,
-)
 notified = DynamoDBPersistenceLayer(os.environ["NOTIFIED_TABLE"], boto3_client=aws.client("dynamodb"))
 once = IdempotencyConfig(
     event_key_jmespath="id",
@@ -74,4 +68,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     """Handle a batch; returns the messages that failed."""
     once.register_lambda_context(context)
     with deadline_of(context):
-        return process_partial_response(event, handle, processor, context)
+        return handle_each(event, handle, context)

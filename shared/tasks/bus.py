@@ -35,14 +35,10 @@ class EventBus:
             How many of them, from the first on, are on the bus.
         """
         published = 0
-        bodies = [aws.to_message(event) for event in events]
-        for batch in aws.batches(bodies):
-            entries = [
-                self._entry(event["type"], body)
-                for event, body in zip(events[published:], batch, strict=False)
-            ]
+        entries = [self._entry(event) for event in events]
+        for batch in aws.batches(entries, lambda entry: len(entry["Detail"].encode())):
             try:
-                reply = self._client.put_events(Entries=entries)
+                reply = self._client.put_events(Entries=batch)
             except (Unavailable, BotoCoreError, ClientError):
                 logger.exception("the event bus cannot be reached")
                 return published
@@ -53,5 +49,10 @@ class EventBus:
                 published += 1
         return published
 
-    def _entry(self, kind: str, detail: str) -> PutEventsRequestEntryTypeDef:
-        return {"EventBusName": self._name, "Source": SOURCE, "DetailType": kind, "Detail": detail}
+    def _entry(self, event: TaskEventDocument) -> PutEventsRequestEntryTypeDef:
+        return {
+            "EventBusName": self._name,
+            "Source": SOURCE,
+            "DetailType": event["type"],
+            "Detail": aws.to_message(event),
+        }

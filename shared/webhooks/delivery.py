@@ -27,10 +27,10 @@ from shared.webhooks.webhook import Failure, Webhook
 PAUSES = (5, 60, 5 * 60, 30 * 60, 2 * 3600, 6 * 3600, 11 * 3600 + 45 * 60)
 """Seconds between the calls of a webhook that fails. The last is nearly as long as SQS can hide a message."""
 _LONGEST_WAIT = 15 * 60
-"""Seconds for which a message is hidden while its webhook pauses: it is not to stay so long after that."""
+"""Seconds for which a message is hidden at most while its webhook pauses: it follows soon after a success."""
 _OWN_PAUSES = PAUSES[:4]
-"""Seconds between the calls with an event that alone fails. How often its message was received has to do for
-how often it was tried, and counts in vain, too: so they end with half an hour."""
+"""Seconds between the calls with an event that fails while others succeed. They grow with how often SQS has
+handed its message out, which counts also when it only waited; so they grow to half an hour and no further."""
 _TOO_OLD = 3 * 24 * 3600
 """Seconds after which an event that fails is given up; the queue itself keeps it for a day more."""
 _PROBE = 20

@@ -29,12 +29,14 @@ class DeliveryQueue:
         """
         # The group lets SQS be fair: a webhook with many messages does not hold up the others'. See
         # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html
-        groups = iter(webhook_ids)
-        bodies = [aws.to_message({"webhook_id": id_, "event": event}) for id_ in webhook_ids]
-        for batch in aws.batches(bodies):
-            entries: list[SendMessageBatchRequestEntryTypeDef] = [
-                {"Id": str(number), "MessageBody": body, "MessageGroupId": next(groups)}
-                for number, body in enumerate(batch)
-            ]
-            if self._client.send_message_batch(QueueUrl=self._url, Entries=entries).get("Failed"):
+        entries: list[SendMessageBatchRequestEntryTypeDef] = [
+            {
+                "Id": id_,
+                "MessageBody": aws.to_message({"webhook_id": id_, "event": event}),
+                "MessageGroupId": id_,
+            }
+            for id_ in webhook_ids
+        ]
+        for batch in aws.batches(entries, lambda entry: len(entry["MessageBody"].encode())):
+            if self._client.send_message_batch(QueueUrl=self._url, Entries=batch).get("Failed"):
                 raise Unavailable

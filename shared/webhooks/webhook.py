@@ -91,7 +91,8 @@ def webhook_from_item(item: Item) -> Webhook:
 
 def valid_secrets(item: Item, now: int) -> list[str]:
     """Read the secrets that sign at a time: the current one, and those whose overlap has not passed."""
-    return [conceal(item["secret"]["S"]), *(each["M"]["secret"]["S"] for each in old_secrets(item, now))]
+    values = [item["secret"], *(each["M"]["secret"] for each in old_secrets(item, now))]
+    return [conceal(value["S"]) for value in values]
 
 
 def old_secrets(item: Item, now: int) -> list[Item]:

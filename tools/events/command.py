@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-from tools.stacks import NO_REGION, Stack, StackError, add_options, chosen_stack, rate
+from tools.stacks import NO_REGION, Stack, StackError, add_options, add_rate, chosen_stack
 
 RATE = 20
 """How many messages or events are sent a second, unless another number is asked for."""
@@ -62,13 +62,7 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
     """Make a parser with the options that both commands have."""
     parser = argparse.ArgumentParser(prog=f'make {name} ARGS="…"', description=description)
     add_options(parser)
-    parser.add_argument(
-        "--rate",
-        type=rate,
-        default=RATE,
-        metavar="N",
-        help="how many to send a second (default: %(default)s)",
-    )
+    add_rate(parser, RATE, "how many to send a second (default: %(default)s)")
     parser.add_argument("--dry-run", action="store_true", help="change nothing; say how many there are")
     return parser
 

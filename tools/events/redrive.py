@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shared.aws import batches
 from tools.events.command import Progress, complain, duration, parser, run
 from tools.stacks import Stack, StackError
 
@@ -21,10 +22,6 @@ _VISIBILITY = 60
 """Seconds for which nobody else receives what is being moved."""
 _WAIT = 1
 """Seconds to wait for a message. Above 0, SQS asks all of its servers, so that none means none."""
-_MAX_BYTES = 1_048_576
-"""What the messages of one call may have together, and one by itself. See
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
-"""
 
 
 @dataclass(frozen=True)
@@ -140,7 +137,7 @@ class _Move:
                 complain(f"{left:,} are not there now; if another run was interrupted, wait a minute")
                 break
             messages = [message for message in found if self._was_there(message)]
-            for batch in _batches(messages):
+            for batch in batches(messages, _size):
                 self._move(batch)
             received += len(found)
             progress.pause(len(found))
@@ -193,14 +190,6 @@ def _group(message: MessageTypeDef) -> dict[str, str]:
     """Name what makes a queue fair, where a message has it."""
     group = message["Attributes"].get("MessageGroupId")
     return {"MessageGroupId": group} if group else {}
-
-
-def _batches(messages: Sequence[MessageTypeDef]) -> Iterator[Sequence[MessageTypeDef]]:
-    """Group messages so that one call can take each group."""
-    if sum(map(_size, messages)) > _MAX_BYTES:
-        yield from ([message] for message in messages)
-    elif messages:
-        yield messages
 
 
 def _size(message: MessageTypeDef) -> int:

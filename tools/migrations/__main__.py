@@ -20,7 +20,7 @@ from tools.migrations.runner import (
     Runner,
     TakenOver,
 )
-from tools.stacks import NO_REGION, StackError, add_options, chosen_stack, rate
+from tools.stacks import NO_REGION, StackError, add_options, add_rate, chosen_stack
 
 MIGRATIONS: tuple[Callable[[Mapping[str, str]], Migration], ...] = (
     move_tasks_to_their_shards,
@@ -45,13 +45,11 @@ def main() -> int:
         "--status", action="store_true", help="change nothing; say what is applied and what is not"
     )
     parser.add_argument("--again", action="store_true", help="apply also what is recorded as applied")
-    parser.add_argument(
-        "--rate",
-        type=rate,
-        default=RATE,
-        metavar="N",
-        help="how many items to change a second (default: %(default)s); the API's own writes need the rest "
-        "of the 1,000 write units that a partition of the index takes",
+    add_rate(
+        parser,
+        RATE,
+        "how many items to change a second (default: %(default)s); the API's own writes need the rest of the "
+        "1,000 write units that a partition of the index takes",
     )
     chosen = parser.parse_args()
     try:

@@ -19,7 +19,7 @@ from shared.aws import Item
 from shared.tasks.status_index import StatusShards
 from shared.tasks.table import task_from_item, title_key
 from tools.migrations.runner import RECORDS_TABLE
-from tools.stacks import NO_REGION, StackError, add_options, chosen_stack, rate
+from tools.stacks import NO_REGION, StackError, add_options, add_rate, chosen_stack
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -144,13 +144,7 @@ def main() -> int:
         description="Tell whether what is in a stack's tables is consistent. Nothing is changed.",
     )
     add_options(parser)
-    parser.add_argument(
-        "--rate",
-        type=rate,
-        default=RATE,
-        metavar="N",
-        help="items to look at a second (default: %(default)s)",
-    )
+    add_rate(parser, RATE, "items to look at a second (default: %(default)s)")
     given = parser.parse_args()
     try:
         stack = chosen_stack(given)

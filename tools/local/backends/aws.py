@@ -173,7 +173,7 @@ class Aws:
                     yield SecretChange(name, secret)
 
     def _hidden(self, operation: str, body: bytes) -> Iterator[Change]:
-        """Yield a message whose visibility was changed; that it was received is not worth a change."""
+        """Yield the message whose visibility timeout was changed. Receiving alone is not saved."""
         if operation == "ChangeMessageVisibility":
             handle = json.loads(body)["ReceiptHandle"]
             for queue, messages in emulator.queues():

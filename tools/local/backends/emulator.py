@@ -81,7 +81,8 @@ def handle(headers: Mapping[str, str], body: bytes) -> Reply:
     try:
         service.handle_request("POST", "/", dict(headers), body, {}).send(None)
     except StopIteration as done:
-        eventbridge._events_log["entries"] = []  # which nothing reads, and which would grow for good
+        if service is eventbridge:
+            eventbridge._events_log["entries"] = []  # which nothing reads, and which would grow for good
         status, reply_headers, reply = done.value
         return status, reply_headers, reply if isinstance(reply, bytes) else reply.encode()
     raise RuntimeError(f"{target} does not answer at once")
@@ -161,11 +162,11 @@ def queues() -> Iterator[tuple[str, list[Message]]]:
 
 
 def load_messages(queue: str, messages: Iterable[Message]) -> None:
-    """Put messages back into a queue, to be received at once, unless they were hidden by name."""
+    """Put messages back into a queue, to be received at once, unless a function has hidden them."""
     for each in sqs._queues.values():
         if each["name"] == queue:
             for message in messages:
-                # Only who hides a message has received it before it was saved.
+                # A message is saved after it was received only if it was hidden.
                 visible_at = message["visible_at"] if message["receive_count"] else 0
                 if visible_at > time.time() + _LONGEST_TIMEOUT:  # the clock was set back
                     visible_at = 0
