@@ -25,7 +25,7 @@ AT_ONCE = --dist worksteal -n $$($(BIN)/python -c "import os; print(min(4, 1 + o
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sam-local migrate check-data users redrive republish adopt unit component test test-nightly test-all bench lint format types validate scan audit openapi endpoint costs smoke pictures lock \
+.PHONY: help install run schedule sam-local migrate check-data users redrive republish adopt unit component test test-nightly test-all bench lint format types validate scan audit openapi endpoint costs smoke pictures lock \
 	clean build-SharedLayer build-CompiledLayerArm64 build-CompiledLayerX86
 
 help: ## List these commands
@@ -46,6 +46,9 @@ $(INSTALLED): requirements/dev.txt
 
 run: $(INSTALLED) ## Serve the API on this machine; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.local $(ARGS)
+
+schedule: $(INSTALLED) ## Call a function of the running stack now, as its schedule does; ARGS="--help" lists the options
+	@$(BIN)/python -m tools.local.schedule $(ARGS)
 
 sam-local: $(INSTALLED) ## Serve the API with SAM CLI in Docker; ARGS as for run
 	@$(BIN)/python -m tools.local --docker --build $(ARGS)

@@ -21,6 +21,9 @@ class Notifier(Protocol):
             Exception: it could not be sent; it will be tried again.
         """
 
+    def task_due(self, task: Mapping[str, Any]) -> None:
+        """Remind of a task that is due now; arguments and errors as above."""
+
 
 class LogNotifier:
     """A stand-in for a real service: logs what it would send."""
@@ -28,3 +31,7 @@ class LogNotifier:
     def task_created(self, task: Mapping[str, Any]) -> None:
         """Log the notification."""
         logger.info("notification sent", task_id=task["id"], title=task["title"])
+
+    def task_due(self, task: Mapping[str, Any]) -> None:
+        """Log the reminder."""
+        logger.info("notification sent", task_id=task["id"], title=task["title"], due_at=task["due_at"])

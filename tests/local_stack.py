@@ -30,7 +30,7 @@ class Stack:
 
     def __init__(self, *arguments: str, root: Path = ROOT) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tools.local", "--port", "0", *arguments],
+            [sys.executable, "-m", "tools.local", "--port", "0", "--no-schedules", *arguments],
             cwd=root,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

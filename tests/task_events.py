@@ -9,7 +9,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 
 from shared.tasks.events import TaskEventDocument, event_of
-from shared.tasks.status_index import StatusShards
+from shared.tasks.indexes import StatusShards
 from shared.tasks.table import item_from_task, put_in_trash, task_key
 from shared.tasks.task import NOBODY, Author, Task
 from tests.local_stack import ROOT

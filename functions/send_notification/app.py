@@ -14,15 +14,20 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared import aws
 from shared.deadline import deadline_of
+from shared.errors import TaskNotFound
 from shared.event_sources import QUEUE
 from shared.logs import event_handler, logger
 from shared.messages import handle_each
 from shared.metrics import count
 from shared.notifications import LogNotifier, Notifier
+from shared.tasks.document import TaskDocument, task_document
+from shared.tasks.store import TaskStore
+from shared.tasks.task import TaskStatus
 
 DAY = 24 * 60 * 60
 
 notifier: Notifier = LogNotifier()
+tasks = TaskStore()
 notified = DynamoDBPersistenceLayer(os.environ["NOTIFIED_TABLE"], boto3_client=aws.client("dynamodb"))
 once = IdempotencyConfig(
     event_key_jmespath="id",
@@ -40,10 +45,27 @@ def notify(event: dict[str, Any]) -> None:
     Raises:
         ValueError: the type of the event is unknown.
     """
-    if event["type"] != "task.created":
-        raise ValueError(f"unknown type of event: {event['type']!r}")
-    notifier.task_created(event["task"])
+    match event["type"]:
+        case "task.created":
+            notifier.task_created(event["task"])
+        case "task.due":
+            if not (task := still_due(event["task"])):
+                return
+            aws.need_time_for(1)  # looking has taken some
+            notifier.task_due(task)
+        case _:
+            raise ValueError(f"unknown type of event: {event['type']!r}")
     count("NotificationSent")
+
+
+def still_due(task: dict[str, Any]) -> TaskDocument | None:
+    """Return a task as it is now; None if it has been moved, completed or deleted since it was due."""
+    try:
+        now = tasks.get(task["id"])
+    except TaskNotFound:
+        return None
+    is_due = now.due_at == task["due_at"] and now.status is not TaskStatus.COMPLETED
+    return task_document(now) if is_due else None
 
 
 def handle(record: SQSRecord) -> None:
@@ -60,7 +82,9 @@ def _notification(message: dict[str, Any]) -> dict[str, Any]:
     if "detail" not in message:
         return message
     event = message["detail"]
-    return {**event["data"], "type": event["type"], "id": f"{event['type']}:{event['subject']}"}
+    # Version 1.0 knows the notification of a new task by the task's id.
+    known_as = event["subject"] if event["type"] == "task.created" else event["id"]
+    return {**event["data"], "type": event["type"], "id": f"{event['type']}:{known_as}"}
 
 
 @event_handler(QUEUE)

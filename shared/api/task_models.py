@@ -16,7 +16,9 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
@@ -25,6 +27,7 @@ from shared.api.paging import from_cursor, to_cursor
 from shared.api.response import JSON, MERGE_PATCH
 from shared.api.text import MANY_LINES, TRIMMED_LINE, many_lines, one_line, visible
 from shared.schema import Schema
+from shared.tasks.order import Order, Place
 from shared.tasks.query import TaskQuery
 from shared.tasks.task import (
     MICROSECONDS,
@@ -32,7 +35,6 @@ from shared.tasks.task import (
     Author,
     Description,
     DueAt,
-    Place,
     Status,
     Task,
     TaskStatus,
@@ -175,6 +177,10 @@ class TaskListQuery(Query):
         min_length=1,
         examples=["cafe"],
     )
+    sort: Order = Field(
+        Order.CREATED_AT,
+        description="`created_at`: the newest first. `due_at`: the soonest first, of tasks that have one.",
+    )
     skip: Annotated[int, WholeNumber] = Field(
         0,
         ge=0,
@@ -188,10 +194,18 @@ class TaskListQuery(Query):
         None, description="Where the page begins; comes from a Link header. Its depth costs nothing."
     )
 
+    @field_validator("cursor")
+    @classmethod
+    def _of_this_order(cls, cursor: Place | None, given: ValidationInfo) -> Place | None:
+        if cursor and cursor.order is not given.data.get("sort", cursor.order):
+            raise ValueError("comes from a list with another sort; send both as the Link header has them")
+        return cursor
+
     def to_task_query(self, me: str) -> TaskQuery:
         """Convert to the domain's query, of the user with this name; fields of the same name carry over."""
         return TaskQuery(
-            **self.model_dump(exclude={"status", "created_at", "cursor", "q", "skip", "assignee"}),
+            **self.model_dump(exclude={"status", "created_at", "cursor", "q", "sort", "skip", "assignee"}),
+            order=self.sort,
             assignee={_ME: me.lower(), _NOBODY: ""}.get(self.assignee or "", self.assignee),
             text=self.q or "",
             skip=self.skip + (self.cursor.skip if self.cursor else 0),

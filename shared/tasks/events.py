@@ -1,4 +1,4 @@
-"""Events of tasks: CloudEvents, made of records of the table's stream.
+"""Events of tasks: CloudEvents, most of them made of records of the table's stream.
 
 See https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypedDict, cast
 
@@ -16,7 +17,7 @@ from shared.tasks.document import TaskDocument, task_document
 from shared.tasks.table import task_from_item
 from shared.tasks.task import MICROSECONDS, Task
 
-EventType = Literal["task.created", "task.updated", "task.deleted"]
+EventType = Literal["task.created", "task.updated", "task.deleted", "task.due"]
 
 
 class TaskEventDataDocument(TypedDict):
@@ -42,7 +43,7 @@ class TaskEventDocument(TypedDict):
     id: Annotated[
         str,
         Schema(
-            description="The task's id and version; stable across redeliveries, to deduplicate by.",
+            description="Stable across redeliveries, to deduplicate by.",
             examples=["7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10:1"],
         ),
     ]
@@ -78,6 +79,18 @@ def event_of(record: Mapping[str, Any]) -> TaskEventDocument | None:
     return _event("task.updated", task, time, old)
 
 
+def due_event(task: Task) -> TaskEventDocument:
+    """Make the event of a task that becomes due: always the same one for a due date.
+
+    Raises:
+        ValueError: it has no due date.
+    """
+    if task.due_at is None:
+        raise ValueError(f"{task.id} has no due date")
+    event = _event("task.due", replace(task, changed_by=None, request_id=None), _rfc_3339(task.due_at))
+    return {**event, "id": f"{task.id}:due:{task.due_at}"}
+
+
 def _event(kind: EventType, task: Task, time: str, old: Task | None = None) -> TaskEventDocument:
     # Version 1.0 changes tasks, too, while it is being replaced, and leaves both as the write before did.
     is_known = old is None or old.request_id != task.request_id
@@ -109,6 +122,8 @@ def _changes(old: Task, new: Task) -> dict[str, list[Any]]:
 
 
 def _time(item: Item, attribute: str) -> str:
-    """Write a stored time as RFC 3339 does."""
-    seconds = int(item[attribute]["N"]) / MICROSECONDS
+    return _rfc_3339(int(item[attribute]["N"]) / MICROSECONDS)
+
+
+def _rfc_3339(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

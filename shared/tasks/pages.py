@@ -10,8 +10,8 @@ from shared.cache.pages import PageCache
 from shared.metrics import count
 from shared.tasks.document import task_document
 from shared.tasks.listing import TaskListing
+from shared.tasks.order import Place
 from shared.tasks.query import TaskQuery
-from shared.tasks.task import Place
 
 _MAX_BYTES = 5_500_000
 """Of a page, as a part of the JSON that a function returns. See
@@ -71,7 +71,9 @@ class TaskPages:
         page = self._listing.page(query)
         documents = [_to_json(task_document(task)) for task in page.tasks]
         fitting = _fitting(documents)
-        following = page.next if fitting == len(documents) else Place(page.tasks[fitting - 1].position)
+        following = page.next
+        if fitting < len(documents):
+            following = Place(query.position(page.tasks[fitting - 1]), order=query.order)
         return RenderedPage(f"[{','.join(documents[:fitting])}]", following, cache)
 
 

@@ -7,7 +7,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shared.tasks.task import Place, Position, Task, TaskStatus
+from shared.tasks.order import Order, Place, Position
+from shared.tasks.task import Task, TaskStatus
 
 _ACCENTS = re.compile("[\u0300-\u036f]")
 
@@ -18,6 +19,7 @@ class TaskQuery:
 
     limit: int
     skip: int = 0
+    order: Order = Order.CREATED_AT
     statuses: tuple[TaskStatus, ...] = ()
     """Only tasks with one of these; with any, when there are none."""
     created_before: int | None = None
@@ -33,14 +35,32 @@ class TaskQuery:
     text: str = ""
     """Only tasks whose titles contain this, whatever the case and the accents."""
     after: Position | None = None
-    """Only tasks that come after this place in the list, that is, older ones."""
+    """Only tasks that come after this place in the list."""
+
+    def position(self, task: Task) -> Position:
+        """Tell where a task stands in the list.
+
+        Raises:
+            ValueError: the list is ordered by something that the task lacks.
+        """
+        at = task.created_at if self.order is Order.CREATED_AT else task.due_at
+        if at is None:
+            raise ValueError(f"{task.id} has no {self.order}")
+        return Position(at, task.id)
+
+    def follows(self, task: Task) -> bool:
+        """Tell whether a task comes after the place where the page begins."""
+        if self.after is None:
+            return True
+        position = self.position(task)
+        return position < self.after if self.order is Order.CREATED_AT else position > self.after
 
     def admits(self, task: Task) -> bool:
-        """Whether the list that is asked for has a task."""
+        """Whether the list that is asked for has a task, wherever the page begins."""
         return (
             (not self.statuses or task.status in self.statuses)
             and (self.created_before is None or task.created_at < self.created_before)
-            and (self.after is None or task.position < self.after)
+            and (self.order is not Order.DUE_AT or task.due_at is not None)
             and (self.assignee is None or self.assignee == (task.assignee or ""))
             and (self.label is None or self.label.casefold() in (each.casefold() for each in task.labels))
             and (self.due_before is None or (task.due_at is not None and task.due_at < self.due_before))

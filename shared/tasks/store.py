@@ -27,7 +27,7 @@ from shared.errors import (
 )
 from shared.logs import logger
 from shared.schema import is_uuid
-from shared.tasks.status_index import StatusShards
+from shared.tasks.indexes import StatusShards
 from shared.tasks.table import (
     create_task,
     delete_task,
@@ -160,7 +160,9 @@ class TaskStore:
             if changed == task:
                 self._tell()
                 return task
-            changed = changed.next_version(author, updated_at=current_time())
+            now = current_time()
+            due_set_at = now if changed.due_at != task.due_at else task.due_set_at
+            changed = changed.next_version(author, updated_at=now, due_set_at=due_set_at)
             writes = [update_task(self._table, task, changed, self._shards)]
             if changed.title != task.title:
                 writes += [hold_title(self._table, changed), free_title(self._table, task)]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
-from shared.tasks.status_index import StatusShards, status_in
+from shared.tasks.indexes import INDEX_ATTRIBUTES, StatusShards, index_attributes, status_in
 from shared.tasks.task import CONSTANT, KEPT_BY_STORE, Task, TaskStatus, current_time
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def title_key(title: str) -> dict[str, AttributeValueTypeDef]:
 def item_from_task(task: Task, shards: StatusShards) -> dict[str, AttributeValueTypeDef]:
     """Convert a task to its item."""
     partition_key = shards.partition_key(task.status, task.id)
-    return {**task_key(task.id), **_attributes(task), "status": {"S": partition_key}}
+    attributes = {**_attributes(task), **index_attributes(task)}
+    return {**task_key(task.id), **attributes, "status": {"S": partition_key}}
 
 
 def task_from_item(item: Item) -> Task:
@@ -86,12 +87,15 @@ def create_task(table: str, task: Task, shards: StatusShards) -> TransactWriteIt
 def update_task(table: str, seen: Task, changed: Task, shards: StatusShards) -> TransactWriteItemTypeDef:
     """Change a task, if it is still the version that was seen. Unknown attributes stay as they are."""
     item = item_from_task(changed, shards)
-    names = sorted(_TYPES.keys() - CONSTANT)
+    names = sorted(item.keys() - CONSTANT - {"pk"})
+    gone = sorted(set(INDEX_ATTRIBUTES) - item.keys())
     return {
         "Update": {
             "TableName": table,
             "Key": task_key(seen.id),
-            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in names),
+            "UpdateExpression": "SET "
+            + ", ".join(f"#{name} = :{name}" for name in names)
+            + (f" REMOVE {', '.join(gone)}" if gone else ""),
             "ConditionExpression": "#version = :seen",
             "ExpressionAttributeNames": {f"#{name}": name for name in names},
             "ExpressionAttributeValues": {

@@ -6,7 +6,6 @@ fields of `Task`.
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
 from dataclasses import dataclass, replace
@@ -73,6 +72,8 @@ class Task:
     """A username in lower case."""
     due_at: DueAt | None = None
     """Unix time in seconds."""
+    due_set_at: int | None = None
+    """When the due date was set."""
     labels: Labels = ()
     created_at: int
     updated_at: int
@@ -92,6 +93,7 @@ class Task:
         return cls(
             **chosen,
             id=str(uuid.uuid4()),
+            due_set_at=None if chosen.get("due_at") is None else now,
             created_at=now,
             updated_at=now,
             created_by=created_by,
@@ -111,65 +113,17 @@ class Task:
         )
 
     @property
-    def position(self) -> Position:
-        """Where the task stands in the list."""
-        return Position(self.created_at, self.id)
+    def reminds(self) -> bool:
+        """Whether it has a due date, which was not past yet when it was set."""
+        return self.due_at is not None and self.due_at * MICROSECONDS > (self.due_set_at or 0)
 
 
 CONSTANT = {"id", "created_at", "created_by"}
 """Fields that no update changes."""
-KEPT_BY_STORE = CONSTANT | {"updated_at", "version", "changed_by", "request_id"}
+KEPT_BY_STORE = CONSTANT | {"due_set_at", "updated_at", "version", "changed_by", "request_id"}
 """Fields that no user chooses; all others come from requests."""
-INTERNAL = {"created_by", "version", "changed_by", "request_id"}
+INTERNAL = {"created_by", "due_set_at", "version", "changed_by", "request_id"}
 """Fields that the JSON representation leaves out."""
-
-
-class Position(NamedTuple):
-    """A place in the list, which is ordered by descending position.
-
-    The place outlives the task that it was taken from.
-    """
-
-    created_at: int
-    task_id: str
-
-    def __str__(self) -> str:
-        return f"{self.created_at}/{self.task_id}"
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read what `str` writes.
-
-        Raises:
-            ValueError: the text is something else.
-        """
-        match = re.fullmatch(r"(\d{1,18})/([0-9a-f-]{36})", text, flags=re.ASCII)
-        if match is None:
-            raise ValueError(f"{text!r} is no place in the list")
-        return cls(int(match[1]), match[2])
-
-
-class Place(NamedTuple):
-    """Where a page of the list begins: after a position, some tasks further on."""
-
-    after: Position
-    skip: int = 0
-    """How many tasks are yet to be skipped."""
-
-    def __str__(self) -> str:
-        return f"{self.after}/{self.skip}" if self.skip else str(self.after)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read what `str` writes.
-
-        Raises:
-            ValueError: the text is something else.
-        """
-        match = re.fullmatch(r"(\d+/[0-9a-f-]+)(?:/([1-9]\d{0,4}))?", text, flags=re.ASCII)
-        if match is None:
-            raise ValueError(f"{text!r} is no place in the list")
-        return cls(Position.parse(match[1]), int(match[2] or 0))
 
 
 def current_time() -> int:

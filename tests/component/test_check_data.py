@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.tasks.status_index import StatusShards
+from shared.tasks.indexes import StatusShards
 from shared.tasks.store import TaskStore
 from tests.tasks import changing, new_task
 from tools.migrations import check
@@ -70,6 +70,7 @@ def test_what_the_api_wrote_is_well(store: TaskStore, dynamodb: Any) -> None:
         (lambda db, task: change(db, "TITLE#Mine", "task_id", {"S": ID}), "held for another task"),
         (lambda db, task: change(db, f"TASK#{task.id}", "status", {"S": "DONE"}), "cannot be read"),
         (lambda db, task: change(db, f"TASK#{task.id}", "status", {"S": "PENDING#9"}), "make migrate"),
+        (lambda db, task: change(db, f"TASK#{task.id}", "due", {"S": "0#x"}), "make migrate ARGS=--again"),
         (lambda db, task: change(db, f"TASK#{task.id}", "id", {"S": ID}), "Correct its id"),
         (lambda db, task: change(db, f"TASK#{task.id}", "title", {"S": "Task 3"}), "held for another task"),
         (lambda db, task: decompose(db, task.id, "Mine\u0301"), "is not composed (NFC). Run 'make migrate"),

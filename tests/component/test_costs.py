@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from shared.tasks.task import TaskStatus
 from tests.handlers import authorization, event, invoke
 from tests.local_stack import ROOT
 from tests.tasks import new_task
-from tests.template import TEMPLATE, functions_of
+from tests.template import RESOURCES, TEMPLATE, functions_of
 from tools.costs import usage
 from tools.costs.__main__ import DOCUMENT, filled_in, inventory, tables, without_traffic
 from tools.costs.table import of_traffic, total
@@ -52,12 +53,31 @@ def size_of(item: dict[str, Any]) -> int:
 
 def test_a_task_is_stored_with_as_many_units_as_it_says(calls: Calls) -> None:
     invoke("create_task")
+    assert units_to_store(calls) == usage.CREATE_WRITE_UNITS
+    calls.clear()
+    invoke("create_task", body=json.dumps({"title": "Of a day", "due_at": 1_767_225_600}))
+    assert units_to_store(calls) == usage.CREATE_WRITE_UNITS + usage.INDEX_WRITE_UNITS
+
+
+def units_to_store(calls: Calls) -> int:
+    """Write units of the one call, a transaction that puts items which are copied into indexes."""
     ((operation, parameters, _),) = calls
     assert operation == "TransactWriteItems"
     items = [write["Put"]["Item"] for write in parameters["TransactItems"]]
-    in_transaction = sum(2 * math.ceil(size_of(item) / usage.KB) for item in items)
-    in_index = sum(math.ceil(size_of(item) / usage.KB) for item in items if "status" in item)
-    assert in_transaction + in_index == usage.CREATE_WRITE_UNITS
+    units = [math.ceil(size_of(item) / usage.KB) for item in items]
+    keys = [index["KeySchema"] for index in RESOURCES["TasksTable"]["Properties"]["GlobalSecondaryIndexes"]]
+    copies = [sum(all(key["AttributeName"] in item for key in each) for each in keys) for item in items]
+    return sum((2 + more) * each for each, more in zip(units, copies, strict=True))
+
+
+def test_looking_for_what_is_due_takes_as_many_units_as_it_says(calls: Calls) -> None:
+    invoke("remind")
+    calls.clear()
+    invoke("remind")
+    operations = Counter(operation for operation, _, _ in calls)
+    assert operations == {"GetItem": 1, "Query": 2, "PutItem": 1}
+    assert operations["GetItem"] + operations["Query"] / 2 == usage.REMIND_READ_UNITS
+    assert operations["PutItem"] == usage.REMIND_WRITE_UNITS
 
 
 def test_a_notification_takes_as_many_units_as_it_says(calls: Calls) -> None:

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.errors import Unavailable
-from shared.tasks.status_index import StatusShards
+from shared.tasks.indexes import StatusShards
 from tests.aws import empty_tables
 from tests.faults import ANYWHERE, FAULTS, Faults
 from tests.handlers import LambdaContext, authorization, event, load_function

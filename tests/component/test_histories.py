@@ -13,9 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import aws
 from shared.errors import Contention, TaskNotFound, TitleTaken, Unavailable
+from shared.tasks.indexes import StatusShards
 from shared.tasks.listing import TaskListing
 from shared.tasks.query import TaskQuery
-from shared.tasks.status_index import StatusShards
 from shared.tasks.store import TaskStore
 from shared.tasks.task import Task
 from tests.aws import empty_tables

@@ -5,17 +5,20 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
 import pytest
 
+from shared.tasks.indexes import StatusShards
 from shared.tasks.listing import TaskListing
+from shared.tasks.order import Order, Position
 from shared.tasks.query import TaskQuery
-from shared.tasks.status_index import StatusShards
+from shared.tasks.store import TaskStore
 from shared.tasks.table import item_from_task
-from shared.tasks.task import Position, Task, TaskStatus
-from tests.tasks import in_list, walk
+from shared.tasks.task import Task, TaskStatus
+from tests.tasks import changing, in_list, new_task, walk
 
 
 @pytest.fixture
@@ -49,18 +52,24 @@ class Tasks:
         self.tasks |= {task.id: task for task in tasks}
 
     def _task(self, created_at: int, status: TaskStatus) -> Task:
-        title = f"Task {next(self._numbers)}"
+        number = next(self._numbers)
+        title = f"Task {number}"
         return Task(
             # Not random, or hypothesis could not repeat what it found.
             id=str(uuid.uuid5(uuid.NAMESPACE_OID, title)),
             title=title,
             description=None,
             status=status,
+            due_at=number % 5 or None,
             created_at=created_at,
             updated_at=created_at,
             created_by="ada",
             version=1,
         )
+
+    def put(self, task: Task) -> None:
+        self._write([{"PutRequest": {"Item": item_from_task(task, self._shards)}}])
+        self.tasks[task.id] = task
 
     def _write(self, requests: list[Any]) -> None:
         for start in range(0, len(requests), 25):
@@ -79,6 +88,9 @@ def test_the_table_is_listed_as_the_merge_has_it(
         TaskQuery(limit=3),
         TaskQuery(limit=4, statuses=(TaskStatus.PENDING, TaskStatus.COMPLETED)),
         TaskQuery(limit=100, created_before=5),
+        TaskQuery(limit=4, order=Order.DUE_AT),
+        TaskQuery(limit=3, order=Order.DUE_AT, statuses=(TaskStatus.PENDING,), due_after=1, due_before=4),
+        TaskQuery(limit=3, order=Order.DUE_AT, due_after=3, due_before=2),
     ):
         assert [task for page in walk(listing.page, query) for task in page] == tasks.expected(query)
     query = TaskQuery(limit=5, skip=7)
@@ -181,3 +193,35 @@ def test_a_page_ends_when_enough_was_read_for_it(
         pages = [task for page in walk(listing.page, query) for task in page]
         assert pages == tasks.expected(query)[query.skip :]
         asked_for.clear()
+
+
+def test_a_page_among_many_equal_due_dates_reads_no_more_than_it_needs(
+    client: Any, counts: list[int]
+) -> None:
+    """Ends of days tie by the thousand."""
+    shards = StatusShards()
+    listing = TaskListing(client, shards=shards)
+    tasks = Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 61)])
+    for task in list(tasks.tasks.values()):
+        tasks.put(replace(task, due_at=86_399))
+    query = TaskQuery(limit=5, order=Order.DUE_AT, statuses=(TaskStatus.PENDING,))
+    pages = list(walk(listing.page, query))
+    assert [task for page in pages for task in page] == tasks.expected(query)
+    assert max(counts) == 8
+    assert len(counts) == len(pages) == 12
+
+
+def test_a_task_is_in_the_due_index_while_it_has_a_date(client: Any) -> None:
+    shards = StatusShards(1, 1)
+    listing = TaskListing(client, shards=shards)
+    Tasks(client, shards, [])
+    store = TaskStore(lambda: None, client=client, table="TasksTable", shards=shards)
+    query = TaskQuery(limit=5, order=Order.DUE_AT)
+    task = store.create(new_task()).task
+    for due_at in (5, 253_402_300_799, None, 0):
+        task = store.update(task.id, changing(due_at=due_at))
+        assert listing.page(query).tasks == ([] if due_at is None else [task])
+    store.update(task.id, changing(status=TaskStatus.COMPLETED))
+    assert listing.page(replace(query, statuses=(TaskStatus.PENDING,))).tasks == []
+    store.delete(task.id)
+    assert listing.page(query).tasks == []

@@ -19,10 +19,11 @@ from moto.core.botocore_stubber import BotocoreStubber
 
 from shared.aws import Item
 from shared.errors import TaskNotFound, TitleTaken
+from shared.tasks.indexes import INDEX_ATTRIBUTES, StatusShards
 from shared.tasks.listing import TaskListing
 from shared.tasks.query import TaskQuery
-from shared.tasks.status_index import StatusShards
 from shared.tasks.store import TaskStore
+from shared.tasks.table import item_from_task
 from shared.tasks.task import Task, TaskStatus
 from tests.aws import deploy
 from tests.nightly import often
@@ -33,6 +34,7 @@ from tools.migrations import __main__ as command
 from tools.migrations import runner
 from tools.migrations.m0001_status_shards import move_tasks_to_their_shards
 from tools.migrations.m0002_composed_titles import compose_titles
+from tools.migrations.m0004_index_attributes import compute_index_attributes
 from tools.migrations.runner import Change, Migration, MigrationError, Progress, Runner, TakenOver
 
 TABLES = {"TasksTable": "TasksTable"}
@@ -243,6 +245,28 @@ def test_a_change_of_status_at_the_same_time_is_kept(
     assert [task.id for task in now] == [task.id for task in tasks]
     assert {task.status for task in now if task.version == 2} == {done}
     assert migrations.apply(to_shards("4"), nothing, again=True).changed == 0
+
+
+def test_what_a_version_before_left_of_an_index_is_computed_anew(dynamodb: Any) -> None:
+    """It changes the status, and knows neither assignees nor due dates."""
+    right = [
+        item_from_task(new_task(f"Task {n}", assignee=assignee, due_at=due_at), StatusShards())
+        for n, (assignee, due_at) in enumerate(
+            [("ada", 5), ("ada", 5), (None, 5), ("ada", None), (None, None)]
+        )
+    ]
+    stale = {"assignee_status": {"S": "ada#COMPLETED"}, "due": {"S": "000000000009#x"}}
+    for item in right[1:]:
+        left = {name: value for name, value in item.items() if name not in INDEX_ATTRIBUTES}
+        dynamodb.put_item(TableName="TasksTable", Item=left)
+        dynamodb.put_item(TableName="TasksTable", Item={**left, **stale, "pk": {"S": f"{left['pk']['S']}0"}})
+    dynamodb.put_item(TableName="TasksTable", Item=right[0])
+    migration = compute_index_attributes({})
+    assert Runner(dynamodb, TABLES).apply(migration, nothing).changed == 3 + 4
+    expected = [*right, *({**item, "pk": {"S": f"{item['pk']['S']}0"}} for item in right[1:])]
+    found = dynamodb.scan(TableName="TasksTable")["Items"]
+    by_key = {item["pk"]["S"]: item for item in found if item["pk"]["S"].startswith("TASK#")}
+    assert by_key == {item["pk"]["S"]: item for item in expected}
 
 
 def test_a_task_deleted_at_the_same_time_stays_deleted(migrations: Runner, dynamodb: Any) -> None:

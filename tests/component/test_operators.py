@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.errors import BadCredentials, UsernameTaken
-from shared.tasks.status_index import StatusShards
+from shared.tasks.indexes import StatusShards
 from shared.tasks.store import TaskStore
 from shared.users.api_keys import ApiKeys
 from shared.users.directory import Directory

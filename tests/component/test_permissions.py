@@ -13,9 +13,11 @@ import pytest
 from botocore.client import BaseClient
 from passlib.hash import argon2
 
+from shared.tasks.store import TaskStore
 from shared.users.refresh_tokens import RefreshToken
 from shared.webhooks.store import WebhookStore
 from tests.handlers import authorization, event, invoke
+from tests.tasks import new_task
 from tests.template import RESOURCES, TEMPLATE, functions_of
 
 FUNCTIONS = {name: function.properties for name, function in functions_of(TEMPLATE).items()}
@@ -189,6 +191,11 @@ def deliver_webhook(called: set[Permission]) -> None:
     assert answer == {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
 
 
+def list_tasks(_called: set[Permission]) -> None:
+    for sort in ("created_at", "due_at"):
+        assert invoke("list_tasks", multiValueQueryStringParameters={"sort": [sort]})["statusCode"] == 200
+
+
 def list_users(_called: set[Permission]) -> None:
     assert invoke("list_users", multiValueQueryStringParameters={"prefix": ["ad"]})["statusCode"] == 200
 
@@ -233,7 +240,16 @@ def invalidate_task_cache(_called: set[Permission]) -> None:
 def send_notification(_called: set[Permission]) -> None:
     records = event("send_notification")["Records"]
     records[0]["body"] = json.dumps({**json.loads(records[0]["body"]), "type": "unknown"})
+    records[1]["body"] = json.dumps({**json.loads(records[1]["body"]), "type": "task.due"})
     assert len(invoke("send_notification", Records=records)["batchItemFailures"]) == 1
+
+
+def remind(called: set[Permission]) -> None:
+    TaskStore(lambda: None).create(replace(new_task(due_at=1_767_225_600), due_set_at=0))
+    started = {"id": {"S": "remind"}, "started_at": {"N": "0"}, "until": {"S": "0" * 12}, "told": {"L": []}}
+    boto3.client("dynamodb").put_item(TableName="NotifiedTable", Item=started)
+    called.clear()
+    invoke("remind")
 
 
 def rotate_token_key(_called: set[Permission]) -> None:
@@ -263,12 +279,13 @@ SCENARIOS: dict[str, Scenario] = {
     "get_task": with_a_task("get_task", 200),
     "invalidate_task_cache": invalidate_task_cache,
     "list_api_keys": with_a_session("list_api_keys", 200),
-    "list_tasks": simply("list_tasks", 200),
+    "list_tasks": list_tasks,
     "list_users": list_users,
     "login": login,
     "publish_task_events": simply("publish_task_events"),
     "revoke_token": revoke_token,
     "rotate_token_key": rotate_token_key,
+    "remind": remind,
     "send_notification": send_notification,
     "update_task": with_a_task("update_task", 200, {"title": "Another"}, {"assignee": "me"}),
 }

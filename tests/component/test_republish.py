@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.tasks.status_index import StatusShards
+from shared.tasks.indexes import StatusShards
 from shared.tasks.table import item_from_task
 from tests.aws import template_resources
 from tests.component.test_triggers import World

@@ -11,9 +11,15 @@ import boto3
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
+from shared.tasks.events import TaskEventDocument, due_event
+from shared.tasks.store import TaskStore
+from shared.tasks.task import TaskStatus
 from tests.aws import empty_tables
 from tests.handlers import LambdaContext, event, invoke, load_function
 from tests.task_events import ADA, Bus, new_event
+from tests.tasks import changing, new_task
+
+START = 1_767_225_600
 
 
 def message_of(records: list[dict[str, Any]]) -> dict[str, Any]:
@@ -156,6 +162,27 @@ class TestSending:
             assert sender.handler(each, LambdaContext()) == {"batchItemFailures": []}
         assert sent == ["Book the venue", "Send the invitations"]
 
+    def test_of_what_is_due_only_what_is_still_due_is_reminded_once(
+        self, sender: ModuleType, sent: list[str]
+    ) -> None:
+        store = TaskStore(lambda: None)
+        tasks = [
+            store.create(new_task(title, due_at=START)).task
+            for title in ("Due", "Started", "Moved", "Done", "Deleted")
+        ]
+        events = [due_event(task) for task in tasks]
+        _, started, moved, done, deleted = tasks
+        store.update(started.id, changing(status=TaskStatus.IN_PROGRESS, title="Begun"))
+        store.update(moved.id, changing(due_at=START + 1))
+        store.update(done.id, changing(status=TaskStatus.COMPLETED))
+        store.delete(deleted.id)
+        for _ in range(2):
+            assert sender.handler(batch_of(events), LambdaContext()) == {"batchItemFailures": []}
+        assert sent == ["Due", "Begun"]
+        moved = store.get(moved.id)
+        sender.handler(batch_of([due_event(moved)]), LambdaContext())
+        assert sent == ["Due", "Begun", "Moved"]
+
     def test_a_new_environment_remembers(self, sender: ModuleType, sent: list[str]) -> None:
         sender.handler(event("send_notification"), LambdaContext())
         again = load_function("send_notification")
@@ -165,5 +192,12 @@ class TestSending:
 
 
 class Notifier:
-    def __init__(self, task_created: Callable[[dict[str, Any]], None]) -> None:
-        self.task_created = task_created
+    def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
+        self.task_created = self.task_due = send
+
+
+def batch_of(events: list[TaskEventDocument]) -> dict[str, Any]:
+    """The messages that the queue has of events."""
+    template = event("send_notification")["Records"][0]
+    bodies = [json.dumps({"detail-type": each["type"], "detail": each}) for each in events]
+    return {"Records": [{**template, "messageId": str(n), "body": body} for n, body in enumerate(bodies)]}

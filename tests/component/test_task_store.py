@@ -357,12 +357,15 @@ def test_an_update_leaves_attributes_alone_that_it_does_not_know(store: TaskStor
     """They are those of a newer version, which serves beside this one while it is deployed."""
     task = create(store)
     key = {"pk": {"S": f"TASK#{task.id}"}}
-    values = {":value": {"S": "soon"}}
+    values = {":value": {"S": "high"}}
     dynamodb.update_item(
-        TableName="TasksTable", Key=key, UpdateExpression="SET due = :value", ExpressionAttributeValues=values
+        TableName="TasksTable",
+        Key=key,
+        UpdateExpression="SET priority = :value",
+        ExpressionAttributeValues=values,
     )
     store.update(task.id, changing(title="Buy bread"))
-    assert dynamodb.get_item(TableName="TasksTable", Key=key)["Item"]["due"] == {"S": "soon"}
+    assert dynamodb.get_item(TableName="TasksTable", Key=key)["Item"]["priority"] == {"S": "high"}
 
 
 def test_a_transaction_that_conflicts_is_repeated(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from moto.events.models import EventPattern
 
+from shared.event_sources import ROTATION, SCHEDULE, source_of
 from tests.conftest import ROOT
 from tests.emulated import forget_aws, start_aws
 from tools.local.backends.resources import BUCKET
@@ -22,6 +23,7 @@ from tools.local.template import load_template
 from tools.local.triggers.mappings import EventSourceMapping, queue_mappings, stream_mappings
 from tools.local.triggers.poller import InvocationFailed
 from tools.local.triggers.queue import QueuePoller
+from tools.local.triggers.schedules import Schedule, Timers, schedules
 from tools.local.triggers.stream import StreamPoller
 
 
@@ -293,3 +295,50 @@ def test_the_mappings_come_from_the_template() -> None:
         for kind, item in writes
         if publish.matches({"eventName": kind, "dynamodb": {"Keys": {"pk": {"S": f"{item}#1"}}}})
     ] == [("INSERT", "TASK"), ("INSERT", "TRASH"), ("MODIFY", "TASK")]
+
+
+def test_the_schedules_come_from_the_template() -> None:
+    found = {each.function: each for each in schedules(load_template(ROOT / "template.yaml", {}))}
+    remind, rotate, warm = (found[f"{name}Function"] for name in ("Remind", "RotateTokenKey", "Login"))
+    assert [each.period for each in (remind, rotate, warm)] == [60, 30 * 86_400, 7 * 86_400]
+    assert [each.is_on for each in (remind, rotate, warm)] == [True, True, False]
+    assert [source_of(event) for event in remind.events()] == [SCHEDULE]
+    assert [source_of(event) for event in rotate.events()] == [ROTATION] * 4
+    warm = load_template(ROOT / "template.yaml", {"SnapStart": "PublishedVersions"})
+    assert all(each.is_on for each in schedules(warm))
+
+
+@pytest.mark.parametrize("expression", ["cron(0 12 * * ? *)", "rate(5 weeks)", "rate(x minutes)"])
+def test_another_expression_than_a_rate_has_no_timer(expression: str) -> None:
+    assert Schedule("Function", expression).period is None
+
+
+def test_a_schedule_calls_again_and_again_whatever_fails() -> None:
+    calls: list[Any] = []
+    log: list[DeliveryLogEntry] = []
+    thrice = threading.Event()
+
+    def invoke(function: str, event: Any) -> None:
+        calls.append((function, event["source"]))
+        if len(calls) == 3:
+            thrice.set()
+        raise InvocationFailed("bad")
+
+    class Often(Schedule):
+        period = 0.01
+
+    off = Schedule("Off", "rate(1 minute)", is_on=False)
+    timers = Timers([Often("Function", "rate(1 minute)"), off], invoke, log.append)
+    assert thrice.wait(10)
+    timers.stop()
+    made = len(calls)
+    assert set(calls) == {("Function", "aws.events")}
+    assert [(each.source, each.failed) for each in log[:2]] == [("rate(1 minute)", 1)] * 2
+    assert not timers.call(off)
+    assert len(calls) == made + 1
+
+
+def test_no_schedule_is_started_where_that_is_switched_off() -> None:
+    before = threading.active_count()
+    Timers([Schedule("Function", "rate(1 minute)")], pytest.fail, pytest.fail, start=False)
+    assert threading.active_count() == before

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from shared.api.idempotency import HEADER, KEY_PATTERN
 from shared.api.paging import to_cursor
 from shared.api.text import HIDDEN_BEYOND, visible
-from shared.tasks.task import Place, Position
+from shared.tasks.order import Place, Position
 from tests.local_stack import ROOT, Client, Stack, sign_up
 from tests.nightly import often
 

@@ -16,7 +16,7 @@ import boto3
 import psutil
 import pytest
 
-from shared.tasks.status_index import StatusShards
+from shared.tasks.indexes import StatusShards
 from tests.load import LoadClient, Progress
 from tests.local_stack import Stack, await_condition, notified, processes_of, sign_up
 from tests.nightly import often

@@ -16,13 +16,14 @@ import boto3
 import redis
 
 from shared.cache.pages import PageCache
+from shared.tasks.indexes import StatusShards
 from shared.tasks.listing import TaskListing
+from shared.tasks.order import Position
 from shared.tasks.pages import CacheUse, TaskPages
 from shared.tasks.query import TaskQuery
-from shared.tasks.status_index import StatusShards
 from shared.tasks.store import TaskStore
 from shared.tasks.table import item_from_task
-from shared.tasks.task import Position, TaskStatus
+from shared.tasks.task import TaskStatus
 from tests.aws import mocked_aws
 from tests.performance.programs import backends, dynamodb, say
 from tests.performance.report import lines, table

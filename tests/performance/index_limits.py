@@ -7,7 +7,7 @@ import uuid
 from collections import Counter
 from functools import cache
 
-from shared.tasks.status_index import StatusShards
+from shared.tasks.indexes import StatusShards
 from shared.tasks.task import TaskStatus
 from tests.performance.report import lines, table
 

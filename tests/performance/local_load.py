@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 import psutil
 
-from shared.tasks.status_index import StatusShards
+from shared.tasks.indexes import StatusShards
 from shared.tasks.store import TaskStore
 from tests.local_stack import Client, Stack, await_condition, processes_of, sign_up, unique
 from tests.performance.programs import say

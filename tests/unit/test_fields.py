@@ -15,9 +15,15 @@ from shared.tasks.task import INTERNAL, KEPT_BY_STORE, Task
 from tests.local_stack import ROOT
 
 PAGE = (ROOT / "docs/http-api.md").read_text("utf-8")
-RENAMED = {"statuses": "status", "created_before": "created_at", "after": "cursor", "text": "q"}
+RENAMED = {
+    "statuses": "status",
+    "created_before": "created_at",
+    "after": "cursor",
+    "text": "q",
+    "order": "sort",
+}
 """Fields of the query whose parameters have other names."""
-PAGING = {"limit", "skip"}
+PAGING = {"limit", "skip", "after"}
 
 
 def lacking(task: type[Task]) -> Iterator[str]:

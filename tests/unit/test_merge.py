@@ -17,6 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.tasks.listing import Budget, in_order, merge
+from shared.tasks.order import Order
 from shared.tasks.query import TaskPage, TaskQuery, fold
 from shared.tasks.task import Task, TaskStatus
 from tests.tasks import in_list, walk
@@ -37,6 +38,7 @@ queries = st.builds(
     due_before=st.none() | times,
     due_after=st.none() | times,
     text=st.sampled_from(["", "", "1", "TASK 2"]),
+    order=st.sampled_from(Order),
 )
 budgets = st.just(math.inf) | st.integers(1, 12)
 shards = st.integers(1, 3)
@@ -45,7 +47,10 @@ FIXED = Random(0)  # noqa: S311 (an order that can be repeated)
 
 
 class Index:
-    """Tasks in partitions as DynamoDB has them: by descending time, and of equal times in any order."""
+    """Tasks in partitions as DynamoDB has them.
+
+    By age, those of equal times are in any order; by due date, the sort key has the id.
+    """
 
     def __init__(self, drafts: Iterable[tuple[int, TaskStatus]], shards: int, order: Any) -> None:
         self._numbers, self._shards, self._order = itertools.count(), shards, order
@@ -59,7 +64,7 @@ class Index:
             id=str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))),
             title=f"Task {number}",
             status=status,
-            due_at=None if number % 3 == 0 else created_at,
+            due_at=None if number % 3 == 0 else 1 + (number * created_at) % NEWEST,
             labels=("A", "b")[: number % 4],
             assignee=(None, "ada", "grace")[number % 3],
             created_at=created_at,
@@ -76,6 +81,9 @@ class Index:
                 for task in self.tasks.values()
                 if task.status is status and uuid.UUID(task.id).int % self._shards == shard
             ]
+            if query.order is Order.DUE_AT:
+                yield iter(sorted((task for task in found if task.due_at is not None), key=query.position))
+                continue
             self._order.shuffle(found)
             yield in_order(sorted(found, key=attrgetter("created_at"), reverse=True))
 
@@ -127,14 +135,22 @@ def test_skip_and_limit_slice_the_list(
     assert (page.next is not None) == (skip + query.limit < len(whole))
 
 
-@given(drafts=drafts, limit=limits, shards=shards, order=orders, data=st.data())
+@given(
+    drafts=drafts,
+    limit=limits,
+    shards=shards,
+    order=orders,
+    sorted_by=st.sampled_from(Order),
+    data=st.data(),
+)
 def test_what_survives_is_seen_once_whatever_comes_and_goes_between_pages(
-    drafts: Any, limit: int, shards: int, order: Any, data: st.DataObject
+    drafts: Any, limit: int, shards: int, order: Any, sorted_by: Order, data: st.DataObject
 ) -> None:
     index = Index(drafts, shards, order)
-    from_the_start = set(index.tasks)
+    query = TaskQuery(limit=limit, order=sorted_by)
+    from_the_start = {task.id for task in index.expected(query)}
     seen: list[Task] = []
-    for page in walk(index.page, TaskQuery(limit=limit)):
+    for page in walk(index.page, query):
         seen += page
         for _ in range(data.draw(st.integers(0, 2), label="changes")):
             kind = data.draw(st.sampled_from(["add", "remove", "move"]))
@@ -149,7 +165,7 @@ def test_what_survives_is_seen_once_whatever_comes_and_goes_between_pages(
     ids = [task.id for task in seen]
     assert len(ids) == len(set(ids)), "a task was listed twice"
     assert from_the_start & set(index.tasks) <= set(ids), "a task that was there all along was not listed"
-    assert seen == sorted(seen, key=lambda t: (t.created_at, t.id), reverse=True)
+    assert seen == in_list(seen, query)
 
 
 @given(shards=shards, order=orders, moves=st.permutations(TaskStatus))

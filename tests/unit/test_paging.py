@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import re
+import uuid
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.api.paging import from_cursor, next_link, to_cursor
+from shared.api.problems import InvalidRequest
 from shared.api.task_models import TaskListQuery
-from shared.tasks.task import Place, Position, TaskStatus
+from shared.tasks.order import Order, Place, Position
+from shared.tasks.task import TaskStatus
 
 positions = st.builds(Position, st.integers(0, 10**17), st.uuids().map(str))
-places = st.builds(Place, positions, st.integers(0, 10_000))
+places = st.builds(Place, positions, st.integers(0, 10_000), st.sampled_from(Order))
 # Of each parameter, values as they stand in a query string.
 NUMBERS = st.integers(0, 100).map(str)
 PARAMETERS = dict.fromkeys(TaskListQuery.model_fields, NUMBERS) | {
     "status": st.lists(st.sampled_from(TaskStatus).map(str), min_size=1),
     "created_at": st.decimals(0, 2_000_000_000, places=6).map("{:f}".format),
+    "sort": st.sampled_from(Order).map(str),
     "skip": st.integers(0, 10_000).map(str),
     "limit": st.integers(1, 100).map(str),
     "cursor": places.map(to_cursor),
@@ -56,6 +61,10 @@ def test_what_is_no_cursor_is_refused(text: str) -> None:
 def test_a_link_asks_for_the_same_tasks_from_another_place_on(
     parameters: dict[str, Any], place: Place
 ) -> None:
+    order = Order(parameters.get("sort", Order.CREATED_AT))
+    place = place._replace(order=order)
+    if cursor := parameters.get("cursor"):
+        parameters["cursor"] = to_cursor(from_cursor(cursor, Place.parse)._replace(order=order))
     query = TaskListQuery.parse(parameters)
     written = next_link("https://api/v1/tasks", query.carried_over(), place)
     link = re.fullmatch('<(https://api/v1/tasks[?].*)>; rel="next"', written)
@@ -65,6 +74,14 @@ def test_a_link_asks_for_the_same_tasks_from_another_place_on(
     expected = replace(query.to_task_query("Ada"), skip=place.skip, after=place.after)
     assert TaskListQuery.parse(linked).to_task_query("Ada") == expected
     assert linked.keys() == parameters.keys() - {"skip"} | {"cursor"}
+
+
+def test_a_cursor_of_another_sort_is_refused() -> None:
+    of_due_dates = to_cursor(Place(Position(1, str(uuid.uuid4())), order=Order.DUE_AT))
+    assert TaskListQuery.parse({"cursor": of_due_dates, "sort": "due_at"}).cursor
+    for parameters in ({}, {"sort": "created_at"}):
+        with pytest.raises(InvalidRequest, match="another sort"):
+            TaskListQuery.parse({"cursor": of_due_dates, **parameters})
 
 
 def test_a_time_in_a_link_is_exact() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.tasks.status_index import StatusShards
+from shared.tasks.indexes import StatusShards
 from shared.tasks.table import digest_of, item_from_task, task_from_item
 from shared.tasks.task import Author, Task, TaskStatus
 from tests.tasks import new_task

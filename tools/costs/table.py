@@ -77,6 +77,14 @@ def of_traffic(work: Workload) -> list[Cost]:
 def of_a_month(work: Workload, there: Inventory) -> list[Cost]:
     """What a month costs without any request."""
     items = work.stored * 1.3 * KB / GB  # the task, its copy in the index, and its title
+    look = (
+        prices.LAMBDA_CALL
+        + usage.REMIND_MILLISECONDS / 1000 * 0.5 * prices.LAMBDA_GB_SECOND
+        + usage.REMIND_READ_UNITS * prices.DYNAMODB_READ_UNIT
+        + usage.REMIND_WRITE_UNITS * prices.DYNAMODB_WRITE_UNIT
+        + usage.PLATFORM_LOG_BYTES / GB * prices.LOGS_GB
+        + prices.XRAY_TRACE
+    )
     return [
         Cost(
             "ElastiCache",
@@ -85,6 +93,12 @@ def of_a_month(work: Workload, there: Inventory) -> list[Cost]:
         ),
         Cost("Alarms", f"{there.alarms} × 0.10", there.alarms * prices.ALARM_MONTH),
         Cost("Secrets Manager", "1 secret", prices.SECRET_MONTH),
+        Cost(
+            "Reminders",
+            f"{_m(usage.MINUTES)} calls, each with a trace, {usage.REMIND_READ_UNITS} read units and "
+            f"{usage.REMIND_WRITE_UNITS} write unit",
+            usage.MINUTES * look,
+        ),
         Cost(
             "SQS",
             f"Lambda asks {there.queues} queues {_m(usage.POLLS)} times each × 0.40 / M",

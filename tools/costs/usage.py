@@ -15,6 +15,11 @@ KB, GB = 1_024, 1_024**3
 CREATE_WRITE_UNITS = 5
 """The task and its title, twice in a transaction, and the index."""
 NOTIFY_WRITE_UNITS = 2
+INDEX_WRITE_UNITS = 1
+"""More, for a task with a due date, in its index."""
+REMIND_READ_UNITS, REMIND_WRITE_UNITS = 2, 1
+"""To look whether something is due: at the watermark, which is moved, and at two partitions of the index."""
+REMIND_MILLISECONDS = 30
 READ_UNITS = 1
 """To read a task."""
 AUTHORIZE_READ_UNITS = 2
@@ -40,7 +45,9 @@ PLATFORM_LOG_BYTES = 900
 """Of Lambda's own entries about a call: start and report."""
 COMPRESSION = 0.3
 """Of a page, compressed."""
-POLLS = 15 * 60 * 730
+MINUTES = 60 * 730
+"""Of a month: calls of `remind`."""
+POLLS = 15 * MINUTES
 """Of a queue, by Lambda, in a month."""
 
 

@@ -83,6 +83,11 @@ def parse_options(arguments: list[str]) -> Options:
         action="store_true",
         help="ask the authorizer at each request, where API Gateway keeps its answer for minutes",
     )
+    parser.add_argument(
+        "--no-schedules",
+        action="store_true",
+        help="do not call functions by their schedules; `make schedule` calls them when you want",
+    )
     parser.add_argument("--no-metrics", action="store_true", help="do not print the functions' metrics")
     parser.add_argument(
         "--docker",
@@ -109,6 +114,7 @@ def parse_options(arguments: list[str]) -> Options:
         build=chosen.build,
         authorizer_cache=not chosen.no_authorizer_cache,
         metrics=not chosen.no_metrics,
+        schedules=not chosen.no_schedules,
     )
 
 

@@ -56,6 +56,8 @@ class Options:
     """Whether the authorizer's policies are kept, as API Gateway does."""
     metrics: bool
     """Whether the functions' metrics are printed."""
+    schedules: bool
+    """Whether functions are called by their schedules."""
 
 
 class _StoppedEarly(BaseException):
@@ -139,12 +141,14 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
 
         from tools.local import console, sam_local
         from tools.local.backends.redis_server import without_password
+        from tools.local.gateway import schedules as schedule_routes
         from tools.local.gateway.origins import is_loopback
         from tools.local.gateway.server import Server
         from tools.local.gateway.service import Gateway
         from tools.local.runtime.warm import Functions, WarmRuntime
         from tools.local.template import load_template
         from tools.local.triggers.mappings import queue_mappings, stream_mappings
+        from tools.local.triggers.schedules import Timers, schedules
         from tools.local.triggers.triggers import Triggers, invoker
 
         console.quiet_sam()
@@ -179,8 +183,11 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
         runner = LocalLambdaRunner(runtime, template.functions, cwd=root, real_path=root)
         functions = Functions(runner, runtime)
         sources = backends.sources(endpoints)
-        triggers = Triggers(queues, streams, invoker(functions), sources, log=console.delivery)
+        invoke = invoker(functions)
+        triggers = Triggers(queues, streams, invoke, sources, log=console.delivery)
         stack.callback(triggers.stop)
+        timers = Timers(schedules(template), invoke, console.delivery, start=options.schedules)
+        stack.callback(timers.stop)
         runtime.preload()
         if options.docker:
             aws, redis = host.seen_from_containers(endpoints.aws), host.seen_from_containers(endpoints.redis)
@@ -199,6 +206,7 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
                 # Who listens on more than loopback serves others, who may know this machine by any name.
                 hosts={options.host.lower()} if is_loopback(address) else None,
                 origins=options.origins,
+                routes=schedule_routes.routes(timers),
             )
             server = Server(gateway, listeners)
             server.start()
@@ -220,6 +228,10 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
         ]
         for kind, mappings in (("stream", streams), ("queue", queues)):
             triggered_by += [[kind, mapping.source, mapping.function] for mapping in mappings]
+        if options.schedules:
+            triggered_by += [
+                ["schedule", each.expression, each.function] for each in timers.schedules if each.is_on
+            ]
         for rows in (parts, triggered_by):
             console.say("")
             console.table(rows)

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 from tools.migrations.m0001_status_shards import move_tasks_to_their_shards
 from tools.migrations.m0002_composed_titles import compose_titles
 from tools.migrations.m0003_listed_users import list_users
+from tools.migrations.m0004_index_attributes import compute_index_attributes
 from tools.migrations.runner import (
     RATE,
     Migration,
@@ -26,6 +27,7 @@ MIGRATIONS: tuple[Callable[[Mapping[str, str]], Migration], ...] = (
     move_tasks_to_their_shards,
     compose_titles,
     list_users,
+    compute_index_attributes,
 )
 """All migrations by number; each is made from the stack's parameters."""
 

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from shared.api.text import composed
 from shared.aws import Item
-from shared.tasks.status_index import StatusShards
+from shared.tasks.indexes import INDEX_ATTRIBUTES, StatusShards, index_attributes
 from shared.tasks.table import task_from_item, title_key
 from tools.migrations.runner import RECORDS_TABLE
 from tools.stacks import NO_REGION, StackError, add_options, add_rate, chosen_stack
@@ -132,6 +132,8 @@ def _problem_of_task(key: str, item: Item, partners: Mapping[str, Item], shards:
             other = twin.get("task_id", {}).get("S")
             return f"{key} and TASK#{other} have the same title {title!r}, in two forms. Rename one of them."
         return f"{key} has a title that is not composed (NFC). Run 'make migrate ARGS=--again'."
+    if {name: item[name] for name in INDEX_ATTRIBUTES if name in item} != index_attributes(task):
+        return f"{key} is not where it should be in an index. Run 'make migrate ARGS=--again'."
     if item["status"]["S"] not in shards.partition_keys(task.status):
         return f"{key} is in {item['status']['S']}, which no list reads. Run 'make migrate'."
     return None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.aws import Item
-from shared.tasks.status_index import MAX_SHARDS, STATUS_INDEX, StatusShards, status_in
+from shared.tasks.indexes import MAX_SHARDS, STATUS_INDEX, StatusShards, status_in
 from shared.tasks.task import TaskStatus
 from tools.migrations.runner import Change, Migration
 

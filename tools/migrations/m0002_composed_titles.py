@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from shared.api.text import composed
 from shared.aws import Item
 from shared.errors import Contention, TaskNotFound, TitleTaken, Unavailable
-from shared.tasks.status_index import StatusShards
+from shared.tasks.indexes import StatusShards
 from shared.tasks.store import TaskStore
 from tools.migrations.runner import Change, Migration, Unchangeable
 

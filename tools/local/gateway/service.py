@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from flask import Request, Response, g, request
+from flask import Blueprint, Request, Response, g, request
 from samcli.lib.providers.provider import Cors
 from samcli.local.apigw.authorizers.lambda_authorizer import ContextIdentitySource, LambdaAuthorizer
 from samcli.local.apigw.local_apigw_service import LocalApigwService
@@ -55,6 +55,7 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
         authorizer_cache: bool = True,
         hosts: Collection[str] | None = (),
         origins: Collection[str] = (),
+        routes: Blueprint | None = None,
     ) -> None:
         """Make the application.
 
@@ -67,6 +68,7 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
             authorizer_cache: Whether policies are kept for as long as the template says.
             hosts: Names that it is served at besides those of loopback; None if that is any name.
             origins: Origins from elsewhere that may use it; `*` is any.
+            routes: Routes beside the API's own.
         """
         super().__init__(api=template.api, lambda_runner=functions, port=port)
         self.responses = GatewayResponses(template.gateway_responses)
@@ -78,6 +80,8 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
         cache = AuthorizerCache() if authorizer_cache else None
         self._authorizers = Authorizers(functions, template.authorizers, cache, report)
         self.create()
+        if routes:
+            self._app.register_blueprint(routes)
         self._app.url_map.merge_slashes = False  # or a path with two slashes is redirected
         self._app.before_request(self._receive)
         self._app.after_request(self._log_request)
@@ -214,6 +218,8 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
 
     def _log_request(self, response: Response) -> Response:
         route = self._route()
+        if request.blueprint:
+            return response  # the call itself is logged
         self.log(
             RequestLogEntry(
                 method=request.method,

@@ -20,6 +20,8 @@ PAUSE = 0.1
 """Seconds after a batch that was not full, in which the next one fills; and between tries."""
 WAIT = 5.0
 """Seconds for which a poll waits for something."""
+STOP_TIMEOUT = 2
+"""Seconds in which what was begun may end when the stack stops."""
 
 _SAVE_AGAIN = 2.0
 """Seconds after which what could not be saved is saved again."""

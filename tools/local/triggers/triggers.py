@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Any
 from tools.local.log_entries import DeliveryLog
 from tools.local.runtime.warm import Functions
 from tools.local.triggers.mappings import EventSourceMapping
-from tools.local.triggers.poller import Event, InvocationFailed, Invoke, Poller
+from tools.local.triggers.poller import STOP_TIMEOUT, Event, InvocationFailed, Invoke, Poller
 from tools.local.triggers.queue import QueuePoller
 from tools.local.triggers.stream import StreamPoller
 
 if TYPE_CHECKING:
     from tools.local.backends.sources import Sources  # which imports the emulator
-
-_STOP_TIMEOUT = 2
-"""Seconds in which what was begun may end."""
 
 
 class Triggers:
@@ -42,7 +39,7 @@ class Triggers:
 
     def stop(self) -> None:
         """Begin nothing more; what is on its way stays in streams and queues."""
-        deadline = time.monotonic() + _STOP_TIMEOUT
+        deadline = time.monotonic() + STOP_TIMEOUT
         for poller in self._pollers:
             poller.stop(deadline)
 

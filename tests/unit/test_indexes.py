@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.tasks.status_index import MAX_SHARDS, StatusShards, status_in
+from shared.tasks.indexes import MAX_SHARDS, StatusShards, status_in
 from shared.tasks.task import TaskStatus
 from tests.template import TEMPLATE
 

@@ -1,7 +1,8 @@
-"""The status index: the table's tasks by status and age, in one partition per status or in several.
+"""Indexes of the tasks table: by status and age, and by status and due date.
 
-A partition takes about 1,000 writes a second, and that the newest tasks are all written to its end keeps
-DynamoDB from splitting it. So a status can be spread over shards, each a partition of its own.
+Both have one partition per status or several. A partition takes about 1,000 writes a second, and that the
+newest tasks are all written to its end keeps DynamoDB from splitting it. So a status can be spread over
+shards, each a partition of its own.
 
 See https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-sharding.html
 """
@@ -12,11 +13,19 @@ import os
 import re
 import uuid
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from shared.tasks.task import TaskStatus
+from shared.tasks.order import Position
+from shared.tasks.task import Task, TaskStatus
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 STATUS_INDEX = "status-created_at-index"
+DUE_INDEX = "status-due-index"
+
+INDEX_ATTRIBUTES = ("assignee_status", "due")
+"""Attributes of a task's item that only indexes need. A task without one of them is not in that index."""
 
 MAX_SHARDS = 16
 
@@ -65,6 +74,21 @@ class StatusShards:
 def status_in(partition_key: str) -> TaskStatus:
     """Tell the status of the tasks in a partition."""
     return TaskStatus(partition_key.partition("#")[0])
+
+
+def due_key(position: Position) -> str:
+    """Sort key of the due index: the ids make it unique, because ends of days tie by the thousand."""
+    return f"{position.at:012}#{position.task_id}"
+
+
+def index_attributes(task: Task) -> dict[str, AttributeValueTypeDef]:
+    """Return those of `INDEX_ATTRIBUTES` that a task has."""
+    found: dict[str, AttributeValueTypeDef] = {}
+    if task.assignee is not None:
+        found["assignee_status"] = {"S": f"{task.assignee}#{task.status}"}
+    if task.due_at is not None:
+        found["due"] = {"S": due_key(Position(task.due_at, task.id))}
+    return found
 
 
 def _partition_key(status: TaskStatus, shard: int) -> str:

@@ -1,0 +1,30 @@
+"""Routes beside the API's own, by which `make schedule` lists schedules and calls functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+
+from tools.local.triggers.schedules import Timers
+
+PATH = "/_schedules"
+
+
+def routes(timers: Timers) -> Blueprint:
+    """Make the routes."""
+    blueprint = Blueprint("schedules", __name__)
+
+    @blueprint.get(PATH)
+    def listed() -> list[dict[str, Any]]:
+        return [
+            {"function": each.function, "schedule": each.expression, "is_on": each.is_on}
+            for each in timers.schedules
+        ]
+
+    @blueprint.post(f"{PATH}/<function>")
+    def call(function: str) -> tuple[dict[str, Any], int]:
+        found = [each for each in timers.schedules if each.function == function]
+        return {"succeeded": all(map(timers.call, found))}, 200 if found else 404
+
+    return blueprint

@@ -1,0 +1,36 @@
+"""Each task has the attributes that its indexes are keyed by, as this version writes them.
+
+A version before leaves them alone when it changes what they are made of, such as the status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shared.aws import Item
+from shared.tasks.indexes import INDEX_ATTRIBUTES, index_attributes
+from shared.tasks.table import task_from_item
+from tools.migrations.runner import Change, Migration
+
+
+def compute_index_attributes(_parameters: Mapping[str, str]) -> Migration:
+    """Compute the attributes anew where they are not what they should be."""
+
+    def change(item: Item) -> Change | None:
+        if not item["pk"]["S"].startswith("TASK#"):
+            return None
+        right = index_attributes(task_from_item(item))
+        if right == {name: item[name] for name in INDEX_ATTRIBUTES if name in item}:
+            return None
+        sets = ", ".join(f"{name} = :{name}" for name in right)
+        gone = ", ".join(name for name in INDEX_ATTRIBUTES if name not in right)
+        return {
+            "UpdateExpression": (f"SET {sets} " if sets else "") + (f"REMOVE {gone}" if gone else ""),
+            "ConditionExpression": "version = :version",
+            "ExpressionAttributeValues": {
+                ":version": item["version"],
+                **{f":{name}": value for name, value in right.items()},
+            },
+        }
+
+    return Migration(number=4, title="tasks to the indexes", table="TasksTable", settings={}, change=change)
