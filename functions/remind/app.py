@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.deadline import deadline_of
 from shared.event_sources import SCHEDULE
-from shared.logs import event_handler, logger
+from shared.logs import event_handler
 from shared.tasks.reminders import Reminders
 
 reminders = Reminders()
@@ -16,6 +16,4 @@ reminders = Reminders()
 def handler(_event: dict[str, Any], context: LambdaContext) -> None:
     """Look at what has become due since the last call; one that fails is made up for by the next."""
     with deadline_of(context):
-        sent = reminders.send()
-    if sent:
-        logger.info("reminders published", number=sent)
+        reminders.send()

@@ -60,12 +60,12 @@ class TaskQuery:
         return (
             (not self.statuses or task.status in self.statuses)
             and (self.created_before is None or task.created_at < self.created_before)
-            and (self.order is not Order.DUE_AT or task.due_at is not None)
             and (self.assignee is None or self.assignee == (task.assignee or ""))
             and (self.label is None or self.label.casefold() in (each.casefold() for each in task.labels))
             and (self.due_before is None or (task.due_at is not None and task.due_at < self.due_before))
             and (self.due_after is None or (task.due_at is not None and task.due_at > self.due_after))
             and (not self.text or fold(self.text) in fold(task.title))
+            and (self.order is not Order.DUE_AT or task.due_at is not None)
         )
 
 

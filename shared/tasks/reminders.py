@@ -1,155 +1,125 @@
 """Reminders: an event on the bus for each task that has become due.
 
-A watermark tells up to where in the due index this is done. Because the index lags behind the table, each run
-also looks at the minutes before the watermark, for tasks that were not there yet.
+The watermark tells up to where in the due index tasks were told of. Because the index lags behind the table,
+each run also looks back at the minutes before, for tasks that were not there yet; the memory has what was
+told of these minutes.
 """
 
 from __future__ import annotations
 
-import os
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared import aws
 from shared.deadline import remaining
 from shared.errors import Unavailable
+from shared.logs import logger
+from shared.metrics import count
 from shared.tasks.bus import EventBus
 from shared.tasks.events import due_event
-from shared.tasks.indexes import due_key
 from shared.tasks.listing import TaskListing
-from shared.tasks.order import Order
+from shared.tasks.order import Order, Position
 from shared.tasks.query import TaskQuery
-from shared.tasks.task import MICROSECONDS, TaskStatus
+from shared.tasks.reminder_progress import OVERLAP, Memory, Overtaken, Progress, Watermark, end_of
+from shared.tasks.task import Task, TaskStatus
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-_OVERLAP = 300
-"""Seconds before the watermark in which tasks may have been missed."""
-_PAGE = 500
+_PAGE = 100
 """Tasks that are read between two moves of the watermark."""
-_PAGE_TIME = 8
-"""Seconds that a page may take. What there is no time for is left to the next run."""
-_MAX_TOLD = 4_000
-"""Events that the watermark remembers, which is half of what an item takes. Where more tasks are due within
-minutes, one that is changed just then may be told twice, by events of the same id."""
-_KEY: dict[str, Any] = {"id": {"S": "remind"}}
+_AT_ONCE = 10
+"""Events that are published between two looks at the time."""
+_LEAST_TIME = 8.5
+"""Seconds that are needed to publish some, and to store how far that came."""
 _OPEN = tuple(status for status in TaskStatus if status is not TaskStatus.COMPLETED)
 
 
-class _Watermark(NamedTuple):
-    started_at: int
-    """Unix time in seconds. What was due by then is not told."""
-    until: str
-    """Sort key of the due index up to which tasks were told."""
-    told: tuple[str, ...] = ()
-    """Ids of the last events, in order: those of the overlap."""
-
-    @property
-    def next_start(self) -> int:
-        """From when on the next run looks for what is due: a Unix time in seconds."""
-        return max(self.started_at, int(self.until[:12]) - _OVERLAP)
+class _OutOfTime(Exception):
+    """There is no time left to go on."""
 
 
 class Reminders:
-    """Tells the event bus of tasks that have become due. Several runs at once do no harm."""
+    """Tells the event bus of tasks that have become due.
+
+    When a run dies, or two run at once, a task may be told of twice, by events of the same id.
+    """
 
     def __init__(
         self,
         listing: TaskListing | None = None,
         bus: EventBus | None = None,
-        client: DynamoDBClient | None = None,
-        table: str | None = None,
+        progress: Progress | None = None,
     ) -> None:
-        """Prepare; the watermark is an item of a table, `NOTIFIED_TABLE` by default."""
         self._listing = listing or TaskListing()
         self._bus = bus or EventBus()
-        self._client = client or aws.client("dynamodb")
-        self._table = table or os.environ["NOTIFIED_TABLE"]
+        self._progress = progress or Progress()
 
-    def send(self) -> int:
-        """Tell of what has become due since the last run; returns of how many tasks.
+    def send(self) -> None:
+        """Tell of what has become due since the last run.
 
-        Nothing is told of completed tasks, nor of due dates that were past when they were set. The very first
-        run tells nothing.
+        Nothing is told of completed tasks, nor of due dates that were past when they were set. What there is
+        no time for is left to the next run.
 
         Raises:
             Unavailable: the bus did not take all of it; the next run goes on there.
-            BotoCoreError, ClientError: the index or the watermark cannot be read or written.
+            BotoCoreError, ClientError: the index, or how far this has come, cannot be read or written.
         """
         now = int(time.time())
-        stored = self._read()
-        if stored is None:
-            self._replace(None, _Watermark(now, _end_of(now)))
-            return 0
-        # A clock that was ahead must not silence reminders until the others are there.
-        begun = stored._replace(until=min(stored.until, _end_of(now)))
-        query = TaskQuery(
-            limit=_PAGE, order=Order.DUE_AT, statuses=_OPEN, due_after=begun.next_start, due_before=now + 1
-        )
-        sent = 0
-        while remaining() > _PAGE_TIME:
-            page = self._listing.page(query)
-            events = [
-                due_event(task)
-                for task in page.tasks
-                if task.reminds
-                # What the index had was told. Only a write of these minutes can have come to it later.
-                and (
-                    due_key(query.position(task)) > begun.until
-                    or task.updated_at >= begun.next_start * MICROSECONDS
-                )
-            ]
-            events = [event for event in events if event["id"] not in stored.told]
-            published = self._bus.publish(events)
-            sent += published
-            reached = stored._replace(told=(*stored.told, *(event["id"] for event in events[:published])))
-            if published == len(events):
-                end = due_key(page.next.after) if page.next else _end_of(now)
-                reached = reached._replace(until=max(end, begun.until))
-            if not self._replace(stored, reached):
-                return sent  # another run is ahead, and goes on
-            if published < len(events):
-                raise Unavailable
-            if page.next is None:
-                return sent
-            stored, query = reached, replace(query, after=page.next.after)
-        return sent
+        with suppress(Overtaken):  # that run goes on
+            self._send(now, self._progress.begin(now), self._progress.recall(now))
 
-    def _read(self) -> _Watermark | None:
-        found = self._client.get_item(TableName=self._table, Key=_KEY, ConsistentRead=True)
-        if "Item" not in found:
-            return None
-        item = found["Item"]
-        told = tuple(each["S"] for each in item["told"]["L"])
-        return _Watermark(int(item["started_at"]["N"]), item["until"]["S"], told)
-
-    def _replace(self, stored: _Watermark | None, reached: _Watermark) -> bool:
-        """Store a watermark, unless another run has meanwhile; returns whether it is stored."""
-        kept = [each for each in reached.told if _due_at(each) >= reached.next_start][-_MAX_TOLD:]
+    def _send(self, now: int, mark: Watermark, memory: Memory) -> None:
+        began, end, before = mark.until, end_of(now), memory.to_item()
         try:
-            self._client.put_item(
-                TableName=self._table,
-                Item={
-                    **_KEY,
-                    "started_at": {"N": str(reached.started_at)},
-                    "until": {"S": reached.until},
-                    "told": {"L": [{"S": each} for each in kept]},
-                },
-                ConditionExpression="attribute_not_exists(id) OR #until = :until",
-                ExpressionAttributeNames={"#until": "until"},
-                ExpressionAttributeValues={":until": {"S": stored.until if stored else ""}},
-            )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+            for tasks, reached in self._pages(began, end):
+                self._tell(tasks, memory)
+                if reached < end:
+                    mark = self._progress.move(mark, Watermark(reached, mark.looked_back_at))
+            # What the index lacked when it was read, and has by now.
+            start = max(mark.looked_back_at - OVERLAP, memory.since)
+            for tasks, _ in self._pages(end_of(start), began):
+                self._tell(tasks, memory)
+            mark = self._progress.move(mark, Watermark(end, now))
+        except _OutOfTime:
+            if mark.until.at < now - OVERLAP:
+                count("RemindersLate")
+        finally:
+            memory.forget(min(mark.looked_back_at - OVERLAP, mark.until.at - 1))
+            if memory.to_item() != before:
+                self._progress.remember(memory)
 
+    def _pages(self, after: Position, until: Position) -> Iterator[tuple[list[Task], Position]]:
+        """Yield open tasks of a part of the due index, each page with where it ends.
 
-def _end_of(second: int) -> str:
-    """Sort key after all tasks that are due in a second."""
-    return f"{second:012}~"
+        Raises:
+            _OutOfTime: there is no time for another page.
+        """
+        query = TaskQuery(
+            limit=_PAGE, order=Order.DUE_AT, statuses=_OPEN, due_before=until.at + 1, after=after
+        )
+        while after < until:
+            if remaining() < _LEAST_TIME:
+                raise _OutOfTime
+            page = self._listing.page(replace(query, after=after))
+            after = min(page.next.after, until) if page.next else until
+            yield [task for task in page.tasks if query.position(task) <= until], after
 
+    def _tell(self, tasks: Iterable[Task], memory: Memory) -> None:
+        """Tell of tasks that were not told of.
 
-def _due_at(event_id: str) -> int:
-    return int(event_id.rpartition(":")[2])
+        Raises:
+            _OutOfTime: there is no time for all of them.
+            Unavailable: the bus did not take all events.
+        """
+        due = [(Position(task.due_at, task.id), task) for task in tasks if task.due_at and task.reminds]
+        due = [each for each in due if not memory.has(each[0])]
+        for start in range(0, len(due), _AT_ONCE):
+            if remaining() < _LEAST_TIME:
+                raise _OutOfTime
+            some = due[start : start + _AT_ONCE]
+            events = [due_event(task) for _, task in some]
+            published = self._bus.publish(events)
+            for (position, _), event in zip(some[:published], events, strict=False):
+                memory.add(position)
+                logger.info("event published", type=event["type"], event_id=event["id"])
+            if published < len(some):
+                raise Unavailable

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
 from botocore.client import BaseClient
 
@@ -71,11 +73,13 @@ def units_to_store(calls: Calls) -> int:
 
 
 def test_looking_for_what_is_due_takes_as_many_units_as_it_says(calls: Calls) -> None:
-    invoke("remind")
+    a_minute_ago = int(time.time()) - 60
+    watermark = {"until": {"S": f"{a_minute_ago:012}#~"}, "looked_back_at": {"N": str(a_minute_ago)}}
+    boto3.client("dynamodb").put_item(TableName="NotifiedTable", Item={"id": {"S": "remind"}, **watermark})
     calls.clear()
     invoke("remind")
     operations = Counter(operation for operation, _, _ in calls)
-    assert operations == {"GetItem": 1, "Query": 2, "PutItem": 1}
+    assert operations == {"GetItem": 2, "Query": 4, "PutItem": 1}
     assert operations["GetItem"] + operations["Query"] / 2 == usage.REMIND_READ_UNITS
     assert operations["PutItem"] == usage.REMIND_WRITE_UNITS
 

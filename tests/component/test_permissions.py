@@ -246,8 +246,8 @@ def send_notification(_called: set[Permission]) -> None:
 
 def remind(called: set[Permission]) -> None:
     TaskStore(lambda: None).create(replace(new_task(due_at=1_767_225_600), due_set_at=0))
-    started = {"id": {"S": "remind"}, "started_at": {"N": "0"}, "until": {"S": "0" * 12}, "told": {"L": []}}
-    boto3.client("dynamodb").put_item(TableName="NotifiedTable", Item=started)
+    watermark = {"id": {"S": "remind"}, "until": {"S": f"{0:012}#"}, "looked_back_at": {"N": "0"}}
+    boto3.client("dynamodb").put_item(TableName="NotifiedTable", Item=watermark)
     called.clear()
     invoke("remind")
 

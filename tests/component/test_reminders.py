@@ -16,8 +16,10 @@ from shared.tasks import reminders as module
 from shared.tasks.bus import EventBus
 from shared.tasks.indexes import StatusShards
 from shared.tasks.listing import TaskListing
+from shared.tasks.reminder_progress import Progress
 from shared.tasks.reminders import Reminders
 from shared.tasks.store import TaskStore
+from shared.tasks.table import task_key
 from shared.tasks.task import Task, TaskStatus
 from tests.nightly import often
 from tests.task_events import Bus
@@ -42,7 +44,8 @@ class World:
 
     def another(self) -> Reminders:
         listing = TaskListing(self.client, "TasksTable", SHARDS)
-        return Reminders(listing, EventBus(self.bus, "bus"), self.client, "NotifiedTable")  # type: ignore[arg-type]
+        bus: Any = self.bus
+        return Reminders(listing, EventBus(bus, "bus"), Progress(self.client, "NotifiedTable"))
 
     def task(self, due_in: int | None, title: str = "Buy milk") -> Task:
         due_at = None if due_in is None else int(self.now) + due_in
@@ -57,6 +60,22 @@ class World:
         before = len(self.bus.calls)
         self.reminders.send()
         return self.told(self.bus.calls[before:])
+
+    def remembered(self) -> int:
+        """How many tasks the memory has."""
+        key = {"id": {"S": "remind-memory"}}
+        told = self.client.get_item(TableName="NotifiedTable", Key=key)["Item"]["told"]["M"]
+        return sum(len(digests["B"]) for digests in told.values()) // 8
+
+    def hide(self, task: Task) -> None:
+        """Let the index lack a task."""
+        self._hidden = self.client.get_item(TableName="TasksTable", Key=task_key(task.id))["Item"]
+        lacking = {name: value for name, value in self._hidden.items() if name != "due"}
+        self.client.put_item(TableName="TasksTable", Item=lacking)
+
+    def show(self) -> None:
+        """Let the index have what it lacked."""
+        self.client.put_item(TableName="TasksTable", Item=self._hidden)
 
     def told(self, calls: Iterable[Any]) -> list[str]:
         events = [event for call in calls for event in call]
@@ -107,12 +126,12 @@ def test_a_date_that_was_past_when_it_was_set_is_not_told_of(world: World) -> No
     assert world.run(after=30) == world.run() == []
 
 
-def test_what_was_due_before_the_first_run_is_not_told_of(
+def test_the_first_run_tells_of_the_last_minutes_and_not_of_what_was_due_long_ago(
     dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(dynamodb, monkeypatch)
     world.task(60, "Long ago")
-    world.run(after=120)
+    world.now += 500
     soon = world.task(30, "Soon")
     assert world.run() == [soon.id]
 
@@ -145,43 +164,142 @@ def test_many_that_are_due_in_the_same_second_are_told_of_over_an_interruption(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_PAGE", 5)
-    ids = {world.task(60, f"Task {number}").id for number in range(23)}
-    monkeypatch.setattr(module, "remaining", iter([99, 99, 99, 1]).__next__)
-    assert len(first := world.run()) == 15
+    ids = {world.task(60, f"Task {number}").id for number in range(43)}
+    told = []
+    for _ in range(4):  # each with time for two pages, and fewer than it would take to read what was told
+        monkeypatch.setattr(module, "remaining", iter([99] * 4 + [1] * 9).__next__)
+        told.append(world.run())
+    assert [len(each) for each in told] == [10] * 4
     monkeypatch.setattr(module, "remaining", lambda: 99)
-    assert len(rest := world.run()) == 8
-    assert {*first, *rest} == ids
-    assert world.run() == []
+    told.append(world.run())
+    assert {task_id for each in told for task_id in each} == ids
+    assert len(told[-1]) == 3
+    assert world.run() == world.run(after=300) == []
 
 
-def test_what_the_bus_refuses_is_told_of_by_the_next_run(world: World) -> None:
+@pytest.mark.parametrize("after", [60, 24 * 3600])
+def test_what_the_bus_refuses_is_told_of_by_the_next_run(world: World, after: int) -> None:
     tasks = sorted((world.task(30, f"Task {number}") for number in range(14)), key=lambda task: task.id)
     world.bus.refused = {f"{tasks[11].id}:due:{tasks[11].due_at}"}
     with pytest.raises(Unavailable):
-        world.run()
+        world.run(after)
     world.bus.refused.clear()
-    world.bus.calls.clear()
     assert world.run() == [task.id for task in tasks[11:]]
     assert world.run() == []
+
+
+def test_what_is_remembered_does_not_grow(world: World) -> None:
+    for number in range(12):
+        world.task(30, f"Task {number}")
+        world.task(5 * 3600, f"Task {number}, later")
+        world.run()
+    assert 5 <= world.remembered() <= 6
+    world.run(after=24 * 3600)
+    assert world.remembered() == 0
 
 
 def test_what_the_index_had_not_yet_is_told_of_later(world: World) -> None:
     """Also what was set a moment before it was due."""
     task = world.task(1)
-    item = world.client.get_item(TableName="TasksTable", Key={"pk": {"S": f"TASK#{task.id}"}})["Item"]
-    unindexed = {name: value for name, value in item.items() if name != "due"}
-    world.client.put_item(TableName="TasksTable", Item=unindexed)
+    world.hide(task)
     assert world.run() == []
-    world.client.put_item(TableName="TasksTable", Item=item)
+    world.show()
     assert world.run() == [task.id]
     assert world.run() == []
 
 
-def test_a_clock_that_was_ahead_ends_no_reminders(world: World) -> None:
+@pytest.mark.parametrize("is_from_the_start", [False, True])
+def test_a_clock_that_was_ahead_ends_no_reminders(
+    dynamodb: Any, monkeypatch: pytest.MonkeyPatch, is_from_the_start: bool
+) -> None:
+    world = World(dynamodb, monkeypatch)
+    if not is_from_the_start:
+        world.run()
     world.run(after=10_000)
     world.now -= 10_000
+    world.task(5_000, "Far ahead")
     task = world.task(30)
     assert world.run() == [task.id]
+    late = world.task(1, "Late in the index")
+    world.hide(late)
+    assert world.run() == []
+    world.show()
+    assert world.run() == [late.id]
+
+
+def test_what_a_clock_that_was_ahead_left_holds_up_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even when the next run comes late, and though it had more to remember than it can."""
+    monkeypatch.setattr("shared.tasks.reminder_progress._MAX_TOLD", 3)
+    for number in range(5):
+        world.task(90_000, f"Of tomorrow, {number}")
+    assert len(world.run(after=100_000)) == 5
+    world.now -= 100_000
+    assert world.run() == []
+    task = world.task(30)
+    assert world.run(after=1_000) == [task.id]
+
+
+def test_looking_back_is_made_up_for_when_it_fails(world: World) -> None:
+    task = world.task(1)
+    world.hide(task)
+    assert world.run() == []
+    world.show()
+    world.bus.refused = {f"{task.id}:due:{task.due_at}"}
+    for _ in range(8):
+        with pytest.raises(Unavailable):
+            world.run()
+    world.bus.refused.clear()
+    assert [world.run() for _ in range(3)] == [[task.id], [], []]
+
+
+def test_a_first_run_that_fails_is_made_up_for(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(dynamodb, monkeypatch)
+    task = world.task(30)
+    world.bus.refused = {f"{task.id}:due:{task.due_at}"}
+    for _ in range(8):
+        with pytest.raises(Unavailable):
+            world.run()
+    world.bus.refused.clear()
+    assert [world.run() for _ in range(2)] == [[task.id], []]
+
+
+def test_a_slow_bus_is_told_nothing_twice_and_that_reminders_are_late_is_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = {world.task(60, f"Task {number}").id for number in range(90)}
+    left, put_events = [0.0], world.bus.put_events
+
+    def put_slowly(**entries: Any) -> Any:
+        left[0] -= 4
+        return put_events(**entries)
+
+    monkeypatch.setattr(world.bus, "put_events", put_slowly)
+    monkeypatch.setattr(module, "remaining", lambda: left[0])
+    told = []
+    for _ in range(20):
+        left[0] = 9
+        told += world.run()
+    assert len(told) == 90
+    assert set(told) == ids
+    counted = capsys.readouterr().out.count('"RemindersLate":[1.0]')
+    assert counted == 4, "since they are five minutes late, and until all are told of"
+
+
+def test_more_than_is_remembered_is_told_of_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then what the index lacked of these dates is not made up for; later dates are as ever."""
+    monkeypatch.setattr("shared.tasks.reminder_progress._MAX_TOLD", 3)
+    monkeypatch.setattr(module, "_PAGE", 2)
+    ids = {world.task(30, f"Task {number}").id for number in range(7)}
+    assert set(world.run()) == ids
+    for task_id in ids:
+        world.store.update(task_id, changing(description="changed"))
+    late = world.task(40, "Late")
+    world.hide(late)
+    assert world.run() == []
+    world.show()
+    assert [world.run() for _ in range(3)] == [[late.id], [], []]
 
 
 def test_two_at_once_leave_nothing_out(world: World) -> None:

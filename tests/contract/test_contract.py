@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import jwt
@@ -511,6 +511,25 @@ class TestList:
             assert user("GET", "/tasks", params=params).json() == [], params
         user("DELETE", f"/tasks/{marked['id']}")
 
+    def test_sorts_by_due_date(self, user: Client, tasks: list[Any]) -> None:
+        dates = {"Third": 3_000, "First": 1_000, "Tie": 2_000, "Other tie": 2_000, "Last": 253_402_300_799}
+        planned = [user.create(title, due_at=due_at, labels=["sorted"]) for title, due_at in dates.items()]
+        expected = sorted(planned, key=lambda task: (task["due_at"], task["id"]))
+        params = {"sort": "due_at", "limit": 2, "label": "SORTED"}
+        first = user("GET", "/tasks", params=params)
+        assert first.json() == expected[:2]
+        second = user("GET", first.links["next"]["url"])
+        third = user("GET", second.links["next"]["url"])
+        assert [*second.json(), *third.json()] == expected[2:]
+        assert "next" not in third.links
+        user("PATCH", f"/tasks/{expected[0]['id']}", json={"due_at": None})
+        of_all = user("GET", "/tasks", params={"sort": "due_at", "due_after": 1_000, "due_before": 3_001})
+        assert of_all.json() == expected[1:4]
+        cursor = parse_qs(urlsplit(first.links["next"]["url"]).query)["cursor"][0]
+        assert_problem(user("GET", "/tasks", params={"cursor": cursor}), 422, "cursor")
+        for task in planned:
+            user("DELETE", f"/tasks/{task['id']}")
+
     def test_a_link_leaves_skip_behind(self, user: Client, tasks: list[Any]) -> None:
         response = user("GET", "/tasks", params={"skip": 2, "limit": 2})
         assert user("GET", response.links["next"]["url"]).json() == tasks[4:6]
@@ -542,6 +561,7 @@ class TestList:
             *[("label", value) for value in ("", " ", "x" * 41)],
             *[("q", value) for value in ("", " ", "x" * 201)],
             *[("due_before", value) for value in ("x", "-1", "1.5", "253402300800")],
+            *[("sort", value) for value in ("title", "-due_at", "DUE_AT", "")],
             *[("cursor", value) for value in ("x", "", "é", "A" * 2000, "MTIzLzQ1Ng==")],
         ],
     )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -103,6 +106,29 @@ def test_a_message_that_comes_twice_is_notified_once(start_stack: StartStack) ->
     await_condition(lambda: notified(stack)[last] == 1)
     stack.stop()
     assert notified(stack) == {title: 1, last: 1}
+
+
+def test_a_task_that_becomes_due_is_an_event_also_over_a_restart(
+    start_stack: StartStack, tmp_path: Path
+) -> None:
+    def call(stack: Stack, function: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tools.local.schedule", function, "--url", stack.url]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    state = ("--state", str(tmp_path / "state.db"))
+    stack = start_stack(*state)
+    assert call(stack, "RemindFunction").returncode == 0
+    user = sign_up(stack.url)
+    user.create(due_at=1)
+    due = user.create(due_at=int(time.time()) + 2)
+    stack.stop()
+    stack = start_stack(*state)
+    await_condition(lambda: time.time() > due["due_at"])
+    assert call(stack, "RemindFunction").stdout == "RemindFunction was called\n"
+    stack.wait_for(rf'event published +type="task.due" event_id="{due["id"]}:due:{due["due_at"]}"')
+    assert "has no schedule" in call(stack, "GetTaskNowFunction").stderr
+    stack.stop()
+    assert "start it with make run" in call(stack, "RemindFunction").stderr
 
 
 def test_each_change_is_told_to_who_has_a_rule_of_their_own(start_stack: StartStack) -> None:

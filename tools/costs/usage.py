@@ -17,8 +17,8 @@ CREATE_WRITE_UNITS = 5
 NOTIFY_WRITE_UNITS = 2
 INDEX_WRITE_UNITS = 1
 """More, for a task with a due date, in its index."""
-REMIND_READ_UNITS, REMIND_WRITE_UNITS = 2, 1
-"""To look whether something is due: at the watermark, which is moved, and at two partitions of the index."""
+REMIND_READ_UNITS, REMIND_WRITE_UNITS = 4, 1
+"""To look whether something is due: in two items, of which one is written, and twice in two partitions."""
 REMIND_MILLISECONDS = 30
 READ_UNITS = 1
 """To read a task."""
@@ -122,6 +122,7 @@ class Inventory:
     """What of the template is paid for by the month."""
 
     alarms: int
+    """Metrics of alarms: each is paid for."""
     metrics: int
     snapshot_gb: float
     """Of the functions that start from snapshots."""
@@ -142,7 +143,11 @@ class Inventory:
             each["Properties"] for each in resources.values() if each["Type"] == "AWS::Serverless::Function"
         ]
         return cls(
-            alarms=sum(each["Type"] == "AWS::CloudWatch::Alarm" for each in resources.values()),
+            alarms=sum(
+                sum("MetricStat" in metric for metric in each["Properties"].get("Metrics", [])) or 1
+                for each in resources.values()
+                if each["Type"] == "AWS::CloudWatch::Alarm"
+            ),
             metrics=metrics,
             snapshot_gb=sum(each.get("MemorySize", 512) for each in functions if "SnapStart" in each) / 1024,
             firewall_rules=len(resources["WebAcl"]["Properties"]["Rules"]),

@@ -230,7 +230,9 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
             triggered_by += [[kind, mapping.source, mapping.function] for mapping in mappings]
         if options.schedules:
             triggered_by += [
-                ["schedule", each.expression, each.function] for each in timers.schedules if each.is_on
+                ["schedule", each.expression, each.function]
+                for each in timers.schedules
+                if each.is_on and each.period
             ]
         for rows in (parts, triggered_by):
             console.say("")

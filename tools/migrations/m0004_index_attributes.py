@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from shared.aws import Item
 from shared.tasks.indexes import INDEX_ATTRIBUTES, index_attributes
 from shared.tasks.table import task_from_item
-from tools.migrations.runner import Change, Migration
+from tools.migrations.runner import Change, Migration, Unchangeable
 
 
 def compute_index_attributes(_parameters: Mapping[str, str]) -> Migration:
@@ -19,7 +19,10 @@ def compute_index_attributes(_parameters: Mapping[str, str]) -> Migration:
     def change(item: Item) -> Change | None:
         if not item["pk"]["S"].startswith("TASK#"):
             return None
-        right = index_attributes(task_from_item(item))
+        try:
+            right = index_attributes(task_from_item(item))
+        except (KeyError, ValueError) as error:
+            raise Unchangeable(f"{item['pk']['S']} cannot be read; 'make check-data' says more") from error
         if right == {name: item[name] for name in INDEX_ATTRIBUTES if name in item}:
             return None
         sets = ", ".join(f"{name} = :{name}" for name in right)

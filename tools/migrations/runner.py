@@ -67,7 +67,11 @@ class Migration:
     settings: Mapping[str, str]
     """What of the stack's parameters it depends on: when that changes, it is to be applied again."""
     change: Callable[[Item], Change | None]
-    """Tells how to change an item; None when it is as it should be, whoever made it so."""
+    """Tells how to change an item; None when it is as it should be, whoever made it so.
+
+    Raises:
+        Unchangeable: it cannot be changed.
+    """
     write: Callable[[DynamoDBClient, str, Item, Change], object] = _update
     """Writes a change of the item of a table that has a key.
 
@@ -232,8 +236,11 @@ class Runner:
         table = self._tables[migration.table]
         key = {name: item[name] for name in key_names}
         current: Item | None = item
-        while current and (change := migration.change(current)):
+        while current:
             try:
+                change = migration.change(current)
+                if change is None:
+                    return None
                 migration.write(self._client, table, key, change)
             except self._client.exceptions.ConditionalCheckFailedException:
                 pass

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, abort, request
 
+from tools.local.gateway.origins import is_loopback
 from tools.local.triggers.schedules import Timers
 
 PATH = "/_schedules"
@@ -14,6 +15,12 @@ PATH = "/_schedules"
 def routes(timers: Timers) -> Blueprint:
     """Make the routes."""
     blueprint = Blueprint("schedules", __name__)
+
+    @blueprint.before_request
+    def only_from_here() -> None:
+        """Refuse other machines, and web pages, which may use the API."""
+        if not is_loopback(request.remote_addr or "") or "Origin" in request.headers:
+            abort(404)
 
     @blueprint.get(PATH)
     def listed() -> list[dict[str, Any]]:

@@ -218,7 +218,7 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
 
     def _log_request(self, response: Response) -> Response:
         route = self._route()
-        if request.blueprint:
+        if request.blueprint in self._app.blueprints:
             return response  # the call itself is logged
         self.log(
             RequestLogEntry(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+import traceback
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -90,6 +91,8 @@ class Timers:
         """Call a function as its schedule does; returns whether it succeeded."""
         started, failed = time.perf_counter(), 0
         with self._working:
+            if self._stopping.is_set():
+                return False
             try:
                 for event in schedule.events():
                     self._invoke(schedule.function, event)
@@ -107,7 +110,10 @@ class Timers:
 
     def _run(self, schedule: Schedule, period: float) -> None:
         while not self._stopping.wait(period):
-            self.call(schedule)
+            try:
+                self.call(schedule)
+            except Exception:
+                traceback.print_exc()  # and go on: a timer that ended would end its calls for good
 
 
 def _scheduled_event(function: str) -> dict[str, Any]:
