@@ -28,9 +28,10 @@ _numbers = itertools.count()
 class Stack:
     """A running local stack."""
 
-    def __init__(self, *arguments: str, root: Path = ROOT) -> None:
+    def __init__(self, *arguments: str, root: Path = ROOT, schedules: bool = False) -> None:
+        off = () if schedules else ("--no-schedules",)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tools.local", "--port", "0", "--no-schedules", *arguments],
+            [sys.executable, "-m", "tools.local", "--port", "0", *off, *arguments],
             cwd=root,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -63,13 +63,11 @@ CHROMIUM = Tool(
 LAMBDA_PYTHON = Tool(
     "python3.13, which Lambda runs: see https://www.python.org/downloads", _find_lambda_python
 )
-_RELEASE = "140bf7d"
-"""The commit of the release before: 1.0.0."""
-RELEASE = Tool(
+RELEASES = {"1.0.0": "140bf7d", "1.1.0": "45cb738"}
+"""The commits of the releases before this one, the oldest first."""
+HISTORY = Tool(
     "the history of the repository: git fetch --unshallow",
-    lambda: _output_of(
-        "git", "-C", str(Path(__file__).parent), "rev-parse", "--verify", f"{_RELEASE}^{{commit}}"
-    ),
+    lambda: _output_of("git", "-C", str(Path(__file__).parent), "rev-parse", *RELEASES.values()),
 )
 NPX = Tool("npx: see https://nodejs.org", _first_of("npx"))
 CURL = Tool("curl: see https://curl.se", _first_of("curl"))

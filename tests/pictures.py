@@ -6,7 +6,9 @@ import io
 import os
 import re
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, ViewportSize, sync_playwright
 from rich.console import Console
@@ -17,14 +19,18 @@ from tests.local_stack import ROOT, Client, Stack
 from tests.optional import CHROMIUM
 
 PICTURES = ROOT / "docs/pictures"
-TASKS = (
-    ("COMPLETED", "Book the venue", "Room for 40, with a projector."),
-    ("COMPLETED", "Ask the speakers", None),
-    ("IN_PROGRESS", "Order the catering", "Ask about allergies first."),
-    ("IN_PROGRESS", "Design the badges", None),
-    ("PENDING", "Send the invitations", "Everyone on the list, and the press."),
-    ("PENDING", "Test the microphones", None),
-    ("PENDING", "Print the programs", None),
+NOW, DAY = int(time.time()), 86_400
+TASKS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("Book the venue", {"status": "COMPLETED", "description": "Room for 40, with a projector."}),
+    ("Ask the speakers", {"status": "COMPLETED", "assignee": "me"}),
+    ("Order the catering", {"status": "IN_PROGRESS", "assignee": "me", "due_at": NOW - 2 * DAY}),
+    ("Design the badges", {"status": "IN_PROGRESS", "labels": ["print"]}),
+    (
+        "Send the invitations",
+        {"description": "Everyone on the list, and the press.", "due_at": NOW + 3 * DAY},
+    ),
+    ("Test the microphones", {"assignee": "me", "due_at": NOW + 9 * DAY, "labels": ["hall"]}),
+    ("Print the programs", {"labels": ["print", "urgent"]}),
 )
 _WIDTH = 124  # columns
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
@@ -56,7 +62,7 @@ def draw_terminal(lines: list[str], path: Path) -> None:
 
 def draw_board(browser: Browser, stack: Stack, path: Path) -> None:
     """Draw the board of a fresh stack, with some tasks on it."""
-    viewport: ViewportSize = {"width": 1120, "height": 560}
+    viewport: ViewportSize = {"width": 1120, "height": 590}
     page = browser.new_page(viewport=viewport, locale="en-US", color_scheme="light", reduced_motion="reduce")
     page.goto(stack.url)
     page.get_by_label("Username").fill("ada")
@@ -64,9 +70,9 @@ def draw_board(browser: Browser, stack: Stack, path: Path) -> None:
     with page.expect_response("**/auth/login") as login:
         page.get_by_role("button", name="Sign up").click()
     user = Client(stack.url, login.value.json()["access_token"])
-    for status, title, description in TASKS:
-        user.create(title, status=status, description=description)
-    for _, title, _ in TASKS:
+    for title, fields in TASKS:
+        user.create(title, **fields)
+    for title, _ in TASKS:
         page.get_by_text(title, exact=True).wait_for()
     page.screenshot(path=path)
     page.close()
@@ -76,7 +82,7 @@ def main() -> None:
     """Draw all pictures anew."""
     os.environ["FORCE_COLOR"] = "1"
     PICTURES.mkdir(exist_ok=True)
-    stack = Stack("--no-state", "--no-metrics")
+    stack = Stack("--no-state", "--no-metrics", schedules=True)
     try:
         draw_terminal(use(stack), PICTURES / "terminal.svg")
     finally:

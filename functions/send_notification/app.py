@@ -78,11 +78,11 @@ def handle(record: SQSRecord) -> None:
 
 
 def _notification(message: dict[str, Any]) -> dict[str, Any]:
-    """Read a message: an event of the bus, or what the queue's rule makes of one for version 1.0."""
+    """Read a message: an event of the bus, or what version 1.1 made of one, which can wait for days."""
     if "detail" not in message:
         return message
     event = message["detail"]
-    # Version 1.0 knows the notification of a new task by the task's id.
+    # Version 1.1 knows the notification of a new task by the task's id.
     known_as = event["subject"] if event["type"] == "task.created" else event["id"]
     return {**event["data"], "type": event["type"], "id": f"{event['type']}:{known_as}"}
 

@@ -70,7 +70,6 @@ class PageCache:
         self._redis = RedisConnection(url) if url else None
         self._prefix = f"{os.environ['STACK_ID'] if stack is None else stack}:{{{name}}}"
         self._generation = f"{self._prefix}:generation"
-        self._generation_of_1_0 = f"{{{name}}}:generation"
         self._retry_after = retry_after
         self._retry_at = 0.0
 
@@ -106,8 +105,7 @@ class PageCache:
         if self._redis is None:
             return True
         try:
-            # Version 1.0 runs beside this one during a deployment; the release after this drops its key.
-            self._redis.call("DEL", self._generation, self._generation_of_1_0)
+            self._redis.call("DEL", self._generation)
         except RedisError as error:
             self._report(error)
             return False

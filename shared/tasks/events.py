@@ -92,8 +92,6 @@ def due_event(task: Task) -> TaskEventDocument:
 
 
 def _event(kind: EventType, task: Task, time: str, old: Task | None = None) -> TaskEventDocument:
-    # Version 1.0 changes tasks, too, while it is being replaced, and leaves both as the write before did.
-    is_known = old is None or old.request_id != task.request_id
     return {
         "specversion": "1.0",
         "id": f"{task.id}:{task.version}",
@@ -106,8 +104,8 @@ def _event(kind: EventType, task: Task, time: str, old: Task | None = None) -> T
             "task": task_document(task),
             "version": task.version,
             "changes": _changes(old, task) if old else {},
-            "by": task.changed_by if is_known else None,
-            "request_id": task.request_id if is_known else None,
+            "by": task.changed_by,
+            "request_id": task.request_id,
         },
     }
 

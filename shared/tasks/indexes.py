@@ -1,8 +1,8 @@
-"""Indexes of the tasks table: by status and age, and by status and due date.
+"""Indexes of the tasks table: by status and age, by status and due date, and by assignee, status and age.
 
-Both have one partition per status or several. A partition takes about 1,000 writes a second, and that the
-newest tasks are all written to its end keeps DynamoDB from splitting it. So a status can be spread over
-shards, each a partition of its own.
+The first two have one partition per status or several. A partition takes about 1,000 writes a second, and
+that the newest tasks are all written to its end keeps DynamoDB from splitting it. So a status can be spread
+over shards, each a partition of its own.
 
 See https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-sharding.html
 """
@@ -12,10 +12,12 @@ from __future__ import annotations
 import os
 import re
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from shared.tasks.order import Position
+from shared.tasks.order import Order, Position
+from shared.tasks.query import TaskQuery
 from shared.tasks.task import Task, TaskStatus
 
 if TYPE_CHECKING:
@@ -23,11 +25,15 @@ if TYPE_CHECKING:
 
 STATUS_INDEX = "status-created_at-index"
 DUE_INDEX = "status-due-index"
+ASSIGNEE_INDEX = "assignee-created_at-index"
 
 INDEX_ATTRIBUTES = ("assignee_status", "due")
 """Attributes of a task's item that only indexes need. A task without one of them is not in that index."""
 
 MAX_SHARDS = 16
+
+_END_OF_TIME = 10**18
+"""Later than any task, in microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,41 @@ class StatusShards:
         return [_partition_key(status, shard) for shard in range(self.read)]
 
 
+class Part(NamedTuple):
+    """A part of an index: of some partitions, what lies between two values of the sort key, both included."""
+
+    index_name: str
+    partition_key: str
+    sort_key: str
+    first: AttributeValueTypeDef
+    last: AttributeValueTypeDef
+    partitions: Sequence[str]
+    """None, if there is nothing between the two."""
+
+
+def part_for(query: TaskQuery, shards: StatusShards) -> Part:
+    """Choose what to read for a list: of the smallest index in its order, no more than can be in the list."""
+    statuses = query.statuses or TaskStatus
+    partitions = [name for status in statuses for name in shards.partition_keys(status)]
+    if query.order is Order.DUE_AT:
+        first = "0" if query.due_after is None else f"{query.due_after + 1:012}"
+        last = "~" if query.due_before is None else f"{query.due_before:012}"
+        if query.after is not None:
+            first = max(first, due_key(query.after))
+        found = partitions if first <= last else []
+        return Part(DUE_INDEX, "status", "due", {"S": first}, {"S": last}, found)
+    newest = _END_OF_TIME if query.created_before is None else query.created_before - 1
+    if query.after is not None:
+        # Tasks of the cursor's own microsecond are read again, because some may come after it.
+        newest = min(newest, query.after.at)
+    name, partition_key = STATUS_INDEX, "status"
+    if query.assignee:
+        name, partition_key = ASSIGNEE_INDEX, "assignee_status"
+        partitions = [assignee_partition(query.assignee, status) for status in statuses]
+    found = partitions if newest >= 0 else []
+    return Part(name, partition_key, "created_at", {"N": "0"}, {"N": str(newest)}, found)
+
+
 def status_in(partition_key: str) -> TaskStatus:
     """Tell the status of the tasks in a partition."""
     return TaskStatus(partition_key.partition("#")[0])
@@ -81,11 +122,16 @@ def due_key(position: Position) -> str:
     return f"{position.at:012}#{position.task_id}"
 
 
+def assignee_partition(assignee: str, status: TaskStatus) -> str:
+    """Name the partition of the assignee index where somebody's tasks of a status are."""
+    return f"{assignee}#{status}"
+
+
 def index_attributes(task: Task) -> dict[str, AttributeValueTypeDef]:
     """Return those of `INDEX_ATTRIBUTES` that a task has."""
     found: dict[str, AttributeValueTypeDef] = {}
     if task.assignee is not None:
-        found["assignee_status"] = {"S": f"{task.assignee}#{task.status}"}
+        found["assignee_status"] = {"S": assignee_partition(task.assignee, task.status)}
     if task.due_at is not None:
         found["due"] = {"S": due_key(Position(task.due_at, task.id))}
     return found

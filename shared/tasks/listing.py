@@ -9,10 +9,10 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from shared import aws
-from shared.tasks.indexes import DUE_INDEX, STATUS_INDEX, StatusShards, due_key
+from shared.tasks.indexes import Part, StatusShards, part_for
 from shared.tasks.order import Order, Place
 from shared.tasks.query import TaskPage, TaskQuery
 from shared.tasks.table import task_from_item
@@ -20,7 +20,6 @@ from shared.tasks.task import Task, TaskStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
     from shared.aws import Item
 
@@ -32,8 +31,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html"""
 _MAX_BYTES = 4_000_000
 """About so much is read for a page, beside what each partition's first query reads. Then the page ends,
 however few tasks it has."""
-_END_OF_TIME = 10**18
-"""Later than any task, in microseconds."""
 
 
 class Budget:
@@ -81,33 +78,6 @@ def in_order(tasks: Iterable[Task]) -> Iterator[Task]:
         yield from sorted(simultaneous, key=attrgetter("id"), reverse=True)
 
 
-class _Range(NamedTuple):
-    """A part of an index: of each partition, what lies between two values of the sort key, both included."""
-
-    index_name: str
-    sort_key: str
-    first: AttributeValueTypeDef
-    last: AttributeValueTypeDef
-    is_empty: bool
-    is_descending: bool
-
-
-def _range_by_age(query: TaskQuery) -> _Range:
-    last = _END_OF_TIME if query.created_before is None else query.created_before - 1
-    if query.after is not None:
-        # Tasks of the cursor's own microsecond are read again, because some may come after it.
-        last = min(last, query.after.at)
-    return _Range(STATUS_INDEX, "created_at", {"N": "0"}, {"N": str(last)}, last < 0, is_descending=True)
-
-
-def _range_by_due_date(query: TaskQuery) -> _Range:
-    first = "0" if query.due_after is None else f"{query.due_after + 1:012}"
-    last = "~" if query.due_before is None else f"{query.due_before:012}"
-    if query.after is not None:
-        first = max(first, due_key(query.after))
-    return _Range(DUE_INDEX, "due", {"S": first}, {"S": last}, last < first, is_descending=False)
-
-
 class TaskListing:
     """Lists of tasks."""
 
@@ -129,19 +99,17 @@ class TaskListing:
         follow.
         """
         by_age = query.order is Order.CREATED_AT
-        part = _range_by_age(query) if by_age else _range_by_due_date(query)
-        if part.is_empty:
-            return TaskPage([], None)
+        part = part_for(query, self._shards)
         # A page's tasks are spread evenly over the shards, more or less.
-        share = 1.5 / self._shards.read if self._shards.read > 1 else 1
+        shards = len(part.partitions) / len(query.statuses or TaskStatus)
+        share = 1.5 / shards if shards > 1 else 1
         # Beside the page: the cursor's own task, one that tells whether a next page exists, and one that
         # closes a run of equal times.
         expected = math.ceil((query.skip + query.limit) * share) + 3
         budget = Budget(_MAX_BYTES)
         partitions: list[Iterator[Task]] = [
-            map(task_from_item, self._query(part, partition_key, expected, budget))
-            for status in query.statuses or TaskStatus
-            for partition_key in self._shards.partition_keys(status)
+            map(task_from_item, self._query(part, partition, expected, budget, is_descending=by_age))
+            for partition in part.partitions
         ]
         if by_age:
             partitions = [in_order(each) for each in partitions]
@@ -149,7 +117,9 @@ class TaskListing:
             partitions = list(self._readers.map(_start, partitions))
         return merge(partitions, query, budget)
 
-    def _query(self, part: _Range, partition_key: str, limit: int, budget: Budget) -> Iterator[Item]:
+    def _query(
+        self, part: Part, partition: str, limit: int, budget: Budget, *, is_descending: bool
+    ) -> Iterator[Item]:
         """Yield a partition's items.
 
         The first query reads up to `limit` items, and each further one four times as many, within reason:
@@ -160,14 +130,14 @@ class TaskListing:
             page = self._client.query(
                 TableName=self._table,
                 IndexName=part.index_name,
-                KeyConditionExpression="#status = :status AND #sort BETWEEN :first AND :last",
-                ExpressionAttributeNames={"#status": "status", "#sort": part.sort_key},
+                KeyConditionExpression="#partition = :partition AND #sort BETWEEN :first AND :last",
+                ExpressionAttributeNames={"#partition": part.partition_key, "#sort": part.sort_key},
                 ExpressionAttributeValues={
-                    ":status": {"S": partition_key},
+                    ":partition": {"S": partition},
                     ":first": part.first,
                     ":last": part.last,
                 },
-                ScanIndexForward=not part.is_descending,
+                ScanIndexForward=not is_descending,
                 Limit=limit,
                 **start,
             )

@@ -74,6 +74,21 @@ def test_a_generated_client_does_all_that_there_is_to_do(
     page = api("tasks.list_tasks")(client=me, limit=1, cursor=cursor)
     assert [task.id for task in page.parsed] == [created.parsed.id]
 
+    planned = models.NewTask(f"{title}, planned", assignee="me", due_at=1_767_225_600, labels=["generated"])
+    due = api("tasks.create_task")(client=me, body=planned).parsed
+    assert (due.assignee, due.due_at, due.labels) == (name, 1_767_225_600, ["generated"])
+    filters = {
+        "assignee": "me",
+        "label": "GENERATED",
+        "q": "planned",
+        "due_after": 0,
+        "due_before": 1_767_225_601,
+    }
+    page = api("tasks.list_tasks")(client=me, sort=models.Order.DUE_AT, **filters)
+    assert page.parsed == [due]
+    cleared = models.TaskChanges(assignee=None, due_at=None, labels=[])
+    assert api("tasks.update_task")(due.id, client=me, body=cleared).parsed.due_at is None
+
     seen = created.headers["ETag"]
     done = models.TaskChanges(status=models.TaskStatus.COMPLETED)
     changed = api("tasks.update_task")(created.parsed.id, client=me, body=done, if_match=seen)

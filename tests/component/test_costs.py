@@ -59,17 +59,24 @@ def test_a_task_is_stored_with_as_many_units_as_it_says(calls: Calls) -> None:
     calls.clear()
     invoke("create_task", body=json.dumps({"title": "Of a day", "due_at": 1_767_225_600}))
     assert units_to_store(calls) == usage.CREATE_WRITE_UNITS + usage.INDEX_WRITE_UNITS
+    invoke("create_user")
+    calls.clear()
+    invoke("create_task", body=json.dumps({"title": "Mine", "assignee": "me"}))
+    assigned = usage.INDEX_WRITE_UNITS + usage.CHECK_WRITE_UNITS
+    assert units_to_store(calls) == usage.CREATE_WRITE_UNITS + assigned
 
 
 def units_to_store(calls: Calls) -> int:
     """Write units of the one call, a transaction that puts items which are copied into indexes."""
     ((operation, parameters, _),) = calls
     assert operation == "TransactWriteItems"
-    items = [write["Put"]["Item"] for write in parameters["TransactItems"]]
+    writes = parameters["TransactItems"]
+    items = [write["Put"]["Item"] for write in writes if "Put" in write]
     units = [math.ceil(size_of(item) / usage.KB) for item in items]
     keys = [index["KeySchema"] for index in RESOURCES["TasksTable"]["Properties"]["GlobalSecondaryIndexes"]]
     copies = [sum(all(key["AttributeName"] in item for key in each) for each in keys) for item in items]
-    return sum((2 + more) * each for each, more in zip(units, copies, strict=True))
+    stored = sum((2 + more) * each for each, more in zip(units, copies, strict=True))
+    return stored + 2 * sum("ConditionCheck" in write for write in writes)
 
 
 def test_looking_for_what_is_due_takes_as_many_units_as_it_says(calls: Calls) -> None:

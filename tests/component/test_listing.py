@@ -61,6 +61,7 @@ class Tasks:
             description=None,
             status=status,
             due_at=number % 5 or None,
+            assignee=(None, "ada", "grace")[number % 3],
             created_at=created_at,
             updated_at=created_at,
             created_by="ada",
@@ -88,6 +89,10 @@ def test_the_table_is_listed_as_the_merge_has_it(
         TaskQuery(limit=3),
         TaskQuery(limit=4, statuses=(TaskStatus.PENDING, TaskStatus.COMPLETED)),
         TaskQuery(limit=100, created_before=5),
+        TaskQuery(limit=3, assignee="ada"),
+        TaskQuery(limit=3, assignee="ada", statuses=(TaskStatus.PENDING,), created_before=6),
+        TaskQuery(limit=3, assignee=""),
+        TaskQuery(limit=3, assignee="ada", order=Order.DUE_AT),
         TaskQuery(limit=4, order=Order.DUE_AT),
         TaskQuery(limit=3, order=Order.DUE_AT, statuses=(TaskStatus.PENDING,), due_after=1, due_before=4),
         TaskQuery(limit=3, order=Order.DUE_AT, due_after=3, due_before=2),
@@ -224,4 +229,31 @@ def test_a_task_is_in_the_due_index_while_it_has_a_date(client: Any) -> None:
     store.update(task.id, changing(status=TaskStatus.COMPLETED))
     assert listing.page(replace(query, statuses=(TaskStatus.PENDING,))).tasks == []
     store.delete(task.id)
+    assert listing.page(query).tasks == []
+
+
+def test_what_is_assigned_is_found_among_many_with_as_few_reads(client: Any, counts: list[int]) -> None:
+    shards = StatusShards()
+    listing = TaskListing(client, shards=shards)
+    tasks = Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 61)])
+    for task in [each for each in tasks.tasks.values() if each.assignee == "ada"][2:]:
+        tasks.put(replace(task, assignee="grace"))
+    query = TaskQuery(limit=5, assignee="ada")
+    page = listing.page(query)
+    assert page.tasks == tasks.expected(query)
+    assert sum(counts) == len(page.tasks) == 2
+
+
+def test_a_task_is_in_the_assignee_index_while_it_is_assigned(client: Any) -> None:
+    shards = StatusShards()
+    listing = TaskListing(client, shards=shards)
+    Tasks(client, shards, [])
+    store = TaskStore(lambda: None, client=client, table="TasksTable", users="UsersTable", shards=shards)
+    client.put_item(TableName="UsersTable", Item={"username": {"S": "ada"}, "password_hash": {"S": "x"}})
+    query = TaskQuery(limit=5, assignee="ada", statuses=(TaskStatus.COMPLETED,))
+    task = store.create(new_task(assignee="ada")).task
+    assert listing.page(query).tasks == []
+    task = store.update(task.id, changing(status=TaskStatus.COMPLETED))
+    assert listing.page(query).tasks == [task]
+    store.update(task.id, changing(assignee=None))
     assert listing.page(query).tasks == []

@@ -71,12 +71,6 @@ def test_stacks_that_share_a_server_share_nothing(cache: PageCache, server: Serv
     assert other.look_up("q").page == "another's"
 
 
-def test_readers_of_version_1_0_see_a_write(cache: PageCache, server: Server) -> None:
-    server.client.set("{tasks}:generation", "theirs", px=300_000)
-    cache.invalidate()
-    assert not server.client.exists("{tasks}:generation")
-
-
 @pytest.mark.parametrize(
     ("age", "seconds"), [(0, 2), (2.1, 60)], ids=["read soon after a write", "read long after"]
 )

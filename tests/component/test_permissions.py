@@ -192,8 +192,8 @@ def deliver_webhook(called: set[Permission]) -> None:
 
 
 def list_tasks(_called: set[Permission]) -> None:
-    for sort in ("created_at", "due_at"):
-        assert invoke("list_tasks", multiValueQueryStringParameters={"sort": [sort]})["statusCode"] == 200
+    for name, value in (("sort", "created_at"), ("sort", "due_at"), ("assignee", "me")):
+        assert invoke("list_tasks", multiValueQueryStringParameters={name: [value]})["statusCode"] == 200
 
 
 def list_users(_called: set[Permission]) -> None:

@@ -109,7 +109,7 @@ def test_what_the_local_stack_gives_up_reaches_the_queue(any_stack: Stack, opera
     assert operate(main, any_stack)[0] == 0
     url = any_stack.queues()["NotificationsQueue"]
     (message,) = any_stack.client("sqs").receive_message(QueueUrl=url)["Messages"]
-    assert json.loads(message["Body"])["task"]["title"] == "Given up"
+    assert json.loads(message["Body"])["detail"]["data"]["task"]["title"] == "Given up"
 
 
 def test_the_local_stack_has_the_name_that_its_template_is_read_with() -> None:

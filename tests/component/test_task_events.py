@@ -11,6 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
+from shared.tasks.bus import EventBus
 from shared.tasks.events import TaskEventDocument, due_event
 from shared.tasks.store import TaskStore
 from shared.tasks.task import TaskStatus
@@ -56,13 +57,13 @@ def test_one_id_leads_from_the_request_to_its_notification(
     ]
 
 
-def test_the_queue_of_notifications_has_the_message_that_version_1_0_reads(dynamodb: Any) -> None:
-    record = event("publish_task_events")["Records"][0]
-    message = json.loads(message_of([record])["body"])
-    task_id = record["dynamodb"]["NewImage"]["id"]["S"]
-    assert (message["type"], message["id"]) == ("task.created", f"task.created:{task_id}")
-    assert (message["task"]["id"], message["task"]["title"]) == (task_id, "Book the venue")
-    assert message["request_id"] == record["dynamodb"]["NewImage"]["request_id"]["S"]
+def test_notifications_are_of_new_tasks_and_of_what_is_due(dynamodb: Any) -> None:
+    queue, task = boto3.client("sqs"), new_task(due_at=START)
+    created, due = new_event(), due_event(task)
+    others = [{**created, "type": "task.updated"}, {**created, "type": "task.deleted"}]
+    EventBus().publish([*others, created, due])
+    messages = queue.receive_message(QueueUrl="NotificationsQueue", MaxNumberOfMessages=10)["Messages"]
+    assert [json.loads(message["Body"])["detail"] for message in messages] == [created, due]
 
 
 class TestPublishing:
@@ -149,7 +150,7 @@ class TestSending:
         assert sender.handler(event("send_notification"), LambdaContext()) == {"batchItemFailures": []}
         assert len(sent) == 2
 
-    def test_an_event_of_the_bus_is_notified_as_what_its_rule_makes_of_it(
+    def test_an_event_of_the_bus_is_notified_as_what_version_1_1_made_of_it(
         self, sender: ModuleType, sent: list[str]
     ) -> None:
         batch = event("send_notification")

@@ -34,7 +34,7 @@ def gist(lines: list[str]) -> list[str]:
 @pytest.fixture(scope="module")
 def fresh() -> Iterator[tuple[Stack, list[str]]]:
     """A stack of its own, and what it printed when a newcomer used it for the first time."""
-    stack = Stack("--no-state", "--no-metrics")
+    stack = Stack("--no-state", "--no-metrics", schedules=True)
     yield stack, use(stack)
     stack.stop()
 

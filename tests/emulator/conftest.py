@@ -9,10 +9,10 @@ import pytest
 
 from tests.emulator.deployment import Emulator, emulator
 from tests.local_stack import Client, sign_up
-from tests.optional import RELEASE
+from tests.optional import HISTORY
 from tools.local.sam_local import architecture
 
-collect_ignore = [] if RELEASE.find() else ["test_upgrade.py"]  # in a shallow clone
+collect_ignore = [] if HISTORY.find() else ["test_upgrade.py"]  # in a shallow clone
 
 
 @pytest.fixture(scope="module")

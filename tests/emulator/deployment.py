@@ -116,7 +116,7 @@ class Emulator:
             timeout=300,
         )
         output = done.stdout + done.stderr
-        assert done.returncode == status, output[-3_000:]
+        assert done.returncode == status, output[-9_000:]
         return output
 
     def deploy(self, *, stack: str = STACK, template: str | None = None, **parameters: str) -> str:

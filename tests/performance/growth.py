@@ -18,7 +18,7 @@ import redis
 from shared.cache.pages import PageCache
 from shared.tasks.indexes import StatusShards
 from shared.tasks.listing import TaskListing
-from shared.tasks.order import Position
+from shared.tasks.order import Order, Position
 from shared.tasks.pages import CacheUse, TaskPages
 from shared.tasks.query import TaskQuery
 from shared.tasks.store import TaskStore
@@ -27,14 +27,28 @@ from shared.tasks.task import TaskStatus
 from tests.aws import mocked_aws
 from tests.performance.programs import backends, dynamodb, say
 from tests.performance.report import lines, table
-from tests.tasks import new_task
+from tests.tasks import new_task, walk
 
 SIZES = (100, 1_000, 10_000, 100_000)
 DEEP = 10_000
 SKIPS = (0, 10, 100, 1_000, 10_000)
 SHARDS = (1, 4, 16)
-READERS = 50
 LIMIT = 20
+RARE = 1_000
+"""One task of so many is somebody's, has a label, and has a word in its title."""
+WALKS = {
+    "`sort=due_at`, the first page": TaskQuery(limit=LIMIT, order=Order.DUE_AT),
+    "`sort=due_at`, a page after 1,000 equal dates": TaskQuery(
+        limit=LIMIT, order=Order.DUE_AT, after=Position(86_399, "8")
+    ),
+    "`assignee=ada`, the first page": TaskQuery(limit=LIMIT, assignee="ada"),
+    "`assignee=ada`, all": TaskQuery(limit=LIMIT, assignee="ada"),
+    "`label=rare`, all": TaskQuery(limit=LIMIT, label="rare"),
+    "`q=rare`, all": TaskQuery(limit=LIMIT, text="rare"),
+    "`q=rare&status=PENDING`, all": TaskQuery(limit=LIMIT, text="rare", statuses=(TaskStatus.PENDING,)),
+    "`q=rare&assignee=ada`, all": TaskQuery(limit=LIMIT, text="rare", assignee="ada"),
+}
+READERS = 50
 _BLOCK = 4096
 """Bytes that half a capacity unit reads, eventually consistent. See
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html"""
@@ -44,6 +58,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-oper
 class Reads:
     """What queries read."""
 
+    pages: int = 0
     queries: int = 0
     items: int = 0
     units: float = 0
@@ -74,6 +89,8 @@ def _size(item: dict[str, Any]) -> int:
         size += len(name.encode())
         if "S" in value:
             size += len(value["S"].encode())
+        elif "L" in value:
+            size += 3 + sum(1 + len(each["S"].encode()) for each in value["L"])
         else:  # a number takes a byte for two digits and one more, and null takes one
             size += (len(value.get("N", "")) + 1) // 2 + 1
     return size
@@ -81,6 +98,7 @@ def _size(item: dict[str, Any]) -> int:
 
 def measure() -> str:
     grown, skipped = _grow()
+    walked = [row for size in SIZES if size >= DEEP for row in _walk_all(size)]
     spread = [_spread(shards) for shards in SHARDS]
     with contextlib.redirect_stdout(io.StringIO()):  # where metrics are printed
         bursts = [
@@ -112,7 +130,12 @@ its published rules. A page has 20 tasks; *deep* is the page that a cursor to th
             x_title="tasks in the table",
         )
     }
-`skip` reads what it skips, which is why it ends at 10,000 and the Link header leads on by cursor; with
+Filters but `assignee` and `status` are applied to what is read, about 4 MB for a page at most. One task of {
+        RARE:,} is
+ada's, one is labelled `rare`, and one has that word in its title; every second one is due, at the end of one of 50 days:
+
+{table(["list", "tasks", "pages", *page], walked)}
+`skip` reads what it skips, in several pages if need be, which is why it ends at 10,000 and the Link header leads on by cursor; with
 {SIZES[-1]:,} tasks:
 
 {table(["skip", *page], [[f"{skip:,}", *_cells(reads)] for skip, reads in skipped.items()])}
@@ -159,13 +182,27 @@ def _grow() -> tuple[dict[int, list[Reads]], dict[int, Reads]]:
             # The tasks were created a microsecond apart.
             place = Position(size - _depth(size), "0")
             queries = (
-                TaskQuery(LIMIT),
-                TaskQuery(LIMIT, after=place),
-                TaskQuery(LIMIT, statuses=(TaskStatus.PENDING,), after=place),
+                TaskQuery(limit=LIMIT),
+                TaskQuery(limit=LIMIT, after=place),
+                TaskQuery(limit=LIMIT, statuses=(TaskStatus.PENDING,), after=place),
             )
             grown[size] = [_read(client, listing, query) for query in queries]
         say("skip")
-        return grown, {skip: _read(client, listing, TaskQuery(LIMIT, skip)) for skip in SKIPS}
+        skipped = {skip: _read(client, listing, TaskQuery(limit=LIMIT, skip=skip)) for skip in SKIPS}
+        return grown, skipped
+
+
+def _walk_all(size: int) -> Iterator[list[str]]:
+    """Sort and filter so many tasks; with the local stack's emulator, because moto looks at all for each query."""
+    say(f"{size:,} tasks, filtered")
+    shards = StatusShards()
+    with backends() as endpoints:
+        client = dynamodb(endpoints)
+        _fill(client, shards, 0, size)
+        listing = TaskListing(client, "TasksTable", shards)
+        for name, query in WALKS.items():
+            reads = _read(client, listing, query, to_the_end=name.endswith("all"))
+            yield [name, f"{size:,}", str(reads.pages), *_cells(reads)]
 
 
 def _spread(count: int) -> list[object]:
@@ -175,12 +212,15 @@ def _spread(count: int) -> list[object]:
         shards = StatusShards(count, count)
         listing = TaskListing(client, shards=shards)
         _fill(client, shards, 0, 2_000)
-        return [count, 3 * count, *_cells(_read(client, listing, TaskQuery(LIMIT)))]
+        return [count, 3 * count, *_cells(_read(client, listing, TaskQuery(limit=LIMIT)))]
 
 
-def _read(client: Any, listing: TaskListing, query: TaskQuery) -> Reads:
+def _read(client: Any, listing: TaskListing, query: TaskQuery, *, to_the_end: bool = False) -> Reads:
+    """Follow the links until there are tasks, or to the end."""
     with _counted(client) as reads:
-        assert listing.page(query).tasks
+        for reads.pages, page in enumerate(walk(listing.page, query), start=1):
+            if page and not to_the_end:
+                break
     return reads
 
 
@@ -194,7 +234,10 @@ def _fill(client: Any, shards: StatusShards, start: int, end: int) -> None:
                 replace(
                     task,
                     id=str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))),
-                    title=f"Task {number}",
+                    title=f"{'Rare' if number % RARE == 2 else 'Task'} {number}",
+                    labels=("rare",) if number % RARE == 1 else (),
+                    assignee="ada" if number % RARE == 0 else None,
+                    due_at=None if number % 2 else 86_400 * (number % 100 // 2) + 86_399,
                     status=statuses[number % 3],
                     created_at=number + 1,
                     updated_at=number + 1,
@@ -238,7 +281,7 @@ def _burst(*, alone: bool = False, empty: bool = False) -> list[int]:
 
         def read(reader: TaskPages) -> CacheUse:
             begin.wait()
-            return reader.render(TaskQuery(LIMIT)).cache
+            return reader.render(TaskQuery(limit=LIMIT)).cache
 
         with ThreadPoolExecutor(READERS) as threads:
             hits = list(threads.map(read, readers)).count(CacheUse.HIT)

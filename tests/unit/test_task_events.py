@@ -72,12 +72,6 @@ def test_a_deleted_task_is_told_as_it_was_with_who_deleted_it() -> None:
     assert event["data"]["by"] == "grace"
 
 
-def test_a_change_by_version_1_0_names_nobody_rather_than_who_changed_it_before() -> None:
-    event = event_of(record(TASK, replace(TASK, title="Buy bread", version=2)))
-    assert event
-    assert (event["data"]["by"], event["data"]["request_id"]) == NOBODY
-
-
 @pytest.mark.parametrize(
     "silent",
     [

@@ -77,22 +77,6 @@ def test_an_endpoint_is_short(function: Function) -> None:
     )
 
 
-def test_version_1_0_may_go_on_while_it_is_replaced() -> None:
-    """Those of its functions that use the cache call the table for it; a refusal fails its consumer."""
-    cached = [each for each in of_type("AWS::IAM::Role") if "NetworkPolicy" in str(RESOURCES[each])]
-    assert len(cached) == 5
-    assert all(
-        {"Ref": "UpgradePolicy"} in RESOURCES[each]["Properties"]["ManagedPolicyArns"] for each in cached
-    )
-    calling_users = ("Authorize", "ChangePassword", "CreateUser", "GetMe", "Login")
-    allowed = {
-        name
-        for name in of_type("AWS::IAM::Role")
-        if {"Ref": "UsersUpgradePolicy"} in RESOURCES[name]["Properties"]["ManagedPolicyArns"]
-    }
-    assert allowed == {f"{name}Role" for name in calling_users}
-
-
 def test_the_dashboard_is_json() -> None:
     widgets = json.loads(RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])["widgets"]
     assert len(widgets) >= 7

@@ -16,7 +16,9 @@ CREATE_WRITE_UNITS = 5
 """The task and its title, twice in a transaction, and the index."""
 NOTIFY_WRITE_UNITS = 2
 INDEX_WRITE_UNITS = 1
-"""More, for a task with a due date, in its index."""
+"""More, for a task with a due date and for one that is assigned, in the index of these."""
+CHECK_WRITE_UNITS = 2
+"""More, to assign a task: the check that the user is there."""
 REMIND_READ_UNITS, REMIND_WRITE_UNITS = 4, 1
 """To look whether something is due: in two items, of which one is written, and twice in two partitions."""
 REMIND_MILLISECONDS = 30

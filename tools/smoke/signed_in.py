@@ -121,6 +121,16 @@ def links_lead_on(session: Session) -> None:
     expect_status(session.user("GET", link), 200, URL_MADE_IN)
 
 
+def lists_by_assignee_and_by_due_date(session: Session) -> None:
+    """Tasks are listed by their assignee, and by their due date."""
+    planned = {"assignee": "me", "due_at": 253_402_300_799}
+    response = session.user("PATCH", _path(session.task), json=planned)
+    expect_status(response, 200, _logs_of(response))
+    for query in ("assignee=me", "sort=due_at"):
+        response = session.user("GET", f"/tasks?{query}&limit=1")
+        expect_status(response, 200, "whether the index is there, and the role of list_tasks may read it")
+
+
 def list_comes_from_the_cache(session: Session) -> None:
     """The list comes from the cache, and shows the task."""
     end, seen = time.monotonic() + _CACHE_WAIT, set()
@@ -217,6 +227,7 @@ CHECKS = (
     unchanged_is_not_sent_again,
     stale_changes_are_refused,
     links_lead_on,
+    lists_by_assignee_and_by_due_date,
     list_comes_from_the_cache,
     tasks_are_deleted,
     session_goes_on_until_it_is_ended,
