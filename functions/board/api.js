@@ -25,7 +25,12 @@ class Unreachable extends Error {
   text = "The server does not respond. Check your connection; what you typed is still here.";
 }
 
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** Wait for a while, but no longer than somebody waits for what comes after. */
+const pause = (milliseconds, signal) =>
+  new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+    signal?.addEventListener("abort", resolve);
+  });
 
 /** A UUID; crypto.randomUUID is not there on pages without TLS. */
 function randomKey() {
@@ -112,10 +117,11 @@ class Api {
    * A page of a list.
    * @param path of the page, from `next` of the page before
    * @param tag the ETag of the page that is there already
+   * @param signal aborts when nobody wants the page any more
    * @returns the page, or null when it is the one that is there
    */
-  async page(path, tag) {
-    const response = await this.#authorized("GET", path, { headers: tag ? { "If-None-Match": tag } : {} });
+  async page(path, tag, signal) {
+    const response = await this.#authorized("GET", path, { headers: tag ? { "If-None-Match": tag } : {}, signal });
     if (response.status === 304) return null;
     const link = /<([^>]*)>; rel="next"/.exec(response.headers.get("Link"));
     // Its query alone: the page may be behind another host's name than the API knows.
@@ -123,8 +129,19 @@ class Api {
     return { path, tag: response.headers.get("ETag"), tasks: response.body, next };
   }
 
+  /** The names of the first users whose names begin so. */
+  async usernames(prefix) {
+    const { body } = await this.#authorized("GET", `/users?${new URLSearchParams({ prefix, limit: 20 })}`);
+    return body.map(({ username }) => username);
+  }
+
   async task(id) {
     return this.#inTurn(id, async () => this.#task(await this.#authorized("GET", `/tasks/${id}`)));
+  }
+
+  /** A task as it is now; null while a request about it is on its way, which will tell. */
+  async look(id, signal) {
+    return this.#turns.has(id) ? null : (await this.#authorized("GET", `/tasks/${id}`, { signal })).body;
   }
 
   /** Create a task, once however often this is tried. */
@@ -177,7 +194,7 @@ class Api {
     }
   }
 
-  async #send(method, path, { json, headers = {}, ...options }) {
+  async #send(method, path, { json, headers = {}, signal, ...options }) {
     if (json) {
       options.body = JSON.stringify(json);
       headers = { ...headers, "Content-Type": "application/json" };
@@ -185,12 +202,12 @@ class Api {
     for (let tries = 0; ; tries += 1) {
       let response, text;
       try {
-        const signal = AbortSignal.timeout(TIMEOUT);
-        response = await fetch(this.#root + path, { ...options, method, headers, signal, cache: "no-store" });
+        const ends = AbortSignal.any([AbortSignal.timeout(TIMEOUT), ...(signal ? [signal] : [])]);
+        response = await fetch(this.#root + path, { ...options, method, headers, signal: ends, cache: "no-store" });
         text = await response.text();
       } catch {
-        if (tries === PAUSES.length) throw new Unreachable();
-        await pause(PAUSES[tries]);
+        if (signal?.aborted || tries === PAUSES.length) throw new Unreachable();
+        await pause(PAUSES[tries], signal);
         continue;
       }
       if (response.ok || response.status === 304) {
@@ -200,7 +217,7 @@ class Api {
         throw new Problem(response.status, parsed(text));
       }
       const seconds = Number(response.headers.get("Retry-After"));
-      await pause(Math.max(PAUSES[tries], Math.min(seconds, 10) * 1_000));
+      await pause(Math.max(PAUSES[tries], Math.min(seconds, 10) * 1_000), signal);
     }
   }
 }

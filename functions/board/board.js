@@ -8,6 +8,7 @@ class Board {
   #cards = new Map(); // by id
   #columns = new Map();
   #deletions = new Set(); // those that can be undone
+  #isAwaited = false; // whether the user waits for what is found
 
   constructor() {
     this.#tasks = new Tasks(api);
@@ -20,7 +21,13 @@ class Board {
       link.textContent = name;
       document.querySelector("nav").append(link);
     }
-    byId("filter").addEventListener("input", () => this.render());
+    this.#tasks.filter(this.#filters);
+    byId("search").addEventListener("input", () => this.render());
+    whenTyped(byId("search"), () => this.#search());
+    byId("mine").addEventListener("click", ({ currentTarget: mine }) => {
+      mine.ariaPressed = mine.ariaPressed !== "true";
+      this.#search();
+    });
     addEventListener("keydown", (event) => {
       const last = [...this.#deletions].at(-1);
       const hasTyped = Boolean(event.target.value); // which the browser undoes
@@ -35,25 +42,43 @@ class Board {
   /** Load the tasks again, and a page more of one column; returns whether anything had changed. */
   async refresh(more) {
     const hasChanged = await this.#tasks.refresh(more);
-    if (hasChanged || more) this.render();
+    this.render(); // where nothing has changed, too: a due date passes
     return hasChanged;
   }
 
+  /** What the user wants to see, as parameters of the list. */
+  get #filters() {
+    const q = byId("search").value.trim();
+    return { ...(q && { q }), ...(byId("mine").ariaPressed === "true" && { assignee: "me" }) };
+  }
+
+  #search() {
+    this.#isAwaited = true;
+    this.#tasks.filter(this.#filters);
+    this.render();
+    refresher.run();
+  }
+
   render() {
-    const words = byId("filter").value.toLowerCase();
-    const isShown = ({ title, description }) => `${title}\n${description ?? ""}`.toLowerCase().includes(words);
+    const isLoaded = this.#tasks.isLoaded(this.#filters);
+    document.querySelector("main").ariaBusy = String(!isLoaded); // what it shows is not what is asked for
     const shown = new Map();
-    for (const [status, tasks] of this.#tasks.columns()) {
-      const cards = tasks.map((task) => this.#card(task));
-      shown.set(status, cards.filter((card) => card.isBeingEdited || isShown(card.task)));
-    }
+    for (const [status, tasks] of this.#tasks.columns()) shown.set(status, tasks.map((task) => this.#card(task)));
     const all = new Set([...shown.values()].flat());
-    for (const [id, card] of this.#cards) {
-      if (all.has(card) || card.isBeingEdited) continue;
-      card.element.remove();
+    const focused = document.activeElement;
+    const gone = [...this.#cards].filter(([, card]) => !all.has(card) && !card.isBeingEdited);
+    // The one that has the focus goes last: then those beside it stay.
+    gone.sort(([, one], [, other]) => one.element.contains(focused) - other.element.contains(focused));
+    for (const [id, { element }] of gone) {
+      if (element.contains(focused)) this.#focusBeside(element, byId("search"));
+      element.remove();
       this.#cards.delete(id);
     }
-    for (const [status, cards] of shown) this.#columns.get(status).show(cards, this.#tasks.hasMore(status));
+    for (const [status, cards] of shown) this.#columns.get(status).show(cards, this.#tasks.hasMore(status), isLoaded);
+    if (!isLoaded || !this.#isAwaited) return;
+    this.#isAwaited = false;
+    const hasMore = [...STATUSES.keys()].some((status) => this.#tasks.hasMore(status));
+    announce(`Tasks found: ${all.size}${hasMore ? " or more" : ""}.`);
   }
 
   #card(task) {
@@ -111,7 +136,8 @@ class Board {
   }
 
   #remove(task) {
-    this.#focusBeside(task.id);
+    const { element } = this.#cards.get(task.id);
+    this.#focusBeside(element, element.closest("section").querySelector(".add input"));
     this.#tasks.hide(task.id);
     this.render();
     const bringBack = () => {
@@ -135,12 +161,10 @@ class Board {
     this.#deletions.add(deletion);
   }
 
-  #focusBeside(id) {
-    const { element } = this.#cards.get(id);
-    const beside = element.nextElementSibling ?? element.previousElementSibling;
-    const article = beside?.querySelector("article");
-    if (article) article.focus();
-    else element.closest("section").querySelector(".add input").focus();
+  /** Focus a card beside one that goes, or what is there instead. */
+  #focusBeside({ nextElementSibling, previousElementSibling }, instead) {
+    const beside = [nextElementSibling, previousElementSibling].map((one) => one?.querySelector("article:not([hidden])"));
+    (beside.find(Boolean) ?? instead).focus();
   }
 
   /** Show a task that another cannot have the title of. */
@@ -152,9 +176,11 @@ class Board {
         toast(error.text);
         return;
       }
+      // It would go again if it did not pass.
+      byId("search").value = "";
+      byId("mine").ariaPressed = "false";
+      this.#search();
     }
-    byId("filter").value = "";
-    this.render();
     this.#cards.get(id)?.focus();
   }
 
@@ -184,6 +210,7 @@ class Refresher {
   #delay = SOON;
   #timer = null;
   #isRunning = false;
+  #isWanted = false; // whether to run again at once
 
   constructor(board) {
     this.board = board;
@@ -199,6 +226,7 @@ class Refresher {
 
   async run() {
     clearTimeout(this.#timer);
+    this.#isWanted = this.#isRunning;
     if (document.hidden || this.#isRunning) return;
     this.#isRunning = true;
     try {
@@ -211,7 +239,8 @@ class Refresher {
     }
     this.#isRunning = false;
     byId("username").textContent = Session.current?.username ?? "";
-    this.#schedule();
+    if (this.#isWanted) this.run();
+    else this.#schedule();
   }
 
   #schedule() {

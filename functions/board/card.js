@@ -2,11 +2,73 @@
 
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
-const FIELDS = ["title", "description", "status"];
+const TYPED = 300; // milliseconds after the last key
 
-const isSame = (one, other) => FIELDS.every((name) => one[name] === other[name]);
+/** What the user can change, and what it is called. */
+const FIELDS = new Map([
+  ["title", "title"],
+  ["description", "description"],
+  ["status", "status"],
+  ["due_at", "due date"],
+  ["assignee", "assignee"],
+  ["labels", "labels"],
+]);
+
+const isEqual = (one, other) => JSON.stringify(one) === JSON.stringify(other); // labels are arrays
+const isSame = (one, other) => [...FIELDS.keys()].every((name) => isEqual(one[name], other[name]));
+
+/** A field of a task as people read it: its name and its value. */
+function inWords(task, field) {
+  const value = task[field];
+  if (value === null || value.length === 0) return `no ${FIELDS.get(field)}`;
+  const words =
+    field === "status" ? STATUSES.get(value)
+    : field === "due_at" ? TIME.format(value * 1_000)
+    : field === "labels" ? value.join(", ")
+    : value;
+  return `the ${FIELDS.get(field)} “${words}”`;
+}
 
 const byId = (id) => document.getElementById(id);
+
+/** Act each time that the user has typed, and pauses. */
+function whenTyped(input, act) {
+  let timer;
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(act, TYPED);
+  });
+}
+
+/** The day of an instant where the user is, as a date input has it: 2026-12-05. */
+function dayOf(seconds) {
+  const date = new Date(seconds * 1_000);
+  const digits = (number, count = 2) => String(number).padStart(count, "0");
+  return `${digits(date.getFullYear(), 4)}-${digits(date.getMonth() + 1)}-${digits(date.getDate())}`;
+}
+
+/** The last second of a day where the user is. */
+function endOf(day) {
+  const [year, month, date] = day.split("-").map(Number);
+  const next = new Date();
+  next.setFullYear(year, month - 1, date + 1);
+  next.setHours(0, 0, 0, 0); // or later, where the clock is changed at midnight
+  return next.getTime() / 1_000 - 1;
+}
+
+/** One or two letters for a username. */
+function initialsOf(username) {
+  const [first, second] = username.split("@")[0].split(/[._-]+/).filter(Boolean);
+  return (second ? first[0] + second[0] : (first ?? username).slice(0, 2)).toUpperCase();
+}
+
+/** The labels of a text that separates them by commas. One that has a comma itself, as other clients may make it, stays whole. */
+function labelsOf(text, before) {
+  const known = before.filter((label) => label.includes(",")).sort((one, other) => other.length - one.length);
+  const whole = known.map((label) => label.replace(/[^\w\s]/g, "\\$&"));
+  const parts = text.matchAll(new RegExp(`\\s*(${[...whole, "[^,]+"].join("|")})\\s*(?:,|$)`, "g"));
+  return [...parts].map(([, label]) => label.trim().normalize()).filter(Boolean);
+}
 
 /** Make the element of a template. */
 function clone(id) {
@@ -17,6 +79,7 @@ class Card {
   element = clone("card");
   #article = this.element.querySelector("article");
   #editor = null;
+  #isOverdue = false;
 
   /**
    * @param task the task
@@ -38,16 +101,28 @@ class Card {
 
   /** Show the task as it is now. */
   update(task) {
-    if (this.task && isSame(this.task, task) && this.task.updated_at === task.updated_at) return;
+    const isOverdue = task.due_at !== null && task.due_at * 1_000 < Date.now() && task.status !== "COMPLETED";
+    const isKnown = this.task && isSame(this.task, task) && this.task.updated_at === task.updated_at;
+    if (isKnown && isOverdue === this.#isOverdue) return;
+    this.#isOverdue = isOverdue;
     const isNews = Boolean(this.task) && !this.#editor;
     this.task = task;
     const find = (name) => this.#article.querySelector(name);
     find("h3").textContent = task.title;
     find(".description").textContent = task.description ?? "";
     find(".description").hidden = !task.description;
-    find("time").textContent = DAY.format(task.created_at * 1_000);
-    find("time").title = TIME.format(task.created_at * 1_000);
-    find("time").dateTime = new Date(task.created_at * 1_000).toISOString();
+    this.#showTime(find(".created time"), task.created_at);
+    find(".due").hidden = task.due_at === null;
+    find(".due").classList.toggle("overdue", isOverdue);
+    find(".due .word").textContent = isOverdue ? "Overdue:" : "Due";
+    this.#showTime(find(".due time"), task.due_at ?? 0);
+    find(".assignee").hidden = task.assignee === null;
+    find(".assignee").title = task.assignee ?? "";
+    find(".initials").textContent = initialsOf(task.assignee ?? "");
+    find(".assignee .unseen").textContent = `Assignee: ${task.assignee}`;
+    find(".labels").hidden = task.labels.length === 0;
+    find(".labels").replaceChildren(...task.labels.map(chip));
+    find(".plan").hidden = task.due_at === null && task.assignee === null && task.labels.length === 0;
     const names = [...STATUSES.values()];
     const place = [...STATUSES.keys()].indexOf(task.status);
     this.#label(find(".back"), names[place - 1] && `Move to ${names[place - 1]}`);
@@ -55,6 +130,13 @@ class Card {
     this.#label(find(".edit"), "Edit");
     this.#label(find(".delete"), "Delete");
     if (isNews) this.#article.classList.add("news");
+  }
+
+  #showTime(element, seconds) {
+    const date = new Date(seconds * 1_000);
+    element.textContent = DAY.format(date);
+    element.title = TIME.format(date);
+    element.dateTime = date.toISOString();
   }
 
   /** Name a button; without a name there is nothing it could do. */
@@ -79,12 +161,21 @@ class Card {
       this.#editor = null;
       this.#article.hidden = false;
       this.actions.render();
-      this.focus();
+      if (this.element.isConnected) this.focus();
+      else byId("search").focus(); // which does not find it
     });
     this.#article.hidden = true;
     this.element.append(this.#editor.element);
     this.#editor.element.elements.title.select();
   }
+}
+
+/** Make the element of a label. */
+function chip(label) {
+  const element = document.createElement("li");
+  element.dir = "auto";
+  element.textContent = label;
+  return element;
 }
 
 /**
@@ -97,6 +188,7 @@ class Editor {
   #close;
   #before;
   #current; // a promise of the task as it is now, with its tag; null when it could not be read
+  #description; // as the form has it before it is touched: with the line ends of a textarea
   #known = null; // what the user was told that the task has become
 
   constructor(task, actions, close) {
@@ -104,9 +196,17 @@ class Editor {
     this.#actions = actions;
     this.#close = close;
     this.#read();
-    const { title, description, status } = this.element.elements;
+    const { title, description, status, due_at, assignee, labels } = this.element.elements;
     title.value = task.title;
     description.value = task.description ?? "";
+    this.#description = description.value;
+    due_at.defaultValue = task.due_at === null ? "" : dayOf(task.due_at);
+    assignee.value = task.assignee ?? "";
+    labels.defaultValue = task.labels.join(", ");
+    const people = this.element.querySelector("datalist");
+    people.id = `people-${task.id}`;
+    assignee.setAttribute("list", people.id);
+    whenTyped(assignee, () => this.#suggest(assignee, people));
     for (const [value, name] of STATUSES) status.append(new Option(name, value, false, value === task.status));
     this.element.setAttribute("aria-label", `Edit ${task.title}`);
     this.element.addEventListener("submit", (event) => {
@@ -122,9 +222,26 @@ class Editor {
 
   /** What the user changed. */
   get #changes() {
-    const { title, description, status } = this.element.elements;
-    const wanted = { title: title.value.trim(), description: description.value || null, status: status.value };
-    return Object.fromEntries(Object.entries(wanted).filter(([name, value]) => value !== this.#before[name]));
+    const { title, description, status, due_at, assignee, labels } = this.element.elements;
+    const before = this.#before;
+    const name = assignee.value.trim().toLowerCase();
+    const wanted = {
+      title: title.value.trim(),
+      status: status.value,
+      assignee: (name === "me" ? Session.current?.username.trim().toLowerCase() : name) || null,
+      // Read only where they were touched: a due date has a time of day, too.
+      description: description.value === this.#description ? before.description : description.value || null,
+      due_at: due_at.value === due_at.defaultValue ? before.due_at : due_at.value ? endOf(due_at.value) : null,
+      labels: labels.value === labels.defaultValue ? before.labels : labelsOf(labels.value, before.labels),
+    };
+    return Object.fromEntries(Object.entries(wanted).filter(([field, value]) => !isEqual(value, before[field])));
+  }
+
+  /** Suggest users whose names begin as what is typed. */
+  async #suggest(input, list) {
+    const prefix = input.value.trim();
+    const names = prefix ? await this.#actions.api.usernames(prefix).catch(() => []) : [];
+    if (input.value.trim() === prefix) list.replaceChildren(...names.map((name) => new Option(name)));
   }
 
   async #save() {
@@ -184,10 +301,8 @@ class Editor {
   #explain(theirs) {
     this.#known = theirs;
     this.#actions.put(theirs);
-    const now = FIELDS.filter((name) => theirs[name] !== this.#before[name]).map(
-      (name) => `${name} “${name === "status" ? STATUSES.get(theirs[name]) : (theirs[name] ?? "")}”`,
-    );
-    const text = now.length ? `It has now the ${now.join(", the ")}.` : "";
+    const now = [...FIELDS.keys()].filter((field) => !isEqual(theirs[field], this.#before[field]));
+    const text = now.length ? `It has now ${now.map((field) => inWords(theirs, field)).join(", ")}.` : "";
     this.#say(`Somebody else changed this task meanwhile. ${text} What you typed is not saved yet.`, [
       ["Keep mine", () => this.element.requestSubmit()],
       ["Take theirs", () => this.#close()],

@@ -52,8 +52,11 @@ class Column {
     });
   }
 
-  /** Show cards, in their order; those that stay where they are keep the focus. */
-  show(cards, hasMore) {
+  /**
+   * Show cards, in their order; those that stay where they are keep the focus.
+   * @param isLoaded whether these are what the server has, so that it may be said how many there are
+   */
+  show(cards, hasMore, isLoaded) {
     const focused = document.activeElement;
     let next = this.#list.firstElementChild;
     for (const { element } of cards) {
@@ -61,9 +64,9 @@ class Column {
       else this.#list.insertBefore(element, next);
     }
     if (focused !== document.activeElement && focused.isConnected) focused.focus();
-    this.element.querySelector(".count").textContent = `${cards.length}${hasMore ? "+" : ""}`;
-    this.element.querySelector(".empty").textContent = cards.length ? "" : "Nothing here.";
-    this.element.querySelector(".more").hidden = !hasMore;
+    this.element.querySelector(".count").textContent = isLoaded ? `${cards.length}${hasMore ? "+" : ""}` : "";
+    this.element.querySelector(".empty").textContent = cards.length || !isLoaded ? "" : hasMore ? "Nothing found yet." : "Nothing here.";
+    this.element.querySelector(".more").hidden = !hasMore || !isLoaded;
   }
 
   focus() {

@@ -6,13 +6,30 @@ const SETTLED = 3_000; // milliseconds after a write in which a list may be from
 
 class Tasks {
   #api;
+  #filters = ""; // of the tasks that are wanted, as parameters of the list
   #pages = new Map([...STATUSES.keys()].map((status) => [status, []]));
-  #written = new Map(); // by id: the task as this user's last write left it, and when that was
+  #loaded = null; // the filters of these pages; null before the first
+  // By id: the task as this user's last write left it, when that was, under which filters, and whether it has settled
+  // and stays in sight though it is not listed.
+  #written = new Map();
   #deleted = new Map(); // by id: when; Infinity while it can be undone
   #refreshes = Promise.resolve();
+  #aborting = new AbortController(); // of the last refresh
 
   constructor(api) {
     this.#api = api;
+  }
+
+  /** Want the tasks that pass filters, which are parameters of the list, from the next refresh on. */
+  filter(filters) {
+    const before = this.#filters;
+    this.#filters = String(new URLSearchParams(filters));
+    if (this.#filters !== before) this.#aborting.abort(); // or what nobody waits for delays what is wanted
+  }
+
+  /** Whether what is loaded is what passes these filters. */
+  isLoaded(filters) {
+    return this.#loaded === String(new URLSearchParams(filters));
   }
 
   /** Whether there are tasks that are not loaded. */
@@ -28,35 +45,50 @@ class Tasks {
   refresh(more) {
     const refreshed = this.#refreshes.then(async () => {
       const started = Date.now();
-      const load = (status) => this.#load(status, this.#pages.get(status).length + (status === more ? 1 : 0));
-      const changes = await Promise.all([...STATUSES.keys()].map(load));
+      const filters = this.#filters;
+      this.#aborting = new AbortController();
+      const { signal } = this.#aborting;
+      const before = filters === this.#loaded ? this.#pages : new Map();
+      const load = async (status) => {
+        const pages = before.get(status) ?? [];
+        return [status, await this.#load(status, filters, pages, pages.length + (status === more ? 1 : 0), signal)];
+      };
+      const looking = [...this.#written].map(([id, written]) => written.isKept && this.#look(id, written, signal));
+      const loading = Promise.all([...STATUSES.keys()].map(load));
+      const after = new Map(await loading.catch((error) => (signal.aborted ? [] : Promise.reject(error))));
+      await Promise.all(looking);
+      if (signal.aborted) return true; // who typed on waits for other tasks
+      this.#pages = after;
+      this.#loaded = filters;
       this.#forgetSettled(started);
-      return changes.some(Boolean);
+      return [...after].some(([status, pages]) => {
+        const known = before.get(status) ?? [];
+        return pages.length !== known.length || pages.some((page) => !known.includes(page));
+      });
     });
     this.#refreshes = refreshed.catch(() => {});
     return refreshed;
   }
 
-  async #load(status, count) {
-    const before = this.#pages.get(status);
+  async #load(status, filters, before, count, signal) {
     const after = [];
-    let path = `/tasks?status=${status}&limit=${PAGE_SIZE}`;
+    let path = `/tasks?status=${status}&limit=${PAGE_SIZE}${filters && `&${filters}`}`;
     while (path && after.length < Math.max(count, 1)) {
       const known = before.find((page) => page.path === path);
-      after.push((await this.#api.page(path, known?.tag)) ?? known);
+      after.push((await this.#api.page(path, known?.tag, signal)) ?? known);
       path = after.at(-1).next;
     }
-    this.#pages.set(status, after);
-    return after.length !== before.length || after.some((page) => !before.includes(page));
+    return after;
   }
 
   /** The tasks by status, newest first. */
   columns() {
     const tasks = this.#listed();
-    for (const [id] of this.#written) tasks.delete(id);
+    const written = [...this.#written.values()].filter((one) => tasks.has(one.task.id) || this.#isInSight(one));
+    for (const { task } of written) tasks.delete(task.id);
     const columns = new Map([...STATUSES.keys()].map((status) => [status, []]));
     for (const task of tasks.values()) columns.get(task.status).push(task);
-    for (const { task } of this.#written.values()) {
+    for (const { task } of written) {
       const column = columns.get(task.status);
       const older = column.findIndex((other) => other.created_at <= task.created_at);
       column.splice(older < 0 ? column.length : older, 0, task);
@@ -67,7 +99,7 @@ class Tasks {
 
   /** Show a task as a write left it. */
   put(task) {
-    this.#written.set(task.id, { task, at: Date.now() });
+    this.#written.set(task.id, { task, at: Date.now(), filters: this.#filters, isKept: false });
   }
 
   /** Show a task no longer; from `when` on, in milliseconds, it is gone for good. */
@@ -90,20 +122,44 @@ class Tasks {
     return tasks;
   }
 
-  /** Forget of this user's writes what a list that was read from `started` on has, or would have. */
-  #forgetSettled(started) {
-    const listed = this.#listed();
-    for (const [id, { task, at }] of this.#written) {
-      if (at + SETTLED < started && (listed.has(id) || !this.#isBeyondLoaded(task))) this.#written.delete(id);
-    }
-    for (const [id, at] of this.#deleted) {
-      if (at + SETTLED < started) this.#deleted.delete(id);
+  /** Whether what was written is shown though it is not listed. Without a filter everything is. */
+  #isInSight({ filters }) {
+    return [this.#loaded, this.#filters].some((shown) => !shown || shown === filters);
+  }
+
+  /** Read again what is in sight though it is not listed: somebody may change or delete it. */
+  async #look(id, written, signal) {
+    try {
+      const task = await this.#api.look(id, signal);
+      if (task) written.task = task;
+    } catch (error) {
+      if (error.status === 404 && this.#written.get(id) === written) this.#written.delete(id);
+      // Otherwise it stays until the next refresh, which tries again.
     }
   }
 
-  /** Whether a task's place is after the last that is loaded; one that was just moved there stays in sight. */
-  #isBeyondLoaded(task) {
+  /** Forget of this user's writes what a list that was read from `started` on has, or would have. */
+  #forgetSettled(started) {
+    const listed = this.#listed();
+    for (const [id, written] of this.#written) {
+      if (written.at + SETTLED >= started) continue;
+      written.isKept = !listed.has(id) && this.#isBeyondLoaded(written);
+      if (!written.isKept) this.#written.delete(id);
+    }
+    for (const [id, at] of this.#deleted) {
+      if (at + SETTLED >= started) continue;
+      this.#deleted.delete(id);
+      this.#written.delete(id);
+    }
+  }
+
+  /**
+   * Whether a task's place is after the last that is loaded; one that was just moved there stays in sight. Under a
+   * filter only the server knows that: what was written stays in sight until the filter changes.
+   */
+  #isBeyondLoaded({ task, filters }) {
+    if (this.#loaded) return this.#loaded === filters;
     const last = this.#pages.get(task.status).at(-1);
-    return Boolean(last?.next) && task.created_at <= last.tasks.at(-1).created_at;
+    return Boolean(last?.next) && task.created_at <= (last.tasks.at(-1)?.created_at ?? Infinity);
   }
 }

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -16,6 +21,7 @@ pytestmark = needs_chromium
 PASSWORD = "correct horse"
 WHEN_OTHERS_WRITE = 30_000  # milliseconds: two refreshes, and some
 WHEN_DELETED = 30_000  # milliseconds: the time to undo, and some
+PAST, FUTURE = 1_767_225_600, 4_102_444_800  # the first seconds of 2026 and 2100
 
 
 class Board:
@@ -63,12 +69,26 @@ class Board:
         expect(box).to_have_value("")
         return card
 
+    def create(self, title: str) -> str:
+        """Add a task; returns its id."""
+        with self.page.expect_response("**/tasks") as created:
+            self.add(title)
+        return str(created.value.json()["id"])
+
     def edit(self, title: str) -> Locator:
         self.page.get_by_label(f"Edit: {title}").click()
         return self.page.get_by_role("form", name=f"Edit {title}")
 
     def save(self) -> None:
         self.page.get_by_role("button", name="Save").click()
+
+    @property
+    def search(self) -> Locator:
+        return self.page.get_by_label("Search")
+
+    @property
+    def mine(self) -> Locator:
+        return self.page.get_by_role("button", name="Mine", exact=True)
 
     @property
     def notices(self) -> Locator:
@@ -107,6 +127,11 @@ def colleague(user: Client) -> Client:
         for task in tasks:
             user("DELETE", f"/tasks/{task['id']}")
     return user
+
+
+def read(client: Client, task_id: str) -> dict[str, Any]:
+    task: dict[str, Any] = client("GET", f"/tasks/{task_id}").json()
+    return task
 
 
 def find(client: Client, title: str) -> dict[str, object] | None:
@@ -245,20 +270,328 @@ class TestWork:
         expect(board.card(later)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
         expect(moved).to_be_visible()
 
-    def test_the_filter_hides_what_does_not_match(self, board: Board) -> None:
-        apple, pear = unique("Apple"), unique("Pear")
-        board.add(apple)
-        board.add(pear, "Completed")
-        board.page.get_by_label("Filter").fill(apple.upper())
-        expect(board.card(pear)).to_have_count(0)
-        expect(board.card(apple)).to_be_visible()
-        board.page.get_by_label("Filter").fill("")
-        expect(board.card(pear)).to_be_visible()
-
     def test_a_title_is_text_whatever_it_says(self, board: Board) -> None:
         title = unique("<img src=x onerror=alert(1)><b>")
         board.add(title)
         assert board.card(title).locator("img, b").count() == 0
+
+
+class TestPlanning:
+    def test_what_is_overdue_says_so_in_words(self, board: Board, colleague: Client) -> None:
+        late, done, ahead, free = unique("Late"), unique("Done"), unique("Ahead"), unique("Free")
+        colleague.create(late, due_at=PAST)
+        colleague.create(done, due_at=PAST, status="COMPLETED")
+        colleague.create(ahead, due_at=FUTURE)
+        colleague.create(free)
+        expect(board.card(late)).to_contain_text("Overdue: Jan 1, 2026", timeout=WHEN_OTHERS_WRITE)
+        expect(board.card(done)).to_contain_text("Due Jan 1, 2026")
+        expect(board.card(ahead)).to_contain_text("Due Jan 1, 2100")
+        expect(board.card(free).locator(".plan")).to_be_hidden()
+
+    def test_a_task_becomes_overdue_while_nothing_else_happens(self, board: Board, colleague: Client) -> None:
+        title = unique("Soon")
+        colleague.create(title, due_at=int(time.time()) + 10)
+        due = board.card(title).locator(".due")
+        expect(due).to_have_text(re.compile("^Due "), timeout=WHEN_OTHERS_WRITE)
+        expect(due).to_have_text(re.compile("^Overdue: "), timeout=2 * WHEN_OTHERS_WRITE)
+
+    def test_dates_are_in_the_readers_language(
+        self, open_board: Callable[..., Board], colleague: Client
+    ) -> None:
+        title = unique("Language")
+        colleague.create(title, due_at=PAST)
+        board = open_board(locale="de-DE", timezone_id="America/New_York").sign_up()
+        expect(board.card(title)).to_contain_text("31.12.2025")
+
+    @pytest.mark.parametrize(
+        ("zone", "day"),
+        [
+            ("America/New_York", date(2030, 7, 4)),
+            ("Pacific/Auckland", date(2030, 7, 4)),
+            # The second began at one o'clock.
+            ("America/Sao_Paulo", date(2018, 11, 3)),
+            ("America/Sao_Paulo", date(2018, 11, 4)),
+        ],
+    )
+    def test_a_picked_day_ends_where_the_user_is(
+        self, open_board: Callable[..., Board], colleague: Client, zone: str, day: date
+    ) -> None:
+        board, title = open_board(timezone_id=zone).sign_up(), unique("Day")
+        task = board.create(title)
+        board.edit(title).get_by_label("Due date").fill(day.isoformat())
+        board.save()
+        expect(board.card(title)).to_contain_text(f"{day:%b} {day.day}, {day.year}")
+        end = datetime.combine(day, datetime.max.time(), ZoneInfo(zone))
+        assert read(colleague, task)["due_at"] == int(end.timestamp())
+        expect(board.edit(title).get_by_label("Due date")).to_have_value(day.isoformat())
+        board.page.get_by_label("Due date").fill("")
+        board.save()
+        expect(board.card(title)).to_be_visible()
+        expect(board.card(title).locator(".plan")).to_be_hidden()
+        assert read(colleague, task)["due_at"] is None
+
+    def test_what_was_not_changed_is_not_sent(self, board: Board, colleague: Client) -> None:
+        title = unique("Planned")
+        plan = {"due_at": PAST + 12_345, "assignee": "me", "labels": ["Home, garden", "b"]}
+        task = colleague.create(title, **plan)["id"]
+        expect(board.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        form = board.edit(title)
+        form.get_by_label("Description").fill("new")
+        form.get_by_label("Due date").fill("2030-01-01")
+        form.get_by_label("Due date").fill("2026-01-01")
+        with board.page.expect_request(lambda request: request.method == "PATCH") as sent:
+            board.save()
+        assert sent.value.post_data_json == {"description": "new"}
+        expect(board.card(title)).to_contain_text("new")
+        # A label that has a comma stays one, also where another is added.
+        board.edit(title).get_by_label("Labels").fill("Home, garden, b, c")
+        with board.page.expect_request(lambda request: request.method == "PATCH") as sent:
+            board.save()
+        assert sent.value.post_data_json == {"labels": ["Home, garden", "b", "c"]}
+        expect(board.card(title).get_by_role("listitem")).to_have_text(["Home, garden", "b", "c"])
+        assert read(colleague, task)["due_at"] == plan["due_at"]
+
+    def test_a_description_that_was_not_touched_keeps_its_line_ends(
+        self, board: Board, colleague: Client
+    ) -> None:
+        title = unique("Lines")
+        task = colleague.create(title, description="one\r\ntwo")["id"]
+        expect(board.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.edit(title).get_by_label("Labels").fill("new")
+        with board.page.expect_request(lambda request: request.method == "PATCH") as sent:
+            board.save()
+        assert sent.value.post_data_json == {"labels": ["new"]}
+        expect(board.card(title).get_by_role("listitem")).to_have_text(["new"])
+        assert read(colleague, task)["description"] == "one\r\ntwo"
+
+    def test_an_assignee_and_labels_are_set_and_cleared(self, board: Board, colleague: Client) -> None:
+        title, name = unique("Plan"), colleague("GET", "/auth/me").json()["username"]
+        task = board.create(title)
+        form = board.edit(title)
+        form.get_by_label("Assignee").press_sequentially(name[:-1].upper())
+        expect(form.locator("datalist option").filter(has_text=re.compile(f"^{name}$"))).to_have_count(1)
+        form.get_by_label("Assignee").fill(name)
+        form.get_by_label("Labels").fill(" home , , Küche,")
+        board.save()
+        card = board.card(title)
+        expect(card.get_by_role("listitem")).to_have_text(["home", "Küche"])
+        expect(card.get_by_text(f"Assignee: {name}", exact=True)).to_be_attached()
+        expect(card.get_by_title(name)).to_contain_text("US")
+        stored = read(colleague, task)
+        assert (stored["assignee"], stored["labels"]) == (name, ["home", "Küche"])
+        expect(board.edit(title).get_by_label("Labels")).to_have_value("home, Küche")
+        form.get_by_label("Assignee").fill("Me")
+        form.get_by_label("Labels").fill("")
+        board.save()
+        expect(card.get_by_title(board.name)).to_contain_text(f"B{board.name[6]}")
+        stored = read(colleague, task)
+        assert (stored["assignee"], stored["labels"]) == (board.name, [])
+        board.edit(title).get_by_label("Assignee").fill("")
+        board.save()
+        expect(card).to_be_visible()
+        expect(card.locator(".plan")).to_be_hidden()
+        assert read(colleague, task)["assignee"] is None
+
+    def test_an_unknown_assignee_is_refused_and_nothing_is_lost(self, board: Board) -> None:
+        title = unique("Unknown")
+        board.add(title)
+        form = board.edit(title)
+        form.get_by_label("Assignee").fill("nobody-here")
+        form.get_by_label("Labels").fill("kept")
+        form.get_by_label("Due date").fill("2030-01-01")
+        board.save()
+        expect(board.message).to_contain_text("assignee: ")
+        expect(form.get_by_label("Assignee")).to_have_value("nobody-here")
+        form.get_by_label("Assignee").fill("me")
+        board.save()
+        expect(board.card(title)).to_contain_text("Due Jan 1, 2030")
+        expect(board.card(title).get_by_role("listitem")).to_have_text(["kept"])
+        expect(board.card(title).get_by_title(board.name)).to_be_visible()
+
+    def test_what_somebody_else_planned_is_told_in_words(self, board: Board, colleague: Client) -> None:
+        title = unique("Conflict")
+        task = colleague.create(title, assignee="me", labels=["old"])["id"]
+        expect(board.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.edit(title).get_by_label("Labels").fill("mine")
+        theirs = {"due_at": PAST, "assignee": None, "labels": ["a", "b"]}
+        colleague("PATCH", f"/tasks/{task}", json=theirs)
+        board.save()
+        due = "the due date “Thursday, January 1, 2026 at 12:00.AM”"
+        expect(board.message).to_contain_text(re.compile(f"has now {due}, no assignee, the labels “a, b”"))
+        board.page.get_by_role("button", name="Keep mine").click()
+        expect(board.card(title).get_by_role("listitem")).to_have_text(["mine"])
+        assert read(colleague, task)["due_at"] == PAST
+
+
+class TestSearch:
+    def test_a_search_finds_what_is_not_loaded(self, board: Board, colleague: Client) -> None:
+        old, others = unique("Café"), [unique("Other") for _ in range(30)]
+        for title in (old, *others):
+            colleague.create(title)
+        expect(board.card(others[-1])).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        expect(board.card(old)).to_have_count(0)
+        board.search.fill(old.upper().replace("É", "E"))
+        expect(board.card(old)).to_be_visible()
+        expect(board.card(others[-1])).to_have_count(0)
+        expect(board.column("Pending").locator(".count")).to_have_text("1")
+        expect(board.page.get_by_text("Tasks found: 1.", exact=True)).to_be_attached()
+        board.search.fill("other")
+        expect(board.column("Pending").locator(".count")).to_have_text("20+")
+        board.column("Pending").get_by_role("button", name="Load more").click()
+        expect(board.column("Pending").get_by_role("article")).to_have_count(30)
+        board.search.fill(" ")
+        expect(board.column("Pending").locator(".count")).to_have_text("20+")
+
+    def test_a_search_is_sent_once_the_keys_rest(self, board: Board) -> None:
+        board.add(unique("Type"))
+        sent: list[str] = []
+        board.page.on("request", lambda request: "q=" in request.url and sent.append(request.url))
+        board.search.press_sequentially("type & more", delay=20)
+        expect(board.column("Pending").get_by_text("Nothing here.")).to_be_visible()
+        assert {parse_qs(urlsplit(url).query)["q"][0] for url in sent} == {"type & more"}
+
+    def test_nothing_is_said_to_be_here_before_the_server_says_so(
+        self, board: Board, colleague: Client
+    ) -> None:
+        held: list[Route] = []
+        board.page.route("**/tasks?**q=**", lambda route: held.append(route))
+        empty = board.column("Completed").get_by_text("Nothing here.")
+        expect(empty).to_be_visible()
+        board.search.fill("nowhere at all")
+        expect(empty).to_have_count(0)
+        await_condition(lambda: board.page.wait_for_timeout(50) is None and len(held) == 3)
+        expect(empty).to_have_count(0)
+        for route in held:
+            route.continue_()
+        expect(empty).to_be_visible()
+        board.page.unroute("**/tasks?**q=**")
+
+    def test_a_card_that_is_being_edited_stays(self, board: Board) -> None:
+        edited, other = unique("Edited"), unique("Found")
+        board.add(edited)
+        board.add(other)
+        form = board.edit(edited)
+        form.get_by_label("Description").fill("half a sentence")
+        board.search.fill(other)
+        expect(board.column("Pending").locator(".count")).to_have_text("1")
+        expect(form.get_by_label("Description")).to_have_value("half a sentence")
+        form.get_by_role("button", name="Cancel").click()
+        expect(board.card(edited)).to_have_count(0)
+        expect(board.search).to_be_focused()
+
+    def test_mine_shows_what_is_assigned_to_the_user_alone(self, board: Board, colleague: Client) -> None:
+        mine, theirs, nobodys = unique("Mine"), unique("Theirs"), unique("Nobodys")
+        colleague.create(mine, assignee=board.name)
+        colleague.create(theirs, assignee="me", status="COMPLETED")
+        colleague.create(nobodys)
+        expect(board.card(nobodys)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.mine.click()
+        expect(board.mine).to_have_attribute("aria-pressed", "true")
+        expect(board.column("Completed").get_by_text("Nothing here.")).to_be_visible()
+        expect(board.page.get_by_role("article")).to_have_count(1)
+        expect(board.card(mine)).to_be_visible()
+        board.mine.click()
+        expect(board.card(theirs)).to_be_visible()
+
+    def test_the_search_and_mine_work_together(self, board: Board, colleague: Client) -> None:
+        word = unique("Both")
+        mine, theirs, other = f"{word} mine", f"{word} theirs", unique("Other")
+        colleague.create(mine, assignee=board.name)
+        colleague.create(theirs, assignee="me")
+        colleague.create(other, assignee=board.name)
+        expect(board.card(other)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.search.fill(word)
+        expect(board.card(other)).to_have_count(0)
+        expect(board.card(theirs)).to_be_visible()
+        board.mine.click()
+        expect(board.card(theirs)).to_have_count(0)
+        expect(board.card(mine)).to_be_visible()
+        board.search.fill("")
+        expect(board.card(other)).to_be_visible()
+        expect(board.card(theirs)).to_have_count(0)
+
+    def test_a_slow_search_does_not_delay_the_next(self, board: Board) -> None:
+        held: list[Route] = []
+
+        def hold_the_first(route: Route) -> None:
+            if "q=aaa" in route.request.url:
+                held.append(route)
+            else:
+                route.continue_()
+
+        board.page.route("**/tasks?**q=**", hold_the_first)
+        board.search.fill("aaa")
+        await_condition(lambda: board.page.wait_for_timeout(50) is None and len(held) == 3)
+        board.search.fill("bbb")
+        expect(board.column("Completed").get_by_text("Nothing here.")).to_be_visible()
+        expect(board.page.get_by_role("status").first).to_be_empty()
+        assert len(held) == 3
+
+    def test_what_was_just_written_is_not_found_by_every_search(self, board: Board) -> None:
+        title = unique("Apple")
+        board.add(title)
+        board.search.fill("zzznothing")
+        expect(board.page.get_by_text("Tasks found: 0.", exact=True)).to_be_attached()
+        expect(board.card(title)).to_have_count(0)
+        expect(board.column("Pending").locator(".count")).to_have_text("0")
+        board.search.fill(title)
+        expect(board.card(title)).to_be_visible()
+
+    def test_what_was_written_under_a_filter_stays_until_the_filter_changes_or_it_is_deleted(
+        self, board: Board, colleague: Client
+    ) -> None:
+        first, second, kept, theirs = unique("First"), unique("Second"), unique("Kept"), unique("Theirs")
+        board.mine.click()
+        expect(board.column("Completed").get_by_text("Nothing here.")).to_be_visible()
+        one, two = board.create(first), board.create(second)
+        board.add(kept, "Completed")
+        # A list that could have them does not: they are read one by one.
+        board.page.wait_for_event(
+            "requestfinished", lambda request: request.url.endswith(two), timeout=WHEN_OTHERS_WRITE
+        )
+        colleague("PATCH", f"/tasks/{two}", json={"title": theirs})
+        expect(board.card(theirs)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        expect(board.card(kept)).to_be_visible()
+        board.card(theirs).focus()
+        colleague("DELETE", f"/tasks/{two}")
+        expect(board.card(theirs)).to_have_count(0, timeout=WHEN_OTHERS_WRITE)
+        expect(board.card(first)).to_be_focused()
+        colleague("DELETE", f"/tasks/{one}")
+        expect(board.card(first)).to_have_count(0, timeout=WHEN_OTHERS_WRITE)
+        expect(board.search).to_be_focused()
+        board.mine.click()
+        expect(board.card(kept)).to_be_visible()
+        expect(board.page.get_by_role("main")).to_have_attribute("aria-busy", "false")
+        board.mine.click()
+        expect(board.card(kept)).to_have_count(0)
+
+    def test_what_does_not_answer_the_search_does_not_look_so(self, board: Board, colleague: Client) -> None:
+        for _ in range(21):
+            colleague.create()
+        column, main = board.column("Pending"), board.page.get_by_role("main")
+        count, more = column.locator(".count"), column.get_by_role("button", name="Load more")
+        expect(count).to_have_text("20+", timeout=WHEN_OTHERS_WRITE)
+        held: list[Route] = []
+        board.page.route("**/tasks?**q=**", lambda route: held.append(route))
+        board.search.fill("nowhere at all")
+        await_condition(lambda: board.page.wait_for_timeout(50) is None and len(held) == 3)
+
+        def expect_no_answer() -> None:
+            expect(main).to_have_attribute("aria-busy", "true")
+            expect(count).to_be_empty()
+            expect(more).to_be_hidden()
+
+        expect_no_answer()
+        results = Axe().run(board.page)
+        assert not results.violations_count, results.generate_report()
+        for route in held:
+            route.fulfill(status=500, body="")
+        expect(board.page.get_by_role("status").first).to_contain_text("Not up to date")
+        expect_no_answer()
+        board.page.unroute("**/tasks?**q=**")
+        board.page.evaluate("dispatchEvent(new Event('online'))")
+        expect(main).to_have_attribute("aria-busy", "false")
+        expect(count).to_have_text("0")
 
 
 class TestTogether:
@@ -501,7 +834,9 @@ class TestTrouble:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_use_it(open_board: Callable[..., Board], scheme: str) -> None:
+def test_everybody_can_use_it(open_board: Callable[..., Board], colleague: Client, scheme: str) -> None:
+    late, labels = unique("Late"), [f"{number} {'W' * 38}" for number in range(10)]
+    colleague.create(late, due_at=PAST, assignee="me", labels=labels)
     board = open_board(color_scheme=scheme)
     seen: list[str] = []
 
@@ -514,7 +849,13 @@ def test_everybody_can_use_it(open_board: Callable[..., Board], scheme: str) -> 
     board.add(unique("Look"))
     title = unique("Look")
     board.add(title)
+    expect(board.card(late)).to_contain_text("Overdue")
     look()
+    board.mine.click()
+    expect(board.card(late)).to_have_count(0)
+    look()
+    board.mine.click()
+    expect(board.card(late)).to_be_visible()
     board.page.get_by_text("Keys", exact=True).click()
     board.page.get_by_label(f"Delete: {title}").click()
     board.page.get_by_label("New task in Pending").press("Enter")
@@ -522,7 +863,7 @@ def test_everybody_can_use_it(open_board: Callable[..., Board], scheme: str) -> 
     look()
     board.page.set_viewport_size({"width": 360, "height": 740})
     look()
-    assert seen == [""] * 4
+    assert seen == [""] * 5
     # Nothing is wider than a phone.
     assert board.page.evaluate("document.documentElement.scrollWidth") <= 360
 
