@@ -38,7 +38,7 @@ RARE = 1_000
 """One task of so many is somebody's, has a label, and has a word in its title."""
 WALKS = {
     "`sort=due_at`, the first page": TaskQuery(limit=LIMIT, order=Order.DUE_AT),
-    "`sort=due_at`, a page after 1,000 equal dates": TaskQuery(
+    "`sort=due_at`, a page amid equal dates": TaskQuery(
         limit=LIMIT, order=Order.DUE_AT, after=Position(86_399, "8")
     ),
     "`assignee=ada`, the first page": TaskQuery(limit=LIMIT, assignee="ada"),
@@ -201,6 +201,8 @@ def _walk_all(size: int) -> Iterator[list[str]]:
         _fill(client, shards, 0, size)
         listing = TaskListing(client, "TasksTable", shards)
         for name, query in WALKS.items():
+            if size > DEEP and name.endswith("all") and not query.assignee:
+                continue  # they look at every task: ten times as many cost ten times as much
             reads = _read(client, listing, query, to_the_end=name.endswith("all"))
             yield [name, f"{size:,}", str(reads.pages), *_cells(reads)]
 
