@@ -86,7 +86,7 @@ class Part(NamedTuple):
     first: AttributeValueTypeDef
     last: AttributeValueTypeDef
     partitions: Sequence[str]
-    """None, if there is nothing between the two."""
+    """Empty, if nothing can lie between the two."""
 
 
 def part_for(query: TaskQuery, shards: StatusShards) -> Part:

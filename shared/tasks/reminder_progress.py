@@ -1,4 +1,4 @@
-"""How far reminders have come: a watermark, and a memory of what was told of before it, in two items."""
+"""Progress of reminders: a watermark, and a memory of the tasks just before it, each an item of a table."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ class Overtaken(Exception):
 
 
 class Watermark(NamedTuple):
-    """Up to where in the due index tasks were told of."""
+    """The place in the due index up to which events were published."""
 
     until: Position
     looked_back_at: int
-    """When the minutes before that were last looked at again: a Unix time in seconds."""
+    """When the minutes before that place were last read again: a Unix time in seconds."""
 
 
 class Memory:
-    """Tasks that were told of, by their due dates."""
+    """Tasks whose events were published, by their due dates."""
 
     def __init__(self, item: Item | None, now: int) -> None:
         """Read it from its item, if there is one already."""
         self.since = int(item["since"]["N"]) if item else 0
-        """What was due by then was too much to keep."""
+        """The due date up to which tasks were forgotten for lack of room; 0 if none were."""
         if self.since > now:  # by a clock that was ahead
             self.since = 0
         self._told: defaultdict[int, set[bytes]] = defaultdict(set)
@@ -60,11 +60,11 @@ class Memory:
         self._told[position.at].add(_digest(position.task_id))
 
     def has(self, position: Position) -> bool:
-        """Tell whether a task was told of, as far as is remembered."""
+        """Tell whether the task of a place is remembered."""
         return _digest(position.task_id) in self._told.get(position.at, ())
 
     def forget(self, until: int) -> None:
-        """Forget what was due by then, and of what was due next as much as is too much to keep."""
+        """Forget tasks that were due by then; and while there are too many, those that were due next."""
         kept = len(self)
         for due_at in sorted(self._told):
             if due_at > until:
@@ -80,7 +80,7 @@ class Memory:
 
 
 class Progress:
-    """The items that keep it, in a table: `NOTIFIED_TABLE` by default."""
+    """Reads and writes both items; their table is `NOTIFIED_TABLE` by default."""
 
     def __init__(self, client: DynamoDBClient | None = None, table: str | None = None) -> None:
         self._client = client or aws.client("dynamodb")

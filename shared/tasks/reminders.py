@@ -1,8 +1,8 @@
 """Reminders: an event on the bus for each task that has become due.
 
-The watermark tells up to where in the due index tasks were told of. Because the index lags behind the table,
-each run also looks back at the minutes before, for tasks that were not there yet; the memory has what was
-told of these minutes.
+The watermark is the place in the due index up to which events were published. Because the index lags behind
+the table, each run also reads the minutes before it again, for tasks that were not there yet; the memory says
+which tasks of these minutes have their event.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class _OutOfTime(Exception):
 
 
 class Reminders:
-    """Tells the event bus of tasks that have become due.
+    """Publishes an event for each task that has become due.
 
-    When a run dies, or two run at once, a task may be told of twice, by events of the same id.
+    When a run dies, or two run at once, an event may be published twice, with the same id.
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class Reminders:
         self._progress = progress or Progress()
 
     def send(self) -> None:
-        """Tell of what has become due since the last run.
+        """Publish the events of tasks that have become due since the last run.
 
-        Nothing is told of completed tasks, nor of due dates that were past when they were set. What there is
-        no time for is left to the next run.
+        Completed tasks have none, nor due dates that were past when they were set. What there is no time for
+        is left to the next run.
 
         Raises:
             Unavailable: the bus did not take all of it; the next run goes on there.
@@ -71,13 +71,13 @@ class Reminders:
         began, end, before = mark.until, end_of(now), memory.to_item()
         try:
             for tasks, reached in self._pages(began, end):
-                self._tell(tasks, memory)
+                self._publish(tasks, memory)
                 if reached < end:
                     mark = self._progress.move(mark, Watermark(reached, mark.looked_back_at))
             # What the index lacked when it was read, and has by now.
             start = max(mark.looked_back_at - OVERLAP, memory.since)
             for tasks, _ in self._pages(end_of(start), began):
-                self._tell(tasks, memory)
+                self._publish(tasks, memory)
             mark = self._progress.move(mark, Watermark(end, now))
         except _OutOfTime:
             if mark.until.at < now - OVERLAP:
@@ -103,8 +103,8 @@ class Reminders:
             after = min(page.next.after, until) if page.next else until
             yield [task for task in page.tasks if query.position(task) <= until], after
 
-    def _tell(self, tasks: Iterable[Task], memory: Memory) -> None:
-        """Tell of tasks that were not told of.
+    def _publish(self, tasks: Iterable[Task], memory: Memory) -> None:
+        """Publish the events of those tasks that have none yet.
 
         Raises:
             _OutOfTime: there is no time for all of them.
