@@ -38,6 +38,7 @@ SMOKE = {
     ("GET", "/tasks/{task_id}"): Request(200),
     ("PATCH", "/tasks/{task_id}"): Request(200, {"json": {"status": "COMPLETED"}}),
     ("DELETE", "/tasks/{task_id}"): Request(204),
+    ("GET", "/tasks/{task_id}/history"): Request(200),
     ("POST", "/auth/keys"): Request(201, {"json": {"name": "Smoke", "scope": "read"}}),
     ("GET", "/auth/keys"): Request(200),
     ("DELETE", "/auth/keys/{key_id}"): Request(204),

@@ -10,8 +10,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from shared.tasks.events import TaskEventDocument, event_of
 from shared.tasks.indexes import StatusShards
-from shared.tasks.table import item_from_task, put_in_trash, task_key
+from shared.tasks.table import item_from_task, task_key
 from shared.tasks.task import NOBODY, Author, Task
+from shared.tasks.trash_items import put_in_trash
 from tests.local_stack import ROOT
 from tests.tasks import new_task
 
@@ -66,8 +67,36 @@ def record(before: Task | None, after: Task | None) -> dict[str, Any]:
 
 
 def record_of_trash(deleted: Task) -> dict[str, Any]:
-    item: Any = put_in_trash("TasksTable", deleted)["Put"]["Item"]
+    item = trash_item(deleted)
     return {"dynamodb": {"Keys": {"pk": item["pk"]}, "NewImage": item}}
+
+
+def record_of_purge(deleted: Task, by: Author, at: int) -> dict[str, Any]:
+    item = trash_item(deleted)
+    assert by.username
+    assert by.request_id
+    purged = {
+        "pk": item["pk"],
+        "purged_by": {"S": by.username},
+        "request_id": {"S": by.request_id},
+        "purged_at": {"N": str(at)},
+        "expires_at": {"N": str(at // 10**6)},
+    }
+    return {"dynamodb": {"Keys": {"pk": item["pk"]}, "OldImage": item, "NewImage": purged}}
+
+
+def record_of_removal(item: dict[str, Any], *, by_dynamodb: bool) -> dict[str, Any]:
+    """The record of an item that left the trash."""
+    service = {"userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"}}
+    return {
+        **(service if by_dynamodb else {}),
+        "dynamodb": {"Keys": {"pk": item["pk"]}, "OldImage": item},
+    }
+
+
+def trash_item(deleted: Task) -> dict[str, Any]:
+    item: Any = put_in_trash("TasksTable", deleted, deleted.updated_at)["Put"]["Item"]
+    return {**item, "expires_at": {"N": "1767225600"}}
 
 
 def new_event(title: str = "Buy milk", author: Author = NOBODY, **fields: Any) -> TaskEventDocument:

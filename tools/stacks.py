@@ -22,7 +22,7 @@ NO_REGION = (
 
 MAX_CALLS = 16
 """How many calls at once the client of a stack is for."""
-_TABLES = ("TasksTable", "UsersTable")
+_TABLES = ("TasksTable", "HistoryTable", "UsersTable")
 _CONFIG = Config(
     connect_timeout=5,
     read_timeout=10,
@@ -136,9 +136,14 @@ def deployed_stack(name: str) -> Stack:
             "when the deployment has ended, or has been mended."
         )
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
-    if "StatusShards" not in parameters:
-        raise StackError(f"The stack {name} is of an earlier version. Deploy this one first: sam deploy.")
-    tables = {table: _physical_name(cloudformation, name, table) for table in _TABLES}
+    try:
+        tables = {table: _physical_name(cloudformation, name, table) for table in _TABLES}
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        raise StackError(
+            f"The stack {name} is of an earlier version. Deploy this one first: sam deploy."
+        ) from error
     return Stack(_client("dynamodb"), tables, parameters, stack["StackName"])
 
 

@@ -87,7 +87,13 @@ def _of_token(token: str) -> Bearer:
 def _of_api_key(secret: str) -> Bearer:
     grant = api_keys.check(secret)
     user = grant.user
-    told = {"user_id": user.id, "username": user.username, "scope": grant.scope, "api_key": grant.key_id}
+    told = {
+        "user_id": user.id,
+        "username": user.username,
+        "scope": grant.scope,
+        "api_key": grant.key_id,
+        "api_key_name": grant.name,
+    }
     return Bearer(user.id, grant.expires_at, told)
 
 

@@ -27,6 +27,5 @@ def handler(request: Request, query: UserListQuery) -> Response:
     users: list[ListedUserDocument] = [{"username": name} for name in names]
     headers = {}
     if last is not None:
-        carried = query.model_dump(mode="json", exclude_unset=True, exclude={"cursor"})
-        headers["Link"] = next_link(request.url, carried, last)
+        headers["Link"] = next_link(request.url, query.carried_over(), last)
     return json_response(users, headers=headers)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from shared.api.problems import MAX_ERRORS, MAX_NAME, FieldError, InvalidRequest
@@ -109,6 +109,16 @@ Composed = BeforeValidator(_compose)
 # Python takes more for numbers, such as 1_000 and 1e3.
 WholeNumber = _matching(r"\d{1,20}", "Input should be a whole number in decimal digits")
 DecimalNumber = _matching(r"\d{1,20}(\.\d{1,20})?", "Input should be a number in decimal digits")
+
+
+class PageQuery(Query):
+    """Which page of a list to return; a list's own query adds its cursor."""
+
+    limit: Annotated[int, WholeNumber] = Field(20, ge=1, le=100, description="How many to return at most.")
+
+    def carried_over(self) -> dict[str, Any]:
+        """Return the parameters that the link to the next page has, too."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude={"cursor"})
 
 
 def _field_error(error: ErrorDetails) -> FieldError:

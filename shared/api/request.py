@@ -59,7 +59,7 @@ class Request:
         Raises:
             KeyError: the route is public.
         """
-        return Author(self.claims["username"], self.id)
+        return Author(self.claims["username"], self.id, self.claims.get("api_key_name"))
 
     @property
     def identity(self) -> Identity:

@@ -11,7 +11,6 @@ from pydantic import (
     AfterValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     PlainValidator,
     StringConstraints,
     WithJsonSchema,
@@ -19,8 +18,8 @@ from pydantic import (
     model_validator,
 )
 
-from shared.api.models import LATEST, Body, Composed, Form, Query, Whole, WholeNumber
-from shared.api.paging import from_cursor, to_cursor
+from shared.api.models import LATEST, Body, Composed, Form, PageQuery, Whole
+from shared.api.paging import from_cursor
 from shared.api.problems import InvalidRequest
 from shared.api.text import PRINTABLE, TRIMMED_LINE, one_line, printable, visible
 from shared.errors import UnsupportedGrant
@@ -67,7 +66,6 @@ def _username_key(text: str) -> str:
 _Cursor = Annotated[
     str,
     PlainValidator(partial(from_cursor, parse=_username_key)),
-    PlainSerializer(to_cursor),
     WithJsonSchema({"type": "string", "format": "user-cursor", "minLength": 1}),
 ]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=2048), AfterValidator(conceal)]
@@ -186,13 +184,10 @@ class NewApiKey(Body):
         return expires_at
 
 
-class UserListQuery(Query):
+class UserListQuery(PageQuery):
     """Which users to list, and which page of them."""
 
     prefix: Annotated[str, StringConstraints(min_length=1, max_length=32)] | None = Field(
         None, description="Only users whose name begins so, in whatever case.", examples=["ad"]
-    )
-    limit: Annotated[int, WholeNumber] = Field(
-        20, ge=1, le=100, description="How many users to return at most."
     )
     cursor: _Cursor | None = Field(None, description="Where the page begins; comes from a Link header.")

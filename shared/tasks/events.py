@@ -9,15 +9,19 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypedDict, cast
+from typing import Annotated, Any, Literal, TypedDict
 
 from shared.aws import Item
 from shared.schema import Schema, Uuid
+from shared.tasks.changes import changes_between
 from shared.tasks.document import TaskDocument, task_document
 from shared.tasks.table import task_from_item
-from shared.tasks.task import MICROSECONDS, Task
+from shared.tasks.task import MICROSECONDS, NOBODY, Task
+from shared.tasks.trash_items import purge_from_item
 
-EventType = Literal["task.created", "task.updated", "task.deleted", "task.due"]
+EventType = Literal[
+    "task.created", "task.updated", "task.deleted", "task.restored", "task.purged", "task.due"
+]
 
 
 class TaskEventDataDocument(TypedDict):
@@ -66,17 +70,41 @@ def event_of(record: Mapping[str, Any]) -> TaskEventDocument | None:
     images = record["dynamodb"]
     kind = images["Keys"]["pk"]["S"].partition("#")[0]
     before, after = images.get("OldImage"), images.get("NewImage")
-    if kind == "TRASH" and before is None:
-        return _event("task.deleted", task_from_item(after["task"]["M"]), _time(after, "deleted_at"))
+    if kind == "TRASH":
+        return _event_of_trash(before, after, by_dynamodb="userIdentity" in record)
     if kind != "TASK" or after is None:
         return None
     task, time = task_from_item(after), _time(after, "updated_at")
     if before is None:
-        return _event("task.created", task, time)
+        return _event("task.created" if task.version == 1 else "task.restored", task, time)
     old = task_from_item(before)
     if task.version == old.version:  # a migration has moved it in an index
         return None
     return _event("task.updated", task, time, old)
+
+
+def _event_of_trash(
+    before: Item | None, after: Item | None, *, by_dynamodb: bool
+) -> TaskEventDocument | None:
+    """Make the event of a change in the trash.
+
+    Args:
+        before: The item before the change.
+        after: The item after it.
+        by_dynamodb: Whether it was removed because its time to live was over. See
+            https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html
+    """
+    if before is None and after is not None:
+        return _event("task.deleted", task_from_item(after["task"]["M"]), _time(after, "deleted_at"))
+    if before is None or "task" not in before or (after is not None and "task" in after):
+        return None  # its place in an index has changed, or a purged task's item is gone at last
+    task = task_from_item(before["task"]["M"])
+    if after is not None:
+        purge = purge_from_item(after)
+        return _event("task.purged", task.next_version(purge.author), _rfc_3339(purge.at / MICROSECONDS))
+    if by_dynamodb:
+        return _event("task.purged", task.next_version(NOBODY), _rfc_3339(int(before["expires_at"]["N"])))
+    return None  # it was restored
 
 
 def due_event(task: Task) -> TaskEventDocument:
@@ -103,19 +131,10 @@ def _event(kind: EventType, task: Task, time: str, old: Task | None = None) -> T
         "data": {
             "task": task_document(task),
             "version": task.version,
-            "changes": _changes(old, task) if old else {},
+            "changes": changes_between(old, task) if old else {},
             "by": task.changed_by,
             "request_id": task.request_id,
         },
-    }
-
-
-def _changes(old: Task, new: Task) -> dict[str, list[Any]]:
-    before, after = (cast("dict[str, Any]", task_document(task)) for task in (old, new))
-    return {
-        name: [before[name], after[name]]
-        for name in after
-        if before[name] != after[name] and name != "updated_at"
     }
 
 

@@ -3,7 +3,7 @@
 Four kinds of item share the table: `TASK#<uuid>` is a task, `TITLE#<title>` holds a title for one,
 `KEY#<user>#<key>` is an idempotency key that a task was created with, and `TRASH#<uuid>` keeps a deleted one.
 They are written in one transaction, so titles are unique, and a retry creates nothing twice, without a read
-before the write.
+before the write. The change's entry in the history is a part of the transaction, too.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from shared.errors import (
 )
 from shared.logs import logger
 from shared.schema import is_uuid
+from shared.tasks.history import put_change
 from shared.tasks.indexes import StatusShards
 from shared.tasks.table import (
     create_task,
@@ -34,13 +35,13 @@ from shared.tasks.table import (
     digest_of,
     free_title,
     hold_title,
-    put_in_trash,
     remember_key,
     task_from_item,
     task_key,
     update_task,
 )
 from shared.tasks.task import NOBODY, Author, Task, current_time
+from shared.tasks.trash_items import put_in_trash
 from shared.users.table import user_exists
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class TaskStore:
         client: DynamoDBClient | None = None,
         table: str | None = None,
         users: str | None = None,
+        history: str | None = None,
         shards: StatusShards | None = None,
     ) -> None:
         """Prepare the store.
@@ -81,6 +83,7 @@ class TaskStore:
             client: A DynamoDB client.
             table: The table's name; `TASKS_TABLE` by default.
             users: The name of the users table; `USERS_TABLE` by default. Only assigning needs it.
+            history: The name of the history table; `HISTORY_TABLE` by default. Only writing needs it.
             shards: How statuses are spread over the index; `STATUS_SHARDS` by default. Only creating and
                 updating need it.
         """
@@ -88,6 +91,7 @@ class TaskStore:
         self._client = client or aws.client("dynamodb")
         self._table = table or os.environ["TASKS_TABLE"]
         self._given_users = users
+        self._given_history = history
         self._given_shards = shards
 
     def create(self, task: Task, *, key: str | None = None) -> Created:
@@ -108,6 +112,7 @@ class TaskStore:
             writes.append(remember_key(self._table, key, task))
         if task.assignee:
             writes.append(user_exists(self._users, task.assignee))
+        writes.append(put_change(self._history, "task.created", None, task, task.created_at))
         try:
             self._write(*writes)
         except ConditionFailed as error:
@@ -168,6 +173,7 @@ class TaskStore:
                 writes += [hold_title(self._table, changed), free_title(self._table, task)]
             if changed.assignee and changed.assignee != task.assignee:
                 writes.append(user_exists(self._users, changed.assignee))
+            writes.append(put_change(self._history, "task.updated", task, changed, now))
             try:
                 self._write(*writes)
             except ConditionFailed as error:
@@ -193,12 +199,14 @@ class TaskStore:
             Contention: other writers won every race.
         """
         for _ in range(_RACES):
-            task = self._get_version(task_id, versions)
+            task, now = self._get_version(task_id, versions), current_time()
+            deleted = task.next_version(author)
             try:
                 self._write(
                     delete_task(self._table, task),
                     free_title(self._table, task),
-                    put_in_trash(self._table, task.next_version(author)),
+                    put_in_trash(self._table, deleted, now),
+                    put_change(self._history, "task.deleted", task, deleted, now),
                 )
             except ConditionFailed:
                 continue
@@ -222,6 +230,10 @@ class TaskStore:
     @cached_property
     def _users(self) -> str:
         return self._given_users or os.environ["USERS_TABLE"]
+
+    @cached_property
+    def _history(self) -> str:
+        return self._given_history or os.environ["HISTORY_TABLE"]
 
     @cached_property
     def _shards(self) -> StatusShards:

@@ -10,7 +10,7 @@ from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from shared.tasks.indexes import INDEX_ATTRIBUTES, StatusShards, index_attributes, status_in
-from shared.tasks.task import CONSTANT, KEPT_BY_STORE, Task, TaskStatus, current_time
+from shared.tasks.task import CONSTANT, KEPT_BY_STORE, Task, TaskStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 _KEY_TTL = 24 * 60 * 60
 """Seconds for which an idempotency key is remembered."""
-_TRASH_TTL = 30 * 24 * 60 * 60
-"""Seconds for which a deleted task is kept."""
 _ALWAYS_DIGESTED = {"title", "description", "status"}
 """Fields of version 1.0. Later ones are digested only if they are not their default, so that a request which
 is repeated across a deployment still has its digest."""
@@ -49,11 +47,20 @@ def title_key(title: str) -> dict[str, AttributeValueTypeDef]:
     return {"pk": {"S": f"TITLE#{title}"}}
 
 
+def attributes(task: Task) -> dict[str, AttributeValueTypeDef]:
+    """Convert the fields of a task to the attributes of an item."""
+    return {name: _attribute(getattr(task, name)) for name in _TYPES}
+
+
 def item_from_task(task: Task, shards: StatusShards) -> dict[str, AttributeValueTypeDef]:
     """Convert a task to its item."""
     partition_key = shards.partition_key(task.status, task.id)
-    attributes = {**_attributes(task), **index_attributes(task)}
-    return {**task_key(task.id), **attributes, "status": {"S": partition_key}}
+    return {
+        **task_key(task.id),
+        **attributes(task),
+        **index_attributes(task),
+        "status": {"S": partition_key},
+    }
 
 
 def task_from_item(item: Item) -> Task:
@@ -118,21 +125,6 @@ def delete_task(table: str, seen: Task) -> TransactWriteItemTypeDef:
     }
 
 
-def put_in_trash(table: str, deleted: Task) -> TransactWriteItemTypeDef:
-    """Keep what was deleted. The task is one attribute of the item, so that no index has it."""
-    return {
-        "Put": {
-            "TableName": table,
-            "Item": {
-                "pk": {"S": f"TRASH#{deleted.id}"},
-                "task": {"M": _attributes(deleted)},
-                "deleted_at": {"N": str(current_time())},
-                "expires_at": {"N": str(int(time.time()) + _TRASH_TTL)},
-            },
-        }
-    }
-
-
 def hold_title(table: str, task: Task) -> TransactWriteItemTypeDef:
     """Hold a task's title, if no other task does; a failure says which."""
     return {
@@ -174,15 +166,11 @@ def digest_of(task: Task) -> bytes:
     """Hash of the fields that users set."""
     chosen = {
         name: value
-        for name, value in _attributes(task).items()
+        for name, value in attributes(task).items()
         if name not in KEPT_BY_STORE
         and (name in _ALWAYS_DIGESTED or getattr(task, name) != _DEFAULTS.get(name))
     }
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).digest()
-
-
-def _attributes(task: Task) -> dict[str, AttributeValueTypeDef]:
-    return {name: _attribute(getattr(task, name)) for name in _TYPES}
 
 
 def _attribute(value: str | int | tuple[str, ...] | None) -> AttributeValueTypeDef:

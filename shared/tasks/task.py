@@ -54,6 +54,8 @@ class Author(NamedTuple):
 
     username: str | None
     request_id: str | None
+    api_key: str | None = None
+    """The name of the API key that it is done with, if it is."""
 
 
 NOBODY = Author(None, None)
@@ -85,6 +87,8 @@ class Task:
     """The name of the user whose write was the last one; unknown of older ones."""
     request_id: str | None = None
     """The request of the last write, to be followed in the logs; unknown of older ones."""
+    api_key: str | None = None
+    """The name of the API key that the last write was made with, if it was."""
 
     @classmethod
     def new(cls, *, created_by: str, author: Author = NOBODY, **chosen: Any) -> Self:
@@ -100,6 +104,7 @@ class Task:
             version=1,
             changed_by=author.username,
             request_id=author.request_id,
+            api_key=author.api_key,
         )
 
     def next_version(self, author: Author, **fields: Any) -> Self:
@@ -110,6 +115,7 @@ class Task:
             version=self.version + 1,
             changed_by=author.username,
             request_id=author.request_id,
+            api_key=author.api_key,
         )
 
     @property
@@ -120,9 +126,9 @@ class Task:
 
 CONSTANT = {"id", "created_at", "created_by"}
 """Fields that no update changes."""
-KEPT_BY_STORE = CONSTANT | {"due_set_at", "updated_at", "version", "changed_by", "request_id"}
+KEPT_BY_STORE = CONSTANT | {"due_set_at", "updated_at", "version", "changed_by", "request_id", "api_key"}
 """Fields that no user chooses; all others come from requests."""
-INTERNAL = {"created_by", "due_set_at", "version", "changed_by", "request_id"}
+INTERNAL = {"created_by", "due_set_at", "version", "changed_by", "request_id", "api_key"}
 """Fields that the JSON representation leaves out."""
 
 

@@ -33,6 +33,7 @@ class Grant:
 
     user: User
     key_id: str
+    name: str
     scope: Scope
     expires_at: int | None
     """Unix time in seconds; None if it has no end."""
@@ -116,9 +117,11 @@ class ApiKeys:
         if item is None or (end is not None and end <= time.time()):
             raise InvalidToken("unknown or expired API key")
         owner = item["user"]["S"]
-        (user,) = self._table.read(owner)
+        user, listed = self._table.read(owner, list_key(owner))
         found = user_from_item(checked(Identity(owner, item["generation"]["S"], None), user))
-        return Grant(found, item["id"]["S"], cast(Scope, item["scope"]["S"]), end)
+        key_id = item["id"]["S"]
+        key = keys_from_item(listed).get(key_id)
+        return Grant(found, key_id, key.name if key else key_id, cast(Scope, item["scope"]["S"]), end)
 
     def _read(self, identity: Identity) -> _Listed:
         item, (listed,) = read_signed_in(self._table, identity, list_key(identity.username))

@@ -34,6 +34,7 @@ def layer(built: Path) -> Path:
 VARIABLES = [
     "CORS_ORIGIN",
     "EVENT_BUS",
+    "HISTORY_TABLE",
     "NOTIFIED_TABLE",
     "REDIS_URL",
     "SIGN_UP",

@@ -93,7 +93,7 @@ def any_stack(
         monkeypatch.setattr(EventBus, "physical_resource_id", property(lambda bus: bus.name), raising=False)
         with mock_aws(config={"core": {"reset_boto3_session": False}}):
             queues = ("NotificationsQueue", "NotificationsDeadLetterQueue")
-            others = ("TasksTable", "UsersTable", "UnpublishedEventsBucket", "EventBus")
+            others = ("TasksTable", "HistoryTable", "UsersTable", "UnpublishedEventsBucket", "EventBus")
             deploy("a-stack", *queues, *others, StatusShards="1")
             yield deployed_stack("a-stack")
         return

@@ -135,8 +135,12 @@ class TestApiKeys:
         key, secret = ApiKeys().create(me, "report", "read", None)
         answer = invoke("authorize", **authorization(f"Bearer {secret}"))
         assert answer["context"] == {
-            "user_id": ada.id, "username": "ada", "scope": "read", "api_key": key.id
-        }  # fmt: skip
+            "user_id": ada.id,
+            "username": "ada",
+            "scope": "read",
+            "api_key": key.id,
+            "api_key_name": "report",
+        }
         assert statement(answer)["Effect"] == "Allow"
         assert "Condition" not in statement(answer)
 

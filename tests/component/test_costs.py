@@ -21,7 +21,7 @@ from shared.tasks.store import TaskStore
 from shared.tasks.task import TaskStatus
 from tests.handlers import authorization, event, invoke
 from tests.local_stack import ROOT
-from tests.tasks import new_task
+from tests.tasks import changing, new_task
 from tests.template import RESOURCES, TEMPLATE, functions_of
 from tools.costs import usage
 from tools.costs.__main__ import DOCUMENT, filled_in, inventory, tables, without_traffic
@@ -64,6 +64,21 @@ def test_a_task_is_stored_with_as_many_units_as_it_says(calls: Calls) -> None:
     invoke("create_task", body=json.dumps({"title": "Mine", "assignee": "me"}))
     assigned = usage.INDEX_WRITE_UNITS + usage.CHECK_WRITE_UNITS
     assert units_to_store(calls) == usage.CREATE_WRITE_UNITS + assigned
+
+
+def test_a_change_takes_as_many_units_as_the_document_says(calls: Calls) -> None:
+    task = TaskStore(lambda: None).create(new_task(description=DESCRIPTION)).task
+    calls.clear()
+    TaskStore(lambda: None).update(task.id, changing(description=DESCRIPTION[1:]))
+    (writes,) = (parameters["TransactItems"] for name, parameters, _ in calls if name.startswith("Transact"))
+    update, put = writes
+    names = list(update["Update"]["ExpressionAttributeNames"].values())
+    values = update["Update"]["ExpressionAttributeValues"]
+    assert size_of({name: values[f":{name}"] for name in names}) < usage.KB  # so is the item, with its keys
+    task_units = 2 + usage.INDEX_WRITE_UNITS
+    history_units = 2 * math.ceil(size_of(put["Put"]["Item"]) / usage.KB)
+    text = f"A change takes {task_units + history_units}, of which {history_units} are the history's"
+    assert text in DOCUMENT.read_text("utf-8")
 
 
 def units_to_store(calls: Calls) -> int:

@@ -37,7 +37,7 @@ from tools.migrations.m0002_composed_titles import compose_titles
 from tools.migrations.m0004_index_attributes import compute_index_attributes
 from tools.migrations.runner import Change, Migration, MigrationError, Progress, Runner, TakenOver
 
-TABLES = {"TasksTable": "TasksTable"}
+TABLES = {"TasksTable": "TasksTable", "HistoryTable": "HistoryTable"}
 ITEMS = 60
 """30 tasks, and their titles."""
 
@@ -417,8 +417,10 @@ class TestTitles:
     COMPOSED, DECOMPOSED = "Caf\u00e9", "Cafe\u0301"
 
     @pytest.fixture
-    def store(self, dynamodb: Any) -> TaskStore:
-        return TaskStore(lambda: None, client=dynamodb)
+    def store(self, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> TaskStore:
+        for name in ("TASKS_TABLE", "HISTORY_TABLE"):
+            monkeypatch.delenv(name)  # which functions have, and `make migrate` has not
+        return TaskStore(lambda: None, client=dynamodb, table="TasksTable", history="HistoryTable")
 
     def test_a_title_is_composed_and_held_in_that_form_alone(self, store: TaskStore, dynamodb: Any) -> None:
         tasks = [store.create(new_task(title)).task for title in (self.DECOMPOSED, "Cafe")]
@@ -457,7 +459,7 @@ class TestTheCommand:
     @pytest.fixture
     def stack(self, aws: None) -> TaskStore:
         """A stack with tables of its own."""
-        deploy("a-stack", "TasksTable", "UsersTable", StatusShards="4")
+        deploy("a-stack", "TasksTable", "HistoryTable", "UsersTable", StatusShards="4")
         cloudformation = boto3.client("cloudformation")
         detail = cloudformation.describe_stack_resource(StackName="a-stack", LogicalResourceId="TasksTable")
         return TaskStore(lambda: None, table=detail["StackResourceDetail"]["PhysicalResourceId"])

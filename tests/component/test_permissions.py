@@ -86,6 +86,8 @@ def needed(operation: str, parameters: dict[str, Any]) -> set[Permission]:
         }
     if operation == "BatchGetItem":
         return {("dynamodb:BatchGetItem", table) for table in parameters["RequestItems"]}
+    if operation == "BatchWriteItem":
+        return {("dynamodb:BatchWriteItem", table) for table in parameters["RequestItems"]}
     if "QueueUrl" in parameters:
         return {(f"sqs:{operation.removesuffix('Batch')}", parameters["QueueUrl"])}
     if operation == "PutEvents":
@@ -252,6 +254,14 @@ def remind(called: set[Permission]) -> None:
     invoke("remind")
 
 
+def purge_history(called: set[Permission]) -> None:
+    task = TaskStore(lambda: None).create(new_task()).task
+    record = event("purge_history")["Records"][0]
+    body = record["body"].replace("7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10", task.id)
+    called.clear()
+    assert invoke("purge_history", Records=[{**record, "body": body}]) == {"batchItemFailures": []}
+
+
 def rotate_token_key(_called: set[Permission]) -> None:
     for step in ("createSecret", "setSecret", "testSecret", "finishSecret"):
         invoke("rotate_token_key", Step=step)
@@ -277,12 +287,14 @@ SCENARIOS: dict[str, Scenario] = {
     "delete_task": with_a_task("delete_task", 204),
     "get_me": with_a_session("get_me", 200),
     "get_task": with_a_task("get_task", 200),
+    "get_task_history": with_a_task("get_task_history", 200),
     "invalidate_task_cache": invalidate_task_cache,
     "list_api_keys": with_a_session("list_api_keys", 200),
     "list_tasks": list_tasks,
     "list_users": list_users,
     "login": login,
     "publish_task_events": simply("publish_task_events"),
+    "purge_history": purge_history,
     "revoke_token": revoke_token,
     "rotate_token_key": rotate_token_key,
     "remind": remind,

@@ -167,13 +167,54 @@ def test_a_message_that_was_sent_before_the_clock_was_set_back_does_not_wait(
     assert [message["Body"] for message in world.sources.receive("q", 10)] == ["a"]
 
 
-def test_items_that_have_expired_are_not_kept(world: World) -> None:
+def put_with_expiries(world: World) -> None:
     for key, expires_at in (("old", 1), ("new", 2**40)):
         item = {"pk": {"S": key}, "value": {"S": ""}, "expires_at": {"N": str(expires_at)}}
-        world.aws.call("DynamoDB_20120810.PutItem", TableName="Unread", Item=item)
+        world.aws.call("DynamoDB_20120810.PutItem", TableName="Read", Item=item)
+
+
+def test_items_that_have_expired_are_deleted_and_the_stream_tells_by_whom(world: World) -> None:
+    put_with_expiries(world)
+    world.aws.expire()
     world.restart()
-    assert world.items("Unread").keys() == {"new"}
-    assert [item["pk"]["S"] for item in world.state.items("Unread")] == ["new"]
+    assert world.items().keys() == {"new"}
+    records = world.sources.records("Read", world.sources.checkpoint("Read", "f"), 10)
+    assert [(each["eventName"], "userIdentity" in each) for each in records] == [
+        ("INSERT", False),
+        ("INSERT", False),
+        ("REMOVE", True),
+    ]
+    assert records[-1]["userIdentity"] == {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+    assert records[-1]["dynamodb"]["OldImage"]["pk"] == {"S": "old"}
+
+
+def test_items_that_expire_where_nothing_can_be_saved_are_deleted_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_with_expiries(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.state, "save", Mock(side_effect=OSError(errno.ENOSPC, "full")))
+        world.aws.expire()
+    assert world.items().keys() == {"old", "new"}
+    world.aws.expire()
+    assert world.items().keys() == {"new"}
+
+
+def test_an_item_that_lives_again_when_it_is_looked_at_twice_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_with_expiries(world)
+    find = emulator.expired
+
+    def find_and_renew(*arguments: Any) -> Any:
+        found = find(*arguments)
+        item = {"pk": {"S": "old"}, "value": {"S": ""}, "expires_at": {"N": str(2**40)}}
+        world.aws.call("DynamoDB_20120810.PutItem", TableName="Read", Item=item)
+        return found
+
+    monkeypatch.setattr(emulator, "expired", find_and_renew)
+    world.aws.expire()
+    assert world.items().keys() == {"old", "new"}
 
 
 def test_a_file_that_was_put_in_its_place_is_left_alone(world: World, tmp_path: Path) -> None:

@@ -294,7 +294,10 @@ def test_the_mappings_come_from_the_template() -> None:
         (kind, item)
         for kind, item in writes
         if publish.matches({"eventName": kind, "dynamodb": {"Keys": {"pk": {"S": f"{item}#1"}}}})
-    ] == [("INSERT", "TASK"), ("INSERT", "TRASH"), ("MODIFY", "TASK")]
+    ] == [("INSERT", "TASK"), ("INSERT", "TRASH"), ("MODIFY", "TASK"), ("MODIFY", "TRASH")]
+    expired = {"eventName": "REMOVE", "userIdentity": {"type": "Service"}}
+    assert publish.matches({**expired, "dynamodb": {"Keys": {"pk": {"S": "TRASH#1"}}}})
+    assert not publish.matches({**expired, "dynamodb": {"Keys": {"pk": {"S": "KEY#1"}}}})
 
 
 def test_the_schedules_come_from_the_template() -> None:

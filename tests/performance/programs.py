@@ -140,6 +140,7 @@ def run(
         "STATUS_SHARDS": "1",
         "USERS_TABLE": "UsersTable",
         "NOTIFIED_TABLE": "NotifiedTable",
+        "HISTORY_TABLE": "HistoryTable",
         "EVENT_BUS": "EventBus",
         "WEBHOOKS_TABLE": "WebhooksTable",
         "WEBHOOKS_TO_LOOPBACK": "false",

@@ -47,6 +47,7 @@ SOURCES = {
     "fan_out_webhooks": QUEUE,
     "invalidate_task_cache": STREAM,
     "publish_task_events": STREAM,
+    "purge_history": QUEUE,
     "remind": SCHEDULE,
     "rotate_token_key": ROTATION,
     "send_notification": QUEUE,

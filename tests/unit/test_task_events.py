@@ -16,7 +16,16 @@ from shared.tasks.document import task_document
 from shared.tasks.events import EventType, TaskEventDocument, due_event, event_of
 from shared.tasks.task import NOBODY, Author, TaskStatus
 from shared.webhooks.queue import DeliveryQueue
-from tests.task_events import ADA, Bus, new_event, record, record_of_trash
+from tests.task_events import (
+    ADA,
+    Bus,
+    new_event,
+    record,
+    record_of_purge,
+    record_of_removal,
+    record_of_trash,
+    trash_item,
+)
 from tests.tasks import new_task
 
 TASK = replace(new_task(author=ADA), created_at=1_767_225_600_123_456, updated_at=1_767_225_600_123_456)
@@ -61,7 +70,7 @@ def test_a_change_is_told_with_what_was_there_and_who_changed_it() -> None:
     assert event
     assert (event["type"], event["id"]) == ("task.updated", f"{TASK.id}:2")
     assert event["data"]["changes"] == {"status": ["PENDING", "COMPLETED"]}
-    assert (event["data"]["by"], event["data"]["request_id"]) == GRACE
+    assert (event["data"]["by"], event["data"]["request_id"]) == ("grace", "request-2")
 
 
 def test_a_deleted_task_is_told_as_it_was_with_who_deleted_it() -> None:
@@ -72,13 +81,43 @@ def test_a_deleted_task_is_told_as_it_was_with_who_deleted_it() -> None:
     assert event["data"]["by"] == "grace"
 
 
+def test_a_restored_task_is_no_new_one() -> None:
+    restored = TASK.next_version(ADA).next_version(GRACE, updated_at=TASK.updated_at + 5_000_000)
+    event = event_of(record(None, restored))
+    assert event
+    assert (event["type"], event["id"]) == ("task.restored", f"{TASK.id}:3")
+    assert (event["data"]["by"], event["data"]["changes"]) == ("grace", {})
+
+
+def test_a_purged_task_is_told_as_it_was_with_who_purged_it() -> None:
+    event = event_of(record_of_purge(TASK.next_version(ADA), GRACE, 1_767_225_700_000_000))
+    assert event
+    assert (event["type"], event["id"]) == ("task.purged", f"{TASK.id}:3")
+    assert event["time"] == "2026-01-01T00:01:40Z"
+    assert event["data"]["task"] == task_document(TASK)
+    assert (event["data"]["by"], event["data"]["request_id"]) == ("grace", "request-2")
+
+
+def test_a_task_whose_time_in_the_trash_is_over_is_purged_by_nobody() -> None:
+    event = event_of(record_of_removal(trash_item(TASK.next_version(ADA)), by_dynamodb=True))
+    assert event
+    assert (event["type"], event["id"]) == ("task.purged", f"{TASK.id}:3")
+    assert event["time"] == "2026-01-01T00:00:00Z"
+    assert (event["data"]["by"], event["data"]["request_id"]) == (None, None)
+
+
 @pytest.mark.parametrize(
     "silent",
     [
         record(TASK, TASK),  # moved to another shard
         record(TASK, None),
         {"dynamodb": {"Keys": {"pk": {"S": "TITLE#Buy milk"}}, "NewImage": {"task_id": {"S": TASK.id}}}},
-        {"dynamodb": {"Keys": {"pk": {"S": f"TRASH#{TASK.id}"}}, "OldImage": {}}},
+        record_of_removal(trash_item(TASK), by_dynamodb=False),  # it was restored
+        record_of_removal({"pk": {"S": f"TRASH#{TASK.id}"}}, by_dynamodb=True),  # what a purge left
+        {
+            **record_of_trash(TASK),
+            "dynamodb": {**record_of_trash(TASK)["dynamodb"], "OldImage": trash_item(TASK)},
+        },
     ],
 )
 def test_what_changes_no_task_is_no_event(silent: dict[str, Any]) -> None:
@@ -90,6 +129,8 @@ def test_events_of_each_type_are_as_their_schema_says() -> None:
         record(None, TASK),
         record(TASK, TASK.next_version(GRACE, description="one litre", status=TaskStatus.IN_PROGRESS)),
         record_of_trash(TASK.next_version(NOBODY)),
+        record(None, TASK.next_version(GRACE)),
+        record_of_purge(TASK, GRACE, TASK.updated_at),
     ]
     events = [event for each in records if (event := event_of(each))]
     events.append(due_event(replace(TASK, due_at=1_767_225_600)))

@@ -76,7 +76,7 @@ def of_traffic(work: Workload) -> list[Cost]:
 
 def of_a_month(work: Workload, there: Inventory) -> list[Cost]:
     """What a month costs without any request."""
-    items = work.stored * 1.3 * KB / GB  # the task, its copy in the index, and its title
+    items = work.stored * 1.8 * KB / GB  # the task, its copy in the index, its title, and a change
     look = (
         prices.LAMBDA_CALL
         + usage.REMIND_MILLISECONDS / 1000 * 0.5 * prices.LAMBDA_GB_SECOND

@@ -17,7 +17,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from samcli.yamlhelper import yaml_parse
 
-TABLES = ("TasksTable", "UsersTable", "WebhooksTable")
+TABLES = ("TasksTable", "UsersTable", "WebhooksTable", "HistoryTable")
 """The tables that outlive their stack."""
 _CHANGE_SET = "adopt"
 
@@ -40,8 +40,11 @@ def main() -> int:
     parser.add_argument(
         "--webhooks-table", metavar="NAME", help="the table with the webhooks, if there is one"
     )
+    parser.add_argument(
+        "--history-table", metavar="NAME", help="the table with the histories of tasks, if there is one"
+    )
     given = parser.parse_args()
-    names = (given.tasks_table, given.users_table, given.webhooks_table)
+    names = (given.tasks_table, given.users_table, given.webhooks_table, given.history_table)
     try:
         adopt(given.stack_name, {id_: name for id_, name in zip(TABLES, names, strict=True) if name})
     except (AdoptionError, BotoCoreError, ClientError) as error:

@@ -31,9 +31,10 @@ def compose_titles(parameters: Mapping[str, str]) -> Migration:
         title = composed(item["title"]["S"])
         return None if title == item["title"]["S"] else {"title": title}
 
-    def write(client: DynamoDBClient, table: str, key: Item, change: Change) -> None:
+    def write(client: DynamoDBClient, tables: Mapping[str, str], key: Item, change: Change) -> None:
+        table, history = tables["TasksTable"], tables["HistoryTable"]
         # The table's stream tells the cache.
-        store = TaskStore(lambda: None, client=client, table=table, shards=shards)
+        store = TaskStore(lambda: None, client=client, table=table, history=history, shards=shards)
         task_id = key["pk"]["S"].removeprefix("TASK#")
         try:
             store.update(task_id, lambda task: replace(task, title=composed(task.title)))

@@ -52,10 +52,6 @@ class TakenOver(Exception):
     """Another run of the same migration has started, and continues instead of this one."""
 
 
-def _update(client: DynamoDBClient, table: str, key: Item, change: Change) -> None:
-    client.update_item(TableName=table, Key=key, **change)
-
-
 @dataclass(frozen=True, slots=True)
 class Migration:
     """What to do to each item of a table."""
@@ -72,8 +68,8 @@ class Migration:
     Raises:
         Unchangeable: it cannot be changed.
     """
-    write: Callable[[DynamoDBClient, str, Item, Change], object] = _update
-    """Writes a change of the item of a table that has a key.
+    write: Callable[[DynamoDBClient, Mapping[str, str], Item, Change], object] | None = None
+    """Writes a change of the item that has a key, where UpdateItem does not do; is given all tables' names.
 
     Raises:
         Unchangeable: it cannot be written.
@@ -241,7 +237,10 @@ class Runner:
                 change = migration.change(current)
                 if change is None:
                     return None
-                migration.write(self._client, table, key, change)
+                if migration.write:
+                    migration.write(self._client, self._tables, key, change)
+                else:
+                    self._client.update_item(TableName=table, Key=key, **change)
             except self._client.exceptions.ConditionalCheckFailedException:
                 pass
             except self._client.exceptions.TransactionConflictException:

@@ -14,6 +14,7 @@ import socket
 import sqlite3
 import sys
 import threading
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,6 +33,8 @@ from tools.local.errors import LocalStackError
 
 _SYNC_INTERVAL = 2
 """Seconds between two times at which the disk is made to have what was written."""
+_EXPIRY_INTERVAL = 60
+"""Seconds between two looks for items whose time to live is over."""
 
 
 def main() -> None:
@@ -47,8 +50,12 @@ def main() -> None:
             print(json.dumps({"error": str(error)}), flush=True)
             sys.exit(1)
         print(json.dumps(asdict(endpoints)), flush=True)
+        expires_at = 0.0
         while not select.select([sys.stdin], [], [], _SYNC_INTERVAL)[0]:
             aws.sync()
+            if time.monotonic() >= expires_at:
+                aws.expire()
+                expires_at = time.monotonic() + _EXPIRY_INTERVAL
         aws.sync()
     os._exit(0)  # at once, though clients keep connections open
 

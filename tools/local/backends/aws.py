@@ -24,6 +24,8 @@ from tools.local.backends.changes import (
 )
 from tools.local.backends.state import StateFile
 
+_DYNAMODB = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+"""Who has deleted an item whose time to live was over."""
 _READ_ONLY = ("Get", "Query", "Scan", "Describe", "List", "BatchGet", "TransactGet")
 
 
@@ -52,6 +54,7 @@ class Aws:
             sqlite3.Error, ValueError: the state is damaged.
         """
         emulator.enter_account()
+        emulator.keep_expired()
         for table in self._schema.keys:
             emulator.enable_stream(table)
         if self._state:
@@ -63,16 +66,8 @@ class Aws:
             self._save(list(self._changes("secretsmanager")))  # of a stack that is new
 
     def _load(self, state: StateFile) -> None:
-        now = time.time()
         for table in self._schema.keys:
-            expiry = self._schema.expiries.get(table, "")
-            # DynamoDB deletes expired items in its own time, of which no change tells.
-            expired: list[dict[str, Any]] = []
-            kept: list[dict[str, Any]] = []
-            for item in state.items(table):
-                (expired if float(item.get(expiry, {}).get("N", "inf")) < now else kept).append(item)
-            state.save(ItemChange(table, self._schema.key(table, item), None) for item in expired)
-            emulator.load_items(table, kept)
+            emulator.load_items(table, state.items(table))
             self._positions[table] = emulator.load_records(table, state.records(table))
         self._checkpoints = state.checkpoints()
         emulator.number_records_after(state.highest_number())
@@ -132,6 +127,33 @@ class Aws:
             reached = self._checkpoints | {(table, function): number}
             emulator.enter_account()
             self._save([Checkpoint(table, function, number, self._schema.delivered(table, reached))])
+
+    def expire(self) -> None:
+        """Delete items whose time to live is over, as DynamoDB does; the stream tells who deleted them.
+
+        See https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html
+        """
+        now = int(time.time())
+        for table, attribute in self._schema.expiries.items():
+            with self.changed:
+                emulator.enter_account()
+                expired = emulator.expired(table, attribute, now)
+            for item in expired:
+                with self.changed, contextlib.suppress(NotSaved):  # then it is deleted the next time
+                    self._expire(table, self._schema.key(table, item), attribute, now)
+
+    def _expire(self, table: str, key: emulator.Item, attribute: str, now: int) -> None:
+        request = {
+            "TableName": table,
+            "Key": key,
+            "ConditionExpression": "#expiry <= :now",  # it may have changed since it was seen
+            "ExpressionAttributeNames": {"#expiry": attribute},
+            "ExpressionAttributeValues": {":now": {"N": str(now)}},
+        }
+        emulator.handle({"x-amz-target": "DynamoDB_20120810.DeleteItem"}, json.dumps(request).encode())
+        for record in emulator.records(table, self._positions[table]):
+            record["userIdentity"] = _DYNAMODB
+        self._save(list(self._changes("DynamoDB")))
 
     def sync(self) -> None:
         """Wait for the disk. An error is left to the next write, which meets and reports it."""

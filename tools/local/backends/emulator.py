@@ -94,6 +94,18 @@ def enable_stream(table: str) -> None:
     dynamodb._update_table({"TableName": table, "StreamSpecification": stream})
 
 
+def keep_expired() -> None:
+    """Leave items alone whose time to live is over: ministack would remove them unseen by their stream."""
+    dynamodb._ttl_settings.clear()
+
+
+def expired(table: str, attribute: str, now: float) -> list[Item]:
+    """List the items of a table whose time to live was over by a Unix time."""
+    stored = dynamodb._tables[table]["items"].values()
+    items = (item for partition in stored for item in partition.values())
+    return [item for item in items if float(item.get(attribute, {}).get("N", "inf")) <= now]
+
+
 def load_items(table: str, items: Iterable[Item]) -> None:
     """Put items into an empty table, without a trace in its stream."""
     stored = dynamodb._tables[table]

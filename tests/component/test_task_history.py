@@ -1,0 +1,188 @@
+"""The history of a task: what is written with each change, how it is read, and how it is deleted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from shared import aws
+from shared.errors import TaskNotFound, TitleTaken, Unavailable
+from shared.tasks.history import TaskHistory
+from shared.tasks.store import TaskStore
+from shared.tasks.task import Author, Task, TaskStatus
+from tests.handlers import event, invoke
+from tests.tasks import changing, new_task
+
+ADA = Author("Ada", "request-1")
+ROBOT = Author("grace", "request-2", "nightly report")
+
+
+@pytest.fixture
+def store(dynamodb: Any) -> TaskStore:
+    return TaskStore(lambda: None)
+
+
+@pytest.fixture
+def history(dynamodb: Any) -> TaskHistory:
+    return TaskHistory()
+
+
+@pytest.fixture
+def task(store: TaskStore) -> Task:
+    return store.create(new_task(author=ADA)).task
+
+
+def read(task_id: str, **query: list[str]) -> dict[str, Any]:
+    answer = invoke(
+        "get_task_history",
+        pathParameters={"task_id": task_id},
+        multiValueQueryStringParameters=query,
+    )
+    return {**answer, "body": json.loads(answer["body"])}
+
+
+def test_it_has_each_change_and_who_made_it_the_newest_first(store: TaskStore, task: Task) -> None:
+    store.update(task.id, changing(status=TaskStatus.COMPLETED, description="one litre"), author=ROBOT)
+    store.delete(task.id, author=ADA)
+    answer = read(task.id)
+    assert answer["statusCode"] == 200
+    for change in answer["body"]:
+        assert change.pop("at") in range(task.created_at // 10**6, task.created_at // 10**6 + 60)
+    assert answer["body"] == [
+        {"version": 3, "by": "Ada", "key_of": None, "type": "task.deleted", "changes": {}},
+        {
+            "version": 2,
+            "by": "nightly report",
+            "key_of": "grace",
+            "type": "task.updated",
+            "changes": {"status": ["PENDING", "COMPLETED"], "description": [None, "one litre"]},
+        },
+        {
+            "version": 1,
+            "by": "Ada",
+            "key_of": None,
+            "type": "task.created",
+            "changes": {"title": [None, "Buy milk"], "status": [None, "PENDING"]},
+        },
+    ]
+
+
+def test_what_changes_nothing_or_fails_is_not_in_it(store: TaskStore, task: Task) -> None:
+    store.create(new_task("Taken"))
+    store.update(task.id, changing(title=task.title))
+    with pytest.raises(TitleTaken):
+        store.update(task.id, changing(title="Taken"))
+    assert [change["version"] for change in read(task.id)["body"]] == [1]
+
+
+def test_a_retry_with_an_idempotency_key_is_not_in_it(store: TaskStore, history: TaskHistory) -> None:
+    ids = {store.create(new_task("Once"), key="key").task.id for _ in range(2)}
+    assert len(history.page(ids.pop(), 10).changes) == 1
+
+
+def test_links_lead_through_all_of_it(store: TaskStore, task: Task) -> None:
+    for number in range(6):
+        store.update(task.id, changing(description=str(number)))
+    seen, cursor = [], None
+    while True:
+        query = {"limit": ["3"]} | ({"cursor": [cursor]} if cursor else {})
+        answer = read(task.id, **query)
+        seen += [change["version"] for change in answer["body"]]
+        link = answer["multiValueHeaders"].get("Link")
+        if link is None:
+            break
+        assert link[0].startswith(f"<http://127.0.0.1:3000/tasks/{task.id}/history?limit=3&cursor=")
+        cursor = link[0].partition("cursor=")[2].partition(">")[0]
+    assert seen == [7, 6, 5, 4, 3, 2, 1]
+
+
+def test_a_page_of_long_texts_ends_early_and_says_that_there_is_more(
+    store: TaskStore, task: Task, history: TaskHistory
+) -> None:
+    for letter in "abcdefghijklmnop":
+        store.update(task.id, changing(description=letter + "\U0001f5d3" * 9_999))
+    page = history.page(task.id, 100)
+    assert 0 < len(page.changes) < 17
+    assert page.next == page.changes[-1]["version"]
+    assert history.page(task.id, 100, page.next).changes[-1]["version"] == 1
+
+
+@pytest.mark.parametrize("cursor", ["x", "aGlzdG9yeS8w", "MTc2NzIyNTYwMC83ZDlmMmMxZQ"])
+def test_a_cursor_of_something_else_is_refused(task: Task, cursor: str) -> None:
+    answer = read(task.id, cursor=[cursor])
+    assert answer["statusCode"] == 422
+    assert answer["body"]["errors"][0]["field"] == "cursor"
+
+
+@pytest.mark.parametrize("task_id", ["7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10", "x"])
+def test_of_no_task_there_is_none(dynamodb: Any, task_id: str) -> None:
+    assert read(task_id)["statusCode"] == 404
+
+
+def test_a_task_whose_time_in_the_trash_is_over_has_none(
+    store: TaskStore, task: Task, history: TaskHistory, dynamodb: Any
+) -> None:
+    store.delete(task.id)
+    assert history.page(task.id, 10).changes
+    dynamodb.update_item(
+        TableName="TasksTable",
+        Key={"pk": {"S": f"TRASH#{task.id}"}},
+        UpdateExpression="SET expires_at = :past",
+        ExpressionAttributeValues={":past": {"N": "1"}},
+    )
+    with pytest.raises(TaskNotFound):
+        history.page(task.id, 10)
+
+
+def test_a_task_of_before_begins_with_its_next_change(
+    store: TaskStore, task: Task, history: TaskHistory, dynamodb: Any
+) -> None:
+    history.purge(task.id)
+    assert history.page(task.id, 10).changes == []
+    store.update(task.id, changing(title="Buy bread"))
+    (change,) = history.page(task.id, 10).changes
+    assert (change["version"], change["by"]) == (2, None)
+
+
+def purged(task_id: str) -> list[dict[str, Any]]:
+    """Messages that say that the task was purged."""
+    record = event("purge_history")["Records"][0]
+    body = json.loads(record["body"])
+    body["detail"]["subject"] = task_id
+    return [{**record, "body": json.dumps(body)}]
+
+
+def test_the_history_of_a_purged_task_is_deleted_and_no_other(
+    store: TaskStore, task: Task, history: TaskHistory, dynamodb: Any
+) -> None:
+    other = store.create(new_task("Another")).task
+    for number in range(60):
+        store.update(task.id, changing(description=str(number)))
+    for _ in range(2):  # a message may come twice
+        assert invoke("purge_history", Records=purged(task.id)) == {"batchItemFailures": []}
+    assert history.page(task.id, 100).changes == []
+    assert len(history.page(other.id, 100).changes) == 1
+
+
+def test_a_purge_that_is_interrupted_goes_on_where_it_was(
+    store: TaskStore, task: Task, history: TaskHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(60):
+        store.update(task.id, changing(description=str(number)))
+    client, calls = aws.client("dynamodb"), []
+    write = client.batch_write_item
+
+    def refuse(RequestItems: Any) -> Any:  # noqa: N803
+        """Take the first batch only."""
+        calls.append(RequestItems)
+        return write(RequestItems=RequestItems) if len(calls) == 1 else {"UnprocessedItems": RequestItems}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "batch_write_item", refuse)
+        with pytest.raises(Unavailable):
+            TaskHistory(client).purge(task.id)
+    assert len(history.page(task.id, 100).changes) == 61 - 25
+    history.purge(task.id)
+    assert history.page(task.id, 100).changes == []
