@@ -15,6 +15,7 @@ from moto import mock_aws
 from moto.events.models import EventBus
 
 from shared.api import endpoint
+from shared.users import passwords
 from tests import handlers
 from tests.aws import deploy, empty_tables, mocked_aws, template_resources
 from tests.redis_servers import server, shared_server
@@ -37,6 +38,13 @@ def empty_aws() -> Iterator[Callable[[], None]]:
 def aws(empty_aws: Callable[[], None]) -> None:
     """The template's tables, queues and secret, empty, in moto."""
     empty_aws()
+
+
+@pytest.fixture
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords whose hashes cost next to nothing, where their cost is not what is tested."""
+    quick = passwords._context.using(argon2__memory_cost=8, argon2__time_cost=1)
+    monkeypatch.setattr(passwords, "_context", quick)
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from shared.users.user import Identity
 from tests.handlers import event
 from tests.users import PASSWORD, signed_in
 
+pytestmark = pytest.mark.usefixtures("quick_passwords")
+
 Invoke = Callable[..., dict[str, Any]]
 
 

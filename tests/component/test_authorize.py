@@ -20,6 +20,8 @@ from shared.users.tokens import TokenSigner
 from shared.users.user import Identity, User
 from tests.handlers import LambdaContext, authorization, event, load_function
 
+pytestmark = pytest.mark.usefixtures("quick_passwords")
+
 HORSE = "correct horse"
 Invoke = Callable[..., dict[str, Any]]
 

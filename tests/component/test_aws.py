@@ -33,6 +33,8 @@ from tests.faults import (
 from tests.handlers import LambdaContext
 from tests.tasks import new_task
 
+pytestmark = pytest.mark.usefixtures("quick_passwords")
+
 
 @pytest.fixture
 def client(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:

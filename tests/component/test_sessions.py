@@ -24,6 +24,8 @@ from shared.users.token_keys import TokenKey, TokenKeys
 from shared.users.user import Identity
 from tests.aws import empty_tables
 
+pytestmark = pytest.mark.usefixtures("quick_passwords")
+
 PASSWORD = "correct horse"
 MINUTE, DAY = 60, 86_400
 
