@@ -120,21 +120,24 @@ def test_what_is_no_response_is_told(behave: Behavior, reason: str) -> None:
 def test_a_call_ends_at_its_deadline(behave: Behavior, encrypted: bool, tmp_path: Path) -> None:
     tls, bundle = trusted(tmp_path)
     options = {"ca_bundle": bundle} if encrypted else {}
-    with host(behave, tls if encrypted else None) as (port, _), pytest.raises(CallFailed, match="within 1 s"):
-        post(port, seconds=1, **options)
+    with (
+        host(behave, tls if encrypted else None) as (port, _),
+        pytest.raises(CallFailed, match=r"within 0\.5 s"),
+    ):
+        post(port, seconds=0.5, **options)
 
 
 def test_a_handshake_or_a_lookup_that_hangs_ends_at_the_deadline(tmp_path: Path) -> None:
-    with host(says(b"")) as (port, _), pytest.raises(CallFailed, match="within 1 s"):
-        post(port, seconds=1, ca_bundle=trusted(tmp_path)[1])
+    with host(says(b"")) as (port, _), pytest.raises(CallFailed, match=r"within 0\.5 s"):
+        post(port, seconds=0.5, ca_bundle=trusted(tmp_path)[1])
     resolved = threading.Event()
 
     def look_up(*_: object, **__: object) -> list[Any]:
         resolved.wait()
         return []
 
-    with pytest.raises(CallFailed, match="within 1 s"):
-        post(port, seconds=1, look_up=look_up)
+    with pytest.raises(CallFailed, match=r"within 0\.5 s"):
+        post(port, seconds=0.5, look_up=look_up)
     resolved.set()
 
 

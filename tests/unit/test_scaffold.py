@@ -91,18 +91,20 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(
     ],
 )
 def test_a_file_that_has_become_another_is_named_and_nothing_is_written(
-    tmp_path: Path,
+    copied: tuple[Path, Contents],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     path: str,
     gone: str,
 ) -> None:
-    copy_project(tmp_path, "functions", "events", "tests", "docs")
-    file = tmp_path / path
-    text = file.read_text()
-    assert gone in text
-    file.write_text(text.replace(gone, gone.replace("a", "A")))
-    before = contents(tmp_path)
-    assert refusal(tmp_path, "get_stats", ROUTE, monkeypatch) == 1
-    assert path in capsys.readouterr().err
-    assert contents(tmp_path) == before
+    project, before = copied
+    file = project / path
+    changed = before[file].replace(gone.encode(), gone.replace("a", "A").encode())
+    assert changed != before[file]
+    file.write_bytes(changed)
+    try:
+        assert refusal(project, "get_stats", ROUTE, monkeypatch) == 1
+        assert path in capsys.readouterr().err
+        assert contents(project) == {**before, file: changed}
+    finally:
+        file.write_bytes(before[file])
