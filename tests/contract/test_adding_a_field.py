@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.contract.test_scaffold import follow, project, run
+from tests.contract.test_scaffold import JUST_WRITTEN, follow, project, run
 from tests.local_stack import Stack, sign_up
 from tests.nightly import AT_NIGHT
 
@@ -22,7 +22,7 @@ def test_the_worked_example_works(project: Path, start_stack: Callable[..., Stac
         ["ruff", "check", "--no-cache", "shared"],
         ["ruff", "format", "--no-cache", "--check", "shared"],
         *([["mypy", "--cache-dir", "/dev/null", "shared"]] if AT_NIGHT else []),
-        ["pytest", "-p", "no:cacheprovider", *UNIT_TESTS],
+        ["pytest", "-p", "no:cacheprovider", JUST_WRITTEN, *UNIT_TESTS],
     ):
         done = run(project, *command)
         assert done.returncode == 0, done.stdout
