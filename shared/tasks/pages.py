@@ -13,10 +13,6 @@ from shared.tasks.listing import TaskListing
 from shared.tasks.order import Place
 from shared.tasks.query import TaskQuery
 
-_MAX_BYTES = 5_500_000
-"""Of a page, as a part of the JSON that a function returns. See
-https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
-
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -69,19 +65,4 @@ class TaskPages:
 
     def _read(self, query: TaskQuery, cache: CacheUse) -> RenderedPage:
         page = self._listing.page(query)
-        documents = [_to_json(task_document(task)) for task in page.tasks]
-        fitting = _fitting(documents)
-        following = page.next
-        if fitting < len(documents):
-            following = Place(query.position(page.tasks[fitting - 1]), order=query.order)
-        return RenderedPage(f"[{','.join(documents[:fitting])}]", following, cache)
-
-
-def _fitting(documents: list[str]) -> int:
-    """Count how many documents, from the first on, Lambda can return; the next page goes on after them."""
-    size = 0
-    for position, document in enumerate(documents):
-        size += len(_to_json(document).encode())  # as it is written in the JSON that a function returns
-        if size > _MAX_BYTES and position > 0:
-            return position
-    return len(documents)
+        return RenderedPage(_to_json([task_document(task) for task in page.tasks]), page.next, cache)

@@ -110,19 +110,3 @@ def test_the_calls_of_each_operation(
     assert calls() == ["GetItem", "TransactWriteItems", "redis"]
     tasks.delete(task.id)
     assert calls() == ["GetItem", "TransactWriteItems", "redis"]
-
-
-@pytest.mark.parametrize(
-    ("most_bytes", "sizes"), [(500, [2, 2, 1]), (1, [1] * 5)], ids=["room for two", "room for none"]
-)
-def test_a_page_that_is_too_large_ends_early_and_the_next_goes_on(
-    tasks: TaskStore, pages: TaskPages, monkeypatch: pytest.MonkeyPatch, most_bytes: int, sizes: list[int]
-) -> None:
-    ids = [create(tasks, f"Task {number}").id for number in range(5)][::-1]
-    monkeypatch.setattr("shared.tasks.pages._MAX_BYTES", most_bytes)
-    after = None
-    for size in sizes:
-        page = pages.render(TaskQuery(limit=20, after=after))
-        assert [task["id"] for task in json.loads(page.body)] == ids[:size]
-        ids, after = ids[size:], page.next and page.next.after
-    assert after is None

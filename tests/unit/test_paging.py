@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 
 from shared.api.paging import from_cursor, next_link, to_cursor
 from shared.api.problems import InvalidRequest
-from shared.api.task_models import TaskListQuery
+from shared.api.response import to_json
+from shared.api.task_models import NewTask, TaskListQuery
+from shared.tasks.document import task_document
 from shared.tasks.order import Order, Place, Position
 from shared.tasks.task import TaskStatus
+from tests.tasks import new_task
 
 positions = st.builds(Position, st.integers(0, 10**17), st.uuids().map(str))
 places = st.builds(Place, positions, st.integers(0, 10_000), st.sampled_from(Order))
@@ -87,3 +90,27 @@ def test_a_cursor_of_another_sort_is_refused() -> None:
 def test_a_time_in_a_link_is_exact() -> None:
     query = TaskListQuery.parse({"created_at": "1767225600.123456"})
     assert "created_at=1767225600.123456&" in next_link("/tasks", query.carried_over(), Position(1, "0"))
+
+
+def test_the_largest_page_is_one_that_lambda_returns() -> None:
+    """See https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+    properties = NewTask.model_json_schema()["properties"]
+    lengths = {name: _largest(properties[name], "maxLength") for name in ("title", "description")}
+    labels = _largest(properties["labels"], "maxItems") * _largest(properties["labels"], "maxLength")
+    tasks = _largest(TaskListQuery.model_json_schema()["properties"]["limit"], "maximum")
+    for character in ('"', "\\", "\n", "\U0001f5d3"):
+        task = new_task(
+            character * lengths["title"],
+            description=character * lengths["description"],
+            labels=(character * labels,),
+            assignee="a" * 32,
+        )
+        page = to_json([task_document(task)] * tasks)
+        assert len(to_json({"body": page}).encode()) < 6_000_000
+
+
+def _largest(schema: Any, keyword: str) -> int:
+    """Find the largest value of a keyword in a schema."""
+    found = [schema[keyword]] if keyword in schema else []
+    inner = [schema.get("items", {}), *schema.get("anyOf", [])]
+    return int(max(found + [_largest(each, keyword) for each in inner if each], default=0))
