@@ -158,7 +158,7 @@ INSTALL = $(LAYER_PYTHON) -m pip install --quiet --disable-pip-version-check --n
 	--require-hashes --requirement requirements/runtime.txt --target "$(LAYER)"
 COMPILE = $(LAYER_PYTHON) -m compileall -q --invalidation-mode unchecked-hash -s "$(ARTIFACTS_DIR)" -p /opt
 UNUSED := bin boto3/data boto3/examples cffi dateutil/zoneinfo/*.tar.gz pycparser pydantic/v1 pydantic/mypy.py urllib3/contrib/emscripten \
-	$(addprefix passlib/,_data apache.py ext tests totp.py) $(addprefix aws_lambda_powertools/utilities/, \
+	$(addprefix passlib/,_data apache.py crypto/_blowfish ext tests totp.py) $(addprefix aws_lambda_powertools/utilities/, \
 	auth_alpha circuit_breaker data_masking feature_flags kafka parser streaming validation) \
 	$(addprefix aws_lambda_powertools/event_handler/,[!o]* openapi/[!s]* openapi/schema* openapi/swagger_ui/*.py)
 

@@ -18,6 +18,16 @@ class TaskNotFound(DomainError):
         super().__init__(f"There is no task with the id {task_id!r}.")
 
 
+class NotInTrash(DomainError):
+    """No deleted task has this id."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"There is no task with the id {task_id!r} in the trash. It may have been restored, or removed "
+            "for good."
+        )
+
+
 class TitleTaken(DomainError):
     """Another task holds this title."""
 

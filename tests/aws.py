@@ -94,5 +94,6 @@ def _isolated_transactions() -> Iterator[None]:
 def empty_tables(dynamodb: Any) -> None:
     """Delete all tasks and users."""
     for table, key in Resources(template_resources()).keys().items():
-        for item in dynamodb.scan(TableName=table)["Items"]:
-            dynamodb.delete_item(TableName=table, Key={name: item[name] for name in key})
+        for page in dynamodb.get_paginator("scan").paginate(TableName=table):
+            for item in page["Items"]:
+                dynamodb.delete_item(TableName=table, Key={name: item[name] for name in key})

@@ -102,9 +102,9 @@ class LoadClient:
 
     def run(self) -> None:
         acts: list[Callable[[], None]] = [
-            self.create, self.change, self.rename, self.swap, self.delete, self.read, self.list_all,
-            self.list_all, self.list_status, self.take_title, self.change_stale, self.look_for_gone,
-            self.repeat_create, self.reuse_key,
+            self.create, self.change, self.rename, self.swap, self.delete, self.restore, self.read,
+            self.list_all, self.list_all, self.list_status, self.take_title, self.change_stale,
+            self.look_for_gone, self.repeat_create, self.reuse_key,
         ]  # fmt: skip
         try:
             while not self._progress.is_over:
@@ -171,6 +171,22 @@ class LoadClient:
         assert answer.status_code in {204, 404}, answer.text
         self.tasks.remove(task)
         self.gone.append(task)
+
+    def restore(self) -> None:
+        if not self.gone:
+            return
+        task = self.random.choice(self.gone)
+        answer, is_certain = self._insist("POST", f"/trash/{task.document['id']}/restore")
+        if answer.status_code == 404 and not is_certain:  # the first try did it
+            self._list_may_lag = True
+            answer = self._ask("GET", task.path)
+        expect(answer, 200)
+        document = answer.json()
+        assert document == {**task.document, "updated_at": document["updated_at"]}, answer.text
+        task.document, task.version = document, task.version + 2
+        assert answer.headers["ETag"] == task.etag
+        self.gone.remove(task)
+        self.tasks.append(task)
 
     def _write_once(self, method: str, task: Known, **options: Any) -> requests.Response:
         """Write, and write again until there is an answer; a refusal is then of the write itself."""
@@ -262,10 +278,17 @@ class LoadClient:
         """Check all that is known once more."""
         for task in self.tasks:
             self._check(task)
+            self._check_history(task, task.version)
         for task in self.gone:
             expect(self._ask("GET", task.path), 404)
+            self._check_history(task, task.version + 1)
         self._list(limit=100)
         self._client.session.close()
+
+    def _check_history(self, task: Known, newest: int) -> None:
+        answer = self._ask("GET", f"{task.path}/history", params={"limit": 100})
+        expect(answer, 200)
+        assert [change["version"] for change in answer.json()] == list(range(newest, 0, -1))[:100]
 
     def _any(self) -> Known:
         return self.random.choice(self.tasks)

@@ -18,11 +18,14 @@ tasks = TaskStore(task_list_cache().invalidate)
     "Delete a task",
     tag="Tasks",
     headers=["If-Match"],
-    returns=[Returns(HTTPStatus.NO_CONTENT, "The task is gone.")],
+    returns=[Returns(HTTPStatus.NO_CONTENT, "The task is in the trash.")],
     errors=[TaskNotFound("7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10"), VersionMismatch()],
 )
 def handler(request: Request) -> Response:
-    """Delete a task and free its title. With `If-Match`, only if it is still the version that you read."""
+    """Move a task to the trash, from where it can be restored, and free its title.
+
+    With `If-Match`, only if it is still the version that you read.
+    """
     versions = matching_versions(request.header("If-Match"))
     tasks.delete(request.path_parameters["task_id"], author=request.author, versions=versions)
     count("TaskDeleted")

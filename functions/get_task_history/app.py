@@ -9,7 +9,7 @@ from shared.api.request import Request
 from shared.api.response import Response, json_response
 from shared.errors import TaskNotFound
 from shared.tasks.changes import ChangeDocument
-from shared.tasks.history import TaskHistory, place_before
+from shared.tasks.history import TaskHistory
 
 history = TaskHistory()
 
@@ -30,8 +30,5 @@ def handler(request: Request, query: HistoryQuery) -> Response:
     """
     task_id = request.path_parameters["task_id"]
     page = history.page(task_id, query.limit, query.cursor)
-    headers = {}
-    if page.next is not None:
-        url = f"{request.api_url}/tasks/{task_id}/history"
-        headers["Link"] = next_link(url, query.carried_over(), place_before(page.next))
-    return json_response(page.changes, headers=headers)
+    url = f"{request.api_url}/tasks/{task_id}/history"
+    return json_response(page.changes, headers=next_link(url, query.carried_over(), page.next))

@@ -32,7 +32,6 @@ def handler(request: Request, query: TaskListQuery) -> Response:
     """
     page = pages.render(query.to_task_query(request.claims["username"]))
     headers = {"X-Cache": page.cache.value, "ETag": weak_etag(f"{page.next}\n{page.body}")}
-    if page.next is not None:
-        headers["Link"] = next_link(request.url, query.carried_over(), page.next)
+    headers |= next_link(request.url, query.carried_over(), page.next)
     response = Response(HTTPStatus.OK, page.body, JSON, headers)
     return unless_unchanged(response, request.header("If-None-Match"))

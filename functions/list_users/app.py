@@ -25,7 +25,4 @@ def handler(request: Request, query: UserListQuery) -> Response:
     """
     names, last = directory.page(query.prefix, query.limit, query.cursor)
     users: list[ListedUserDocument] = [{"username": name} for name in names]
-    headers = {}
-    if last is not None:
-        headers["Link"] = next_link(request.url, query.carried_over(), last)
-    return json_response(users, headers=headers)
+    return json_response(users, headers=next_link(request.url, query.carried_over(), last))

@@ -20,7 +20,6 @@ def handle(record: SQSRecord) -> None:
     event = record.json_body["detail"]
     logger.set_correlation_id(event["data"]["request_id"])
     history.purge(event["subject"])
-    logger.info("history purged", task_id=event["subject"])
 
 
 @event_handler(QUEUE)

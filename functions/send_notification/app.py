@@ -59,12 +59,12 @@ def notify(event: dict[str, Any]) -> None:
 
 
 def still_due(task: dict[str, Any]) -> TaskDocument | None:
-    """Return a task as it is now; None if it has been moved, completed or deleted since it was due."""
+    """Return a task as it is now; None if it was moved, completed, deleted or restored since it was due."""
     try:
         now = tasks.get(task["id"])
     except TaskNotFound:
         return None
-    is_due = now.due_at == task["due_at"] and now.status is not TaskStatus.COMPLETED
+    is_due = now.due_at == task["due_at"] and now.reminds and now.status is not TaskStatus.COMPLETED
     return task_document(now) if is_due else None
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from shared.api.models import PageQuery
-from shared.api.paging import from_cursor
-from shared.tasks.history import parse_place
+from shared.api.paging import from_cursor, to_cursor
+from shared.tasks.history import HistoryPlace
 
 _Cursor = Annotated[
-    int,
-    PlainValidator(partial(from_cursor, parse=parse_place)),
+    HistoryPlace,
+    PlainValidator(partial(from_cursor, parse=HistoryPlace.parse)),
+    PlainSerializer(to_cursor),
     WithJsonSchema({"type": "string", "format": "history-cursor", "minLength": 1}),
 ]
 

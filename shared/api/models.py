@@ -40,6 +40,8 @@ class Body(_Input):
     """A JSON body; unknown fields are refused."""
 
     media_types: ClassVar[tuple[str, ...]] = (JSON,)
+    is_optional: ClassVar[bool] = False
+    """Whether it may be left out, which is the same as an empty object."""
 
     @classmethod
     def read(cls, request: Request) -> Self:
@@ -49,6 +51,8 @@ class Body(_Input):
             InvalidRequest: it is not JSON, or not valid.
             UnsupportedMediaType: it is sent as something else.
         """
+        if cls.is_optional and not request.has_body:
+            return cls.parse({})
         return cls.parse(request.json(cls.media_types))
 
 

@@ -34,12 +34,15 @@ def from_cursor(cursor: object, parse: Callable[[str], _Place]) -> _Place:
         raise ValueError("not a cursor of this list; take it from the Link header") from error
 
 
-def next_link(url: str, parameters: Mapping[str, object], place: object) -> str:
-    """Link to the page after a place.
+def next_link(url: str, parameters: Mapping[str, object], place: object | None) -> dict[str, str]:
+    """Make the header that links to the page after a place, if there is one.
 
     Args:
         url: The list's URL.
         parameters: Those of the query string that carry over.
-        place: Where the next page begins.
+        place: Where the next page begins; None if there is none.
     """
-    return f'<{url}?{urlencode({**parameters, "cursor": to_cursor(place)}, doseq=True)}>; rel="next"'
+    if place is None:
+        return {}
+    query = urlencode({**parameters, "cursor": to_cursor(place)}, doseq=True)
+    return {"Link": f'<{url}?{query}>; rel="next"'}

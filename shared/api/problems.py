@@ -32,6 +32,7 @@ _STATUSES: dict[type[errors.DomainError], HTTPStatus] = {
     errors.SignUpDisabled: HTTPStatus.FORBIDDEN,
     errors.WrongPassword: HTTPStatus.FORBIDDEN,
     errors.TaskNotFound: HTTPStatus.NOT_FOUND,
+    errors.NotInTrash: HTTPStatus.NOT_FOUND,
     errors.TitleTaken: HTTPStatus.CONFLICT,
     errors.UsernameTaken: HTTPStatus.CONFLICT,
     errors.VersionMismatch: HTTPStatus.PRECONDITION_FAILED,

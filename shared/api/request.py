@@ -120,6 +120,11 @@ class Request:
         scheme, _, credentials = (self.header("Authorization") or "").partition(" ")
         return scheme.lower(), credentials.strip()
 
+    @property
+    def has_body(self) -> bool:
+        """Whether something is sent along."""
+        return bool(self._event.get("body"))
+
     def query(self) -> Values:
         """Read the query string."""
         return _values(self._event.get("multiValueQueryStringParameters") or {})

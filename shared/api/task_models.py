@@ -46,7 +46,7 @@ def _as_list(value: Any) -> Any:
     return list(dict.fromkeys(value)) if isinstance(value, list) else [value]
 
 
-_Title = Annotated[
+ValidTitle = Annotated[
     Title,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     Composed,  # which runs before
@@ -98,7 +98,7 @@ _Cursor = Annotated[
 
 
 class _TaskFields(Body):
-    title: _Title
+    title: ValidTitle
     description: _Description | None = None
     status: Status = TaskStatus.PENDING
     assignee: _Assignee | None = None
@@ -134,7 +134,7 @@ class TaskChanges(_TaskFields):
     media_types: ClassVar[tuple[str, ...]] = (JSON, MERGE_PATCH)
 
     # These cannot be null: None stands for "absent", and is never read.
-    title: _Title = None  # type: ignore[assignment]
+    title: ValidTitle = None  # type: ignore[assignment]
     status: Status = None  # type: ignore[assignment]
 
     @model_validator(mode="after")

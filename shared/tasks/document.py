@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Annotated, TypedDict, cast
+from typing import TYPE_CHECKING, Annotated, TypedDict, cast
 
 from shared.schema import Schema, UnixTime, Uuid
 from shared.tasks.task import INTERNAL, MICROSECONDS, Description, DueAt, Status, Task, Title
+
+if TYPE_CHECKING:
+    from shared.tasks.trash_items import TrashedTask
 
 
 class TaskDocument(TypedDict):
@@ -23,6 +26,13 @@ class TaskDocument(TypedDict):
     updated_at: UnixTime
 
 
+class TrashedTaskDocument(TaskDocument):
+    """A deleted task."""
+
+    deleted_at: UnixTime
+    expires_at: Annotated[UnixTime, Schema(description="Unix time at which it is removed for good.")]
+
+
 _NAMES = [field.name for field in fields(Task) if field.name not in INTERNAL]
 
 
@@ -31,3 +41,9 @@ def task_document(task: Task) -> TaskDocument:
     seconds = {name: getattr(task, name) // MICROSECONDS for name in ("created_at", "updated_at")}
     document = {name: getattr(task, name) for name in _NAMES} | seconds
     return cast("TaskDocument", {**document, "labels": list(task.labels)})
+
+
+def trashed_task_document(trashed: TrashedTask) -> TrashedTaskDocument:
+    """Represent a deleted task."""
+    deleted_at = trashed.deleted_at // MICROSECONDS
+    return {**task_document(trashed.task), "deleted_at": deleted_at, "expires_at": trashed.expires_at}

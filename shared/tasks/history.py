@@ -6,12 +6,12 @@ import json
 import os
 import re
 import time
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from shared import aws
 from shared.aws import Item
 from shared.errors import TaskNotFound, Unavailable
+from shared.logs import logger
 from shared.schema import is_uuid
 from shared.tasks.changes import ChangeDocument, ChangeType, changes_between
 from shared.tasks.table import task_key
@@ -31,12 +31,33 @@ _PAUSES = (0.05, 0.1, 0.2, 0)
 """Seconds to wait after each try for items that the table was too busy for."""
 
 
+class HistoryPlace(NamedTuple):
+    """Where a page of a history begins: before a version."""
+
+    before: int
+
+    def __str__(self) -> str:
+        return f"history/{self.before}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` writes.
+
+        Raises:
+            ValueError: the text is something else.
+        """
+        match = re.fullmatch(r"history/([1-9]\d{0,17})", text, flags=re.ASCII)
+        if match is None:
+            raise ValueError(f"{text!r} is no place in a history")
+        return cls(int(match[1]))
+
+
 class HistoryPage(NamedTuple):
     """A page of a task's history, the newest change first."""
 
     changes: list[ChangeDocument]
-    next: int | None
-    """The version that the next page begins before, if there is more."""
+    next: HistoryPlace | None
+    """Where the next page begins, if there is more."""
 
 
 def put_change(
@@ -74,13 +95,13 @@ class TaskHistory:
         Args:
             client: A DynamoDB client.
             table: The table's name; `HISTORY_TABLE` by default.
-            tasks: The name of the tasks table; `TASKS_TABLE` by default. Only pages need it.
+            tasks: The name of the tasks table; `TASKS_TABLE` by default.
         """
         self._client = client or aws.client("dynamodb")
         self._table = table or os.environ["HISTORY_TABLE"]
-        self._given_tasks = tasks
+        self._tasks = tasks or os.environ["TASKS_TABLE"]
 
-    def page(self, task_id: str, limit: int, before: int | None = None) -> HistoryPage:
+    def page(self, task_id: str, limit: int, place: HistoryPlace | None = None) -> HistoryPage:
         """Read a page of the history of a task, which may be in the trash.
 
         It ends after 1 MB, as each query does. See
@@ -89,33 +110,39 @@ class TaskHistory:
         Args:
             task_id: The task.
             limit: How many changes to return at most.
-            before: The version before which the page begins; None for the newest.
+            place: Where the page begins; None for the newest change.
 
         Raises:
             TaskNotFound: there is no such task, nor was it deleted lately.
         """
-        self._require(task_id)
+        if not is_uuid(task_id) or not self._has(task_id):
+            raise TaskNotFound(task_id)
         answer = self._client.query(
             TableName=self._table,
             KeyConditionExpression="task_id = :task AND version < :before",
             ExpressionAttributeValues={
                 ":task": {"S": task_id},
-                ":before": {"N": str(_ENDLESS if before is None else before)},
+                ":before": {"N": str(place.before if place else _ENDLESS)},
             },
             ConsistentRead=True,
             ScanIndexForward=False,
             Limit=limit + 1,  # one more tells whether another page follows
         )
-        changes = [_change_from_item(item) for item in answer["Items"][:limit]]
+        changes = [change_from_item(item) for item in answer["Items"][:limit]]
         has_more = len(answer["Items"]) > limit or "LastEvaluatedKey" in answer
-        return HistoryPage(changes, changes[-1]["version"] if has_more else None)
+        return HistoryPage(changes, HistoryPlace(changes[-1]["version"]) if has_more else None)
 
     def purge(self, task_id: str) -> None:
         """Delete the history of a task that is gone; what is deleted already need not be again.
 
+        A task that is there keeps it: an old event can be told again, after its table was restored.
+
         Raises:
             Unavailable: there was no time for all of it.
         """
+        if self._has(task_id):
+            logger.warning("the task is there, and keeps its history", task_id=task_id)
+            return
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="task_id = :task",
@@ -136,40 +163,20 @@ class TaskHistory:
             time.sleep(pause)
         raise Unavailable
 
-    def _require(self, task_id: str) -> None:
+    def _has(self, task_id: str) -> bool:
+        """Whether there is a task, in the trash or not."""
         # Once more as a task, because it may be restored between the first look and the second.
         keys = (task_key(task_id), trash_key(task_id), task_key(task_id))
-        if not is_uuid(task_id) or not any(map(self._is_there, keys)):
-            raise TaskNotFound(task_id)
+        return any(map(self._is_there, keys))
 
     def _is_there(self, key: dict[str, AttributeValueTypeDef]) -> bool:
         found = self._client.get_item(TableName=self._tasks, Key=key, ConsistentRead=True)
         item = found.get("Item")
         return item is not None and ("title" in item or is_in_trash(item))
 
-    @cached_property
-    def _tasks(self) -> str:
-        return self._given_tasks or os.environ["TASKS_TABLE"]
 
-
-def parse_place(text: str) -> int:
-    """Read a place in a history, as `place_before` writes it.
-
-    Raises:
-        ValueError: the text is something else.
-    """
-    match = re.fullmatch(r"history/([1-9]\d{0,17})", text, flags=re.ASCII)
-    if match is None:
-        raise ValueError(f"{text!r} is no place in a history")
-    return int(match[1])
-
-
-def place_before(version: int) -> str:
-    """Write where a page begins."""
-    return f"history/{version}"
-
-
-def _change_from_item(item: Item) -> ChangeDocument:
+def change_from_item(item: Item) -> ChangeDocument:
+    """Represent an item of the history."""
     username, api_key = (item[name]["S"] if name in item else None for name in ("by", "api_key"))
     return {
         "version": int(item["version"]["N"]),

@@ -15,17 +15,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared import aws
-from shared.aws import ConditionFailed, Item, transact_write
+from shared.aws import ConditionFailed, Item
 from shared.errors import (
     Contention,
-    DomainError,
     IdempotencyKeyReused,
     TaskNotFound,
-    TitleTaken,
-    UnknownAssignee,
     VersionMismatch,
 )
-from shared.logs import logger
 from shared.schema import is_uuid
 from shared.tasks.history import put_change
 from shared.tasks.indexes import StatusShards
@@ -41,17 +37,17 @@ from shared.tasks.table import (
     update_task,
 )
 from shared.tasks.task import NOBODY, Author, Task, current_time
+from shared.tasks.transactions import RACES, TASK, Transactions, refusal
 from shared.tasks.trash_items import put_in_trash
 from shared.users.table import user_exists
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 
-_RACES = 5
-_TASK, _NEW_TITLE, _KEY = 0, 1, 2
-"""Positions of these writes in the transactions below."""
+_DAY = 24 * 60 * 60
+_KEY = 2
+"""Position of the write of an idempotency key in the transaction of a new task."""
 
 
 class Created(NamedTuple):
@@ -87,8 +83,8 @@ class TaskStore:
             shards: How statuses are spread over the index; `STATUS_SHARDS` by default. Only creating and
                 updating need it.
         """
-        self._on_commit = on_commit
         self._client = client or aws.client("dynamodb")
+        self._transactions = Transactions(self._client, on_commit)
         self._table = table or os.environ["TASKS_TABLE"]
         self._given_users = users
         self._given_history = history
@@ -114,13 +110,13 @@ class TaskStore:
             writes.append(user_exists(self._users, task.assignee))
         writes.append(put_change(self._history, "task.created", None, task, task.created_at))
         try:
-            self._write(*writes)
+            self._transactions.write(*writes)
         except ConditionFailed as error:
             if key is not None and (first := error.failed.get(_KEY)):
                 replay = self._replay(task, first)
-                self._tell()
+                self._transactions.tell()
                 return Created(replay, is_replay=True)
-            raise _refusal(task, error) from error
+            raise refusal(task, error) from error
         return Created(task, is_replay=False)
 
     def get(self, task_id: str) -> Task:
@@ -159,11 +155,11 @@ class TaskStore:
             VersionMismatch: the task is none of `versions`.
             Contention: other writers won every race.
         """
-        for _ in range(_RACES):
+        for _ in range(RACES):
             task = self._get_version(task_id, versions)
             changed = change(task)
             if changed == task:
-                self._tell()
+                self._transactions.tell()
                 return task
             now = current_time()
             due_set_at = now if changed.due_at != task.due_at else task.due_set_at
@@ -175,10 +171,10 @@ class TaskStore:
                 writes.append(user_exists(self._users, changed.assignee))
             writes.append(put_change(self._history, "task.updated", task, changed, now))
             try:
-                self._write(*writes)
+                self._transactions.write(*writes)
             except ConditionFailed as error:
-                if _TASK not in error.failed:
-                    raise _refusal(changed, error) from error
+                if TASK not in error.failed:
+                    raise refusal(changed, error) from error
             else:
                 return changed
         raise Contention
@@ -198,34 +194,20 @@ class TaskStore:
             VersionMismatch: the task is none of `versions`.
             Contention: other writers won every race.
         """
-        for _ in range(_RACES):
+        for _ in range(RACES):
             task, now = self._get_version(task_id, versions), current_time()
             deleted = task.next_version(author)
             try:
-                self._write(
+                self._transactions.write(
                     delete_task(self._table, task),
                     free_title(self._table, task),
-                    put_in_trash(self._table, deleted, now),
+                    put_in_trash(self._table, deleted, now, self._retention),
                     put_change(self._history, "task.deleted", task, deleted, now),
                 )
             except ConditionFailed:
                 continue
             return
         raise Contention
-
-    def _write(self, *writes: TransactWriteItemTypeDef) -> None:
-        if self._on_commit is None:
-            raise TypeError("This store is read-only: it was made without on_commit.")
-        transact_write(self._client, *writes)
-        self._tell()
-
-    def _tell(self) -> None:
-        if self._on_commit is None:
-            return
-        try:
-            self._on_commit()
-        except Exception:
-            logger.exception("change committed; commit hook failed")
 
     @cached_property
     def _users(self) -> str:
@@ -234,6 +216,10 @@ class TaskStore:
     @cached_property
     def _history(self) -> str:
         return self._given_history or os.environ["HISTORY_TABLE"]
+
+    @cached_property
+    def _retention(self) -> int:
+        return int(os.environ["TRASH_RETENTION"]) * _DAY
 
     @cached_property
     def _shards(self) -> StatusShards:
@@ -255,10 +241,3 @@ class TaskStore:
             raise IdempotencyKeyReused
         created_at = int(first["created_at"]["N"])
         return replace(task, id=first["task_id"]["S"], created_at=created_at, updated_at=created_at)
-
-
-def _refusal(task: Task, error: ConditionFailed) -> DomainError:
-    """Tell why a task cannot be written as it is to be: its title is taken, or its assignee is no user."""
-    # Positions after the task's own: the title's, if it is new, has the item that holds it.
-    holder = error.failed.get(_NEW_TITLE, {}).get("task_id")
-    return TitleTaken(task.title, holder["S"]) if holder else UnknownAssignee(str(task.assignee))

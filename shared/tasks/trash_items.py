@@ -8,16 +8,26 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.tasks.table import attributes
-from shared.tasks.task import Author, Task
+from shared.tasks.table import attributes, task_from_item
+from shared.tasks.task import MICROSECONDS, Author, Task, current_time
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
 
     from shared.aws import Item
 
-_RETENTION = 30 * 24 * 60 * 60
-"""Seconds for which a deleted task is kept."""
+PARTITION = "TRASH"
+"""The partition of the index by status and due date that has the trash, by the time of deletion instead."""
+
+
+class TrashedTask(NamedTuple):
+    """A task that was deleted."""
+
+    task: Task
+    deleted_at: int
+    """Unix time in microseconds."""
+    expires_at: int
+    """Unix time in seconds, until which it is kept."""
 
 
 def trash_key(task_id: str) -> dict[str, AttributeValueTypeDef]:
@@ -25,17 +35,64 @@ def trash_key(task_id: str) -> dict[str, AttributeValueTypeDef]:
     return {"pk": {"S": f"TRASH#{task_id}"}}
 
 
-def put_in_trash(table: str, deleted: Task, at: int) -> TransactWriteItemTypeDef:
-    """Keep what was deleted at a Unix time in microseconds. The task is one attribute of the item."""
+def trash_index_attributes(task_id: str, deleted_at: int) -> dict[str, AttributeValueTypeDef]:
+    """Return what the index needs of a task that was deleted at a Unix time in microseconds."""
+    return {"status": {"S": PARTITION}, "due": {"S": f"{deleted_at:018}#{task_id}"}}
+
+
+def put_in_trash(table: str, deleted: Task, at: int, retention: int) -> TransactWriteItemTypeDef:
+    """Keep what was deleted. The task is one attribute of the item, so that no list has it.
+
+    Args:
+        table: The tasks table.
+        deleted: The task, in the version that its deletion made.
+        at: When it was deleted, as a Unix time in microseconds.
+        retention: For how many seconds it is kept.
+    """
     return {
         "Put": {
             "TableName": table,
             "Item": {
                 **trash_key(deleted.id),
+                **trash_index_attributes(deleted.id, at),
                 "task": {"M": attributes(deleted)},
                 "deleted_at": {"N": str(at)},
-                "expires_at": {"N": str(int(time.time()) + _RETENTION)},
+                "expires_at": {"N": str(at // MICROSECONDS + retention)},
             },
+        }
+    }
+
+
+def take_from_trash(table: str, seen: Task) -> TransactWriteItemTypeDef:
+    """Delete the item of a task, if it is still the version that was seen."""
+    return {
+        "Delete": {
+            "TableName": table,
+            "Key": trash_key(seen.id),
+            "ConditionExpression": "task.version = :seen",
+            "ExpressionAttributeValues": {":seen": {"N": str(seen.version)}},
+        }
+    }
+
+
+def purge_task(table: str, task_id: str, author: Author) -> TransactWriteItemTypeDef:
+    """Replace a deleted task, if it is there and its time is not over, by who has purged it."""
+    now = current_time()
+    left: dict[str, AttributeValueTypeDef] = {
+        "purged_at": {"N": str(now)},
+        "expires_at": {"N": str(now // MICROSECONDS)},
+    }
+    known = {"purged_by": author.username, "request_id": author.request_id}
+    left |= {name: {"S": text} for name, text in known.items() if text is not None}
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": trash_key(task_id),
+            "UpdateExpression": f"SET {', '.join(f'{name} = :{name}' for name in left)} "
+            "REMOVE task, deleted_at, #status, due",
+            "ConditionExpression": "attribute_exists(task) AND expires_at > :expires_at",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": {f":{name}": value for name, value in left.items()},
         }
     }
 
@@ -43,6 +100,13 @@ def put_in_trash(table: str, deleted: Task, at: int) -> TransactWriteItemTypeDef
 def is_in_trash(item: Item) -> bool:
     """Whether an item still has its task. DynamoDB can take days to remove one whose time is over."""
     return "task" in item and int(item["expires_at"]["N"]) > time.time()
+
+
+def trashed_from_item(item: Item) -> TrashedTask:
+    """Convert an item to the task that was deleted."""
+    return TrashedTask(
+        task_from_item(item["task"]["M"]), int(item["deleted_at"]["N"]), int(item["expires_at"]["N"])
+    )
 
 
 class Purge(NamedTuple):
@@ -54,5 +118,5 @@ class Purge(NamedTuple):
 
 def purge_from_item(item: Item) -> Purge:
     """Read what is left of a purged task."""
-    username, request_id = item["purged_by"]["S"], item["request_id"]["S"]
+    username, request_id = (item.get(name, {}).get("S") for name in ("purged_by", "request_id"))
     return Purge(Author(username, request_id), int(item["purged_at"]["N"]))

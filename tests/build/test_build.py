@@ -71,6 +71,7 @@ def run(built: Path, opt: Path, function: str, code: str) -> str:
             **dict.fromkeys(VARIABLES, ""),
             "TOKEN_LIFETIME": "3600",
             "STATUS_SHARDS": "1",
+            "TRASH_RETENTION": "30",
         },
         capture_output=True,
         text=True,

@@ -98,6 +98,17 @@ def test_a_generated_client_does_all_that_there_is_to_do(
     deleted = api("tasks.delete_task")(created.parsed.id, client=me, if_match=changed.headers["ETag"])
     assert deleted.status_code == 204
 
+    trash = api("trash.list_trash")(client=me, limit=100).parsed
+    assert created.parsed.id in {task.id for task in trash}
+    again = models.Restoration(title=f"{title}, again")
+    restored = api("trash.restore_task")(created.parsed.id, client=me, body=again).parsed
+    assert (restored.title, restored.status) == (f"{title}, again", "COMPLETED")
+    history = api("tasks.get_task_history")(created.parsed.id, client=me, limit=2).parsed
+    assert [change.type_ for change in history] == ["task.restored", "task.deleted"]
+    assert history[0].changes.to_dict() == {"title": [title, f"{title}, again"]}
+    api("tasks.delete_task")(created.parsed.id, client=me)
+    assert api("trash.purge_task")(created.parsed.id, client=me).status_code == 204
+
 
 @needs_npx
 def test_openapi_typescript_makes_types_of_it(tmp_path: Path) -> None:

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from shared.tasks import trash_items
 from shared.tasks.indexes import StatusShards
 from shared.tasks.store import TaskStore
+from shared.tasks.task import NOBODY, Task
+from shared.tasks.trash import Trash
 from tests.tasks import changing, new_task
 from tools.migrations import check
 
@@ -55,7 +58,19 @@ def decompose(dynamodb: Any, task_id: str, title: str) -> None:
 def test_what_the_api_wrote_is_well(store: TaskStore, dynamodb: Any) -> None:
     task = store.create(new_task("Another")).task
     store.update(task.id, changing(title="Renamed"))
+    trash = Trash(lambda: None, client=dynamodb)
+    for number, end in enumerate([None, trash.purge, trash.restore]):
+        deleted = store.create(new_task(f"Deleted {number}")).task
+        store.delete(deleted.id)
+        if end:
+            end(deleted.id, author=NOBODY)
     assert found(dynamodb) == []
+
+
+def put_in_trash(dynamodb: Any, task: Task, **changes: str) -> None:
+    item: Any = trash_items.put_in_trash(TABLE, task, task.updated_at, 60)["Put"]["Item"]
+    changed = {name: {"S": value} for name, value in changes.items()}
+    dynamodb.put_item(TableName=TABLE, Item={**item, **changed})
 
 
 @pytest.mark.parametrize(
@@ -75,6 +90,13 @@ def test_what_the_api_wrote_is_well(store: TaskStore, dynamodb: Any) -> None:
         (lambda db, task: change(db, f"TASK#{task.id}", "title", {"S": "Task 3"}), "held for another task"),
         (lambda db, task: decompose(db, task.id, "Mine\u0301"), "is not composed (NFC). Run 'make migrate"),
         (lambda db, task: decompose(db, task.id, "Cafe\u0301"), "have the same title 'Café', in two forms"),
+        (lambda db, task: put_in_trash(db, task), "is deleted, and TASK#"),
+        (lambda db, task: put(db, f"TRASH#{ID}", task="x"), "cannot be read"),
+        (
+            lambda db, task: put_in_trash(db, new_task(), status="PENDING"),
+            "not listed in the trash. Run 'make",
+        ),
+        (lambda db, task: put_in_trash(db, new_task(), pk=f"TRASH#{ID}"), "Correct its id"),
         (lambda db, task: put(db, "SOMETHING"), "SOMETHING is no item of this table"),
         (lambda db, task: put(db, f"TASK#{ID}", id=ID), "cannot be read"),
     ],
@@ -99,6 +121,24 @@ def test_what_changes_between_two_reads_is_no_problem(
 
     monkeypatch.setattr(dynamodb, "batch_get_item", rename_and_read)
     assert found(dynamodb) == []
+
+
+def test_a_history_of_a_task_that_is_gone_is_found(store: TaskStore, dynamodb: Any) -> None:
+    def orphans() -> list[str]:
+        return [each for each in check.orphans(dynamodb, "HistoryTable", TABLE, rate=10**6) if each]
+
+    trash = Trash(client=dynamodb)
+    tasks = [store.create(new_task(f"Changed {number}")).task for number in range(3)]
+    for task in tasks:
+        for text in "abcd":
+            store.update(task.id, changing(description=text))
+    for task in tasks[:2]:
+        store.delete(task.id)
+    trash.purge(tasks[0].id, author=NOBODY)
+    assert orphans() == []
+    dynamodb.delete_item(TableName=TABLE, Key=trash_items.trash_key(tasks[0].id))
+    (said,) = orphans()
+    assert f"the history of the task {tasks[0].id}, which is gone" in said
 
 
 def test_nothing_is_written(store: TaskStore, dynamodb: Any) -> None:

@@ -37,7 +37,11 @@ AUTHORIZED = [
     "delete_webhook",
     "get_me",
     "get_task",
+    "get_task_history",
     "list_tasks",
+    "list_trash",
+    "purge_task",
+    "restore_task",
     "update_task",
 ]
 ENDPOINTS = [*AUTHORIZED, "create_user", "login"]
@@ -67,6 +71,8 @@ def request_of(function: str) -> Event:
         return sent
     if "task_id" in (event(function)["pathParameters"] or {}):
         task_id = json.loads(call("create_task")["body"])["id"]
+        if function in {"purge_task", "restore_task"}:
+            call("delete_task", event("delete_task", pathParameters={"task_id": task_id}))
         return event(function, path=f"/tasks/{task_id}", pathParameters={"task_id": task_id})
     if "webhook_id" in (event(function)["pathParameters"] or {}):
         webhook_id = json.loads(call("create_webhook")["body"])["id"]

@@ -12,12 +12,16 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import aws
-from shared.errors import Contention, TaskNotFound, TitleTaken, Unavailable
+from shared.errors import Contention, NotInTrash, TaskNotFound, TitleTaken, Unavailable
+from shared.tasks.changes import ChangeDocument
+from shared.tasks.document import task_document
+from shared.tasks.history import TaskHistory
 from shared.tasks.indexes import StatusShards
 from shared.tasks.listing import TaskListing
 from shared.tasks.query import TaskQuery
 from shared.tasks.store import TaskStore
-from shared.tasks.task import Task
+from shared.tasks.task import NOBODY, Task
+from shared.tasks.trash import Trash
 from tests.aws import empty_tables
 from tests.faults import FAULTS, Faults
 from tests.nightly import often
@@ -25,6 +29,7 @@ from tests.tasks import changing, new_task
 from tools.migrations.check import problems
 
 TITLES = [f"Title {number}" for number in range(6)]
+ACTS = ("create", "with key", "rename", "swap", "delete", "delete", "restore", "restore", "purge")
 Tasks = dict[str, Task]
 
 
@@ -39,6 +44,33 @@ def clients(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any
 def assert_consistent(client: Any) -> None:
     found = [each for each in problems(client, "TasksTable", StatusShards(), rate=10**6) if each]
     assert found == []
+    for task in stored(client).values():
+        assert_tells(history_of(client, task.id), task)
+    for trashed in Trash(client=client).page(100).tasks:
+        changes = history_of(client, trashed.task.id)
+        assert changes[0]["type"] == "task.deleted"
+        assert_tells(changes, trashed.task)
+
+
+def history_of(client: Any, task_id: str) -> list[ChangeDocument]:
+    page = TaskHistory(client).page(task_id, 100)
+    changes = page.changes
+    while page.next:
+        page = TaskHistory(client).page(task_id, 100, page.next)
+        changes += page.changes
+    return changes
+
+
+def assert_tells(changes: list[ChangeDocument], task: Task) -> None:
+    """A history tells of each version of a task, and how it came to be what it is."""
+    assert [change["version"] for change in changes] == list(range(task.version, 0, -1))
+    fields: dict[str, Any] = {"description": None, "assignee": None, "due_at": None, "labels": []}
+    for change in reversed(changes):
+        for name, (before, after) in change["changes"].items():
+            assert fields.get(name) == before
+            fields[name] = after
+    document: Any = task_document(task)
+    assert fields == {name: document[name] for name in fields}
 
 
 def stored(client: Any) -> Tasks:
@@ -52,14 +84,19 @@ class Caller:
     def __init__(self, client: Any, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311 (a history that can be repeated)
         self.store = TaskStore(lambda: None, client=client)
+        self.trash = Trash(lambda: None, client=client)
+        self._deleted: dict[str, str] = {}
+        """Titles by id of tasks that may be in the trash."""
         self._unsure: dict[str, str] = {}
         """Idempotency keys of requests of which nobody knows whether they succeeded, and their titles."""
 
     def act(self, known: Tasks) -> list[Tasks]:
         """Do something; returns what may be stored afterwards."""
-        what, title = self.random.choice(["create", "with key", "rename", "swap", "delete"]), self._title()
+        what, title = self.random.choice(ACTS), self._title()
         if what == "with key":
             return self._create_with_key(known)
+        if what in {"restore", "purge"}:
+            return self._end_deletion(what, known)
         if not known or what == "create":
             return self._outcomes(known, lambda: self._create(title, known), None, title)
         if what == "swap" and len(known) > 1:
@@ -98,7 +135,26 @@ class Caller:
     def _rename(self, task_id: str, title: str, known: Tasks) -> Tasks:
         return {**known, task_id: self.store.update(task_id, changing(title=title))}
 
+    def _end_deletion(self, what: str, known: Tasks) -> list[Tasks]:
+        """Restore or purge a task that was deleted, by this caller or while nobody knew."""
+        if not self._deleted:
+            return [known]
+        task_id = self.random.choice(sorted(self._deleted))
+        if what == "purge":
+            return self._outcomes(known, lambda: self._purge(task_id, known), "", None)
+        title = self.random.choice([None, self._title()])
+        restored = title or self._deleted[task_id]
+        return self._outcomes(known, lambda: self._restore(task_id, title, known), task_id, restored)
+
+    def _purge(self, task_id: str, known: Tasks) -> Tasks:
+        self.trash.purge(task_id, author=NOBODY)
+        return known
+
+    def _restore(self, task_id: str, title: str | None, known: Tasks) -> Tasks:
+        return {**known, task_id: self.trash.restore(task_id, author=NOBODY, title=title)}
+
     def _delete(self, task_id: str, known: Tasks) -> Tasks:
+        self._deleted[task_id] = known[task_id].title
         self.store.delete(task_id)
         return {key: task for key, task in known.items() if key != task_id}
 
@@ -107,7 +163,7 @@ class Caller:
     ) -> list[Tasks]:
         try:
             return [change()]
-        except (TitleTaken, Unavailable, Contention, TaskNotFound):
+        except (TitleTaken, Unavailable, Contention, TaskNotFound, NotInTrash):
             return [known]  # nothing was changed: that is what they say
         except (BotoCoreError, ClientError):
             return [known, self._changed(known, task_id, title)]

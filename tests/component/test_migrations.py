@@ -24,7 +24,9 @@ from shared.tasks.listing import TaskListing
 from shared.tasks.query import TaskQuery
 from shared.tasks.store import TaskStore
 from shared.tasks.table import item_from_task
-from shared.tasks.task import Task, TaskStatus
+from shared.tasks.task import NOBODY, Task, TaskStatus
+from shared.tasks.trash import Trash
+from shared.tasks.trash_items import trash_key
 from tests.aws import deploy
 from tests.nightly import often
 from tests.tasks import changing, new_task
@@ -32,9 +34,11 @@ from tests.template import TEMPLATE
 from tools.local.backends.environment import ACCOUNT, REGION
 from tools.migrations import __main__ as command
 from tools.migrations import runner
+from tools.migrations.check import problems
 from tools.migrations.m0001_status_shards import move_tasks_to_their_shards
 from tools.migrations.m0002_composed_titles import compose_titles
 from tools.migrations.m0004_index_attributes import compute_index_attributes
+from tools.migrations.m0005_trash_index import index_the_trash
 from tools.migrations.runner import Change, Migration, MigrationError, Progress, Runner, TakenOver
 
 TABLES = {"TasksTable": "TasksTable", "HistoryTable": "HistoryTable"}
@@ -267,6 +271,48 @@ def test_what_a_version_before_left_of_an_index_is_computed_anew(dynamodb: Any) 
     found = dynamodb.scan(TableName="TasksTable")["Items"]
     by_key = {item["pk"]["S"]: item for item in found if item["pk"]["S"].startswith("TASK#")}
     assert by_key == {item["pk"]["S"]: item for item in expected}
+
+
+def test_what_a_version_before_deleted_is_listed_in_the_trash(dynamodb: Any) -> None:
+    store, trash = TaskStore(lambda: None, client=dynamodb), Trash(lambda: None, client=dynamodb)
+    tasks = [store.create(new_task(f"Task {number}")).task for number in range(4)]
+    for task in tasks:
+        store.delete(task.id)
+    trash.purge(tasks[0].id, author=NOBODY)
+    for task in tasks[1:3]:
+        dynamodb.update_item(
+            TableName="TasksTable",
+            Key=trash_key(task.id),
+            UpdateExpression="REMOVE #status, due",
+            ExpressionAttributeNames={"#status": "status"},
+        )
+    assert len(trash.page(10).tasks) == 1
+    assert Runner(dynamodb, TABLES).apply(index_the_trash({}), nothing).changed == 2
+    assert {each.task.id for each in trash.page(10).tasks} == {task.id for task in tasks[1:]}
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["restored", "deleted again"])
+def test_what_leaves_the_trash_meanwhile_is_left_alone(dynamodb: Any, again: bool) -> None:
+    store, trash = TaskStore(lambda: None, client=dynamodb), Trash(lambda: None, client=dynamodb)
+    task = store.create(new_task()).task
+    store.delete(task.id)
+    dynamodb.update_item(
+        TableName="TasksTable", Key=trash_key(task.id), UpdateExpression="SET due = :old",
+        ExpressionAttributeValues={":old": {"S": "0"}},
+    )  # fmt: skip
+    migration, overtaken = index_the_trash({}), []
+
+    def change(item: Item) -> Change | None:
+        found = migration.change(item)
+        if found and not overtaken:
+            overtaken.append(trash.restore(task.id, author=NOBODY))
+            if again:
+                store.delete(task.id)
+        return found
+
+    Runner(dynamodb, TABLES).apply(replace(migration, change=change), nothing)
+    assert len(trash.page(10).tasks) == int(again)
+    assert [each for each in problems(dynamodb, "TasksTable", StatusShards(), rate=10**6) if each] == []
 
 
 def test_a_task_deleted_at_the_same_time_stays_deleted(migrations: Runner, dynamodb: Any) -> None:

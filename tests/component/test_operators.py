@@ -12,6 +12,7 @@ import pytest
 from shared.errors import BadCredentials, UsernameTaken
 from shared.tasks.indexes import StatusShards
 from shared.tasks.store import TaskStore
+from shared.tasks.task import Author
 from shared.users.api_keys import ApiKeys
 from shared.users.directory import Directory
 from shared.users.sessions import Sessions
@@ -35,7 +36,7 @@ def table(dynamodb: Any) -> UsersTable:
 
 @pytest.fixture
 def run(dynamodb: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    stack = Stack(dynamodb, {name: name for name in ("TasksTable", "UsersTable")}, {})
+    stack = Stack(dynamodb, {name: name for name in ("TasksTable", "HistoryTable", "UsersTable")}, {})
     monkeypatch.setattr(command, "chosen_stack", lambda _chosen: stack)
 
     def run(*arguments: str, answer: str = "") -> tuple[int, str, str]:
@@ -83,8 +84,13 @@ def test_what_is_kept_of_a_user_is_exported_without_secrets(
     ApiKeys(table).create(ada, "report", "read", None)
     UserStore(table).create("bob", PASSWORD)
     tasks = TaskStore(lambda: None, client=table.client, table="TasksTable", shards=StatusShards())
-    task = tasks.create(new_task("Mine", created_by=user["id"]["S"])).task
-    tasks.create(new_task("Not mine"))
+    task, deleted = (
+        tasks.create(new_task(title, created_by=user["id"]["S"], author=Author("Ada", None))).task
+        for title in ("Mine", "Mine, too")
+    )
+    other = tasks.create(new_task("Not mine")).task
+    for each in (deleted, other):
+        tasks.delete(each.id)
     status, out, _ = run("export", "ada")
     exported = json.loads(out)
     assert status == 0
@@ -92,6 +98,8 @@ def test_what_is_kept_of_a_user_is_exported_without_secrets(
     assert len(exported["sessions"]) == 1
     assert [key["name"] for key in exported["api_keys"]] == ["report"]
     assert [each["id"] for each in exported["tasks"]] == [task.id]
+    assert [each["id"] for each in exported["trash"]] == [deleted.id]
+    assert {each["task_id"] for each in exported["changes"]} == {task.id, deleted.id}
     assert "argon2" not in out
     assert "digest" not in out
 

@@ -142,6 +142,16 @@ def with_a_task(function: str, status: int, *bodies: dict[str, Any]) -> Scenario
     return scenario
 
 
+def with_a_deleted_task(function: str, status: int) -> Scenario:
+    def scenario(called: set[Permission]) -> None:
+        path = {"pathParameters": {"task_id": json.loads(invoke("create_task")["body"])["id"]}}
+        invoke("delete_task", **path)
+        called.clear()
+        assert invoke(function, **path)["statusCode"] == status
+
+    return scenario
+
+
 def with_a_session(function: str, status: int) -> Scenario:
     """With an API key, which what ends them deletes."""
 
@@ -255,9 +265,12 @@ def remind(called: set[Permission]) -> None:
 
 
 def purge_history(called: set[Permission]) -> None:
-    task = TaskStore(lambda: None).create(new_task()).task
+    task_id = json.loads(invoke("create_task")["body"])["id"]
+    path = {"pathParameters": {"task_id": task_id}}
+    invoke("delete_task", **path)
+    invoke("purge_task", **path)
     record = event("purge_history")["Records"][0]
-    body = record["body"].replace("7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10", task.id)
+    body = record["body"].replace("7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10", task_id)
     called.clear()
     assert invoke("purge_history", Records=[{**record, "body": body}]) == {"batchItemFailures": []}
 
@@ -291,10 +304,13 @@ SCENARIOS: dict[str, Scenario] = {
     "invalidate_task_cache": invalidate_task_cache,
     "list_api_keys": with_a_session("list_api_keys", 200),
     "list_tasks": list_tasks,
+    "list_trash": simply("list_trash", 200),
     "list_users": list_users,
     "login": login,
     "publish_task_events": simply("publish_task_events"),
     "purge_history": purge_history,
+    "purge_task": with_a_deleted_task("purge_task", 204),
+    "restore_task": with_a_deleted_task("restore_task", 200),
     "revoke_token": revoke_token,
     "rotate_token_key": rotate_token_key,
     "remind": remind,
@@ -323,6 +339,26 @@ def test_a_function_may_do_what_it_does_and_no_more(function: str, called: set[P
     SCENARIOS[function](called)
     advice = differences(function, allowed(function), called | by_lambda(function))
     assert not advice, "\n" + "\n".join(advice)
+
+
+def by_endpoint() -> set[Permission]:
+    """What the way out of the network lets functions call."""
+    policy = RESOURCES["DynamoDBEndpoint"]["Properties"]["PolicyDocument"]
+    return {
+        (action, resource_name(resource))
+        for statement in policy["Statement"]
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+    }
+
+
+@pytest.mark.parametrize(
+    "function", sorted(name for name, properties in FUNCTIONS.items() if "VpcConfig" in properties)
+)
+def test_the_network_lets_out_what_a_function_in_it_calls(function: str) -> None:
+    calls = {each for each in allowed(function) if "/stream" not in each[1]}  # which Lambda reads
+    indexes = {(action, f"{name.partition('/')[0]}/index/*") for action, name in calls if "/index/" in name}
+    assert {each for each in calls if "/index/" not in each[1]} | indexes <= by_endpoint()
 
 
 def test_no_resource_is_a_wildcard_where_one_can_be_named() -> None:

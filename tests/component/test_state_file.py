@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import boto3
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -198,6 +199,11 @@ def test_items_that_expire_where_nothing_can_be_saved_are_deleted_later(
     assert world.items().keys() == {"old", "new"}
     world.aws.expire()
     assert world.items().keys() == {"new"}
+
+
+def test_the_emulator_deletes_nothing_by_itself(local_aws: str) -> None:
+    ttl = boto3.client("dynamodb", endpoint_url=local_aws).describe_time_to_live(TableName="TasksTable")
+    assert ttl["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED"
 
 
 def test_an_item_that_lives_again_when_it_is_looked_at_twice_stays(

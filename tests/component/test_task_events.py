@@ -14,13 +14,16 @@ from botocore.exceptions import ConnectTimeoutError
 from shared.tasks.bus import EventBus
 from shared.tasks.events import TaskEventDocument, due_event
 from shared.tasks.store import TaskStore
-from shared.tasks.task import TaskStatus
+from shared.tasks.task import NOBODY, TaskStatus
+from shared.tasks.trash import Trash
 from tests.aws import empty_tables
 from tests.handlers import LambdaContext, event, invoke, load_function
 from tests.task_events import ADA, Bus, new_event
 from tests.tasks import changing, new_task
 
 START = 1_767_225_600
+DUE = 4_000_000_000
+"""A due date that is not past when it is set."""
 
 
 def message_of(records: list[dict[str, Any]]) -> dict[str, Any]:
@@ -164,19 +167,23 @@ class TestSending:
         assert sent == ["Book the venue", "Send the invitations"]
 
     def test_of_what_is_due_only_what_is_still_due_is_reminded_once(
-        self, sender: ModuleType, sent: list[str]
+        self, sender: ModuleType, sent: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         store = TaskStore(lambda: None)
         tasks = [
-            store.create(new_task(title, due_at=START)).task
-            for title in ("Due", "Started", "Moved", "Done", "Deleted")
+            store.create(new_task(title, due_at=DUE)).task
+            for title in ("Due", "Started", "Moved", "Done", "Deleted", "Restored")
         ]
         events = [due_event(task) for task in tasks]
-        _, started, moved, done, deleted = tasks
+        _, started, moved, done, deleted, restored = tasks
         store.update(started.id, changing(status=TaskStatus.IN_PROGRESS, title="Begun"))
-        store.update(moved.id, changing(due_at=START + 1))
+        store.update(moved.id, changing(due_at=DUE + 1))
         store.update(done.id, changing(status=TaskStatus.COMPLETED))
         store.delete(deleted.id)
+        store.delete(restored.id)
+        with monkeypatch.context() as patch:
+            patch.setattr("shared.tasks.trash.current_time", lambda: (DUE + 1) * 1_000_000)
+            Trash(lambda: None).restore(restored.id, author=NOBODY)
         for _ in range(2):
             assert sender.handler(batch_of(events), LambdaContext()) == {"batchItemFailures": []}
         assert sent == ["Due", "Begun"]

@@ -12,6 +12,7 @@ from shared.errors import TaskNotFound, TitleTaken, Unavailable
 from shared.tasks.history import TaskHistory
 from shared.tasks.store import TaskStore
 from shared.tasks.task import Author, Task, TaskStatus
+from shared.tasks.trash import Trash
 from tests.handlers import event, invoke
 from tests.tasks import changing, new_task
 
@@ -96,6 +97,7 @@ def test_links_lead_through_all_of_it(store: TaskStore, task: Task) -> None:
         assert link[0].startswith(f"<http://127.0.0.1:3000/tasks/{task.id}/history?limit=3&cursor=")
         cursor = link[0].partition("cursor=")[2].partition(">")[0]
     assert seen == [7, 6, 5, 4, 3, 2, 1]
+    assert "Link" not in read(task.id, limit=["7"])["multiValueHeaders"]
 
 
 def test_a_page_of_long_texts_ends_early_and_says_that_there_is_more(
@@ -105,7 +107,7 @@ def test_a_page_of_long_texts_ends_early_and_says_that_there_is_more(
         store.update(task.id, changing(description=letter + "\U0001f5d3" * 9_999))
     page = history.page(task.id, 100)
     assert 0 < len(page.changes) < 17
-    assert page.next == page.changes[-1]["version"]
+    assert page.next
     assert history.page(task.id, 100, page.next).changes[-1]["version"] == 1
 
 
@@ -139,14 +141,14 @@ def test_a_task_whose_time_in_the_trash_is_over_has_none(
 def test_a_task_of_before_begins_with_its_next_change(
     store: TaskStore, task: Task, history: TaskHistory, dynamodb: Any
 ) -> None:
-    history.purge(task.id)
+    dynamodb.delete_item(TableName="HistoryTable", Key={"task_id": {"S": task.id}, "version": {"N": "1"}})
     assert history.page(task.id, 10).changes == []
     store.update(task.id, changing(title="Buy bread"))
     (change,) = history.page(task.id, 10).changes
     assert (change["version"], change["by"]) == (2, None)
 
 
-def purged(task_id: str) -> list[dict[str, Any]]:
+def messages(task_id: str) -> list[dict[str, Any]]:
     """Messages that say that the task was purged."""
     record = event("purge_history")["Records"][0]
     body = json.loads(record["body"])
@@ -154,23 +156,46 @@ def purged(task_id: str) -> list[dict[str, Any]]:
     return [{**record, "body": json.dumps(body)}]
 
 
-def test_the_history_of_a_purged_task_is_deleted_and_no_other(
-    store: TaskStore, task: Task, history: TaskHistory, dynamodb: Any
-) -> None:
-    other = store.create(new_task("Another")).task
+def versions(dynamodb: Any, task: Task) -> int:
+    """How many versions of a task the table has, whether it is there or not."""
+    answer = dynamodb.query(
+        TableName="HistoryTable",
+        KeyConditionExpression="task_id = :task",
+        ExpressionAttributeValues={":task": {"S": task.id}},
+    )
+    return len(answer["Items"])
+
+
+@pytest.fixture
+def purged(store: TaskStore, task: Task) -> Task:
+    """A task with a history of 62 versions, that was purged."""
     for number in range(60):
         store.update(task.id, changing(description=str(number)))
+    store.delete(task.id)
+    Trash().purge(task.id, author=ADA)
+    return task
+
+
+def test_the_history_of_a_purged_task_is_deleted_and_no_other(
+    store: TaskStore, purged: Task, dynamodb: Any
+) -> None:
+    other = store.create(new_task("Another")).task
     for _ in range(2):  # a message may come twice
-        assert invoke("purge_history", Records=purged(task.id)) == {"batchItemFailures": []}
-    assert history.page(task.id, 100).changes == []
-    assert len(history.page(other.id, 100).changes) == 1
+        assert invoke("purge_history", Records=messages(purged.id)) == {"batchItemFailures": []}
+    assert versions(dynamodb, purged) == 0
+    assert versions(dynamodb, other) == 1
+
+
+def test_a_task_that_is_there_again_keeps_its_history(store: TaskStore, task: Task, dynamodb: Any) -> None:
+    invoke("purge_history", Records=messages(task.id))
+    store.delete(task.id)
+    invoke("purge_history", Records=messages(task.id))
+    assert versions(dynamodb, task) == 2
 
 
 def test_a_purge_that_is_interrupted_goes_on_where_it_was(
-    store: TaskStore, task: Task, history: TaskHistory, monkeypatch: pytest.MonkeyPatch
+    purged: Task, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number in range(60):
-        store.update(task.id, changing(description=str(number)))
     client, calls = aws.client("dynamodb"), []
     write = client.batch_write_item
 
@@ -182,7 +207,25 @@ def test_a_purge_that_is_interrupted_goes_on_where_it_was(
     with monkeypatch.context() as patch:
         patch.setattr(client, "batch_write_item", refuse)
         with pytest.raises(Unavailable):
-            TaskHistory(client).purge(task.id)
-    assert len(history.page(task.id, 100).changes) == 61 - 25
-    history.purge(task.id)
-    assert history.page(task.id, 100).changes == []
+            TaskHistory(client).purge(purged.id)
+    assert versions(dynamodb, purged) == 62 - 25
+    TaskHistory().purge(purged.id)
+    assert versions(dynamodb, purged) == 0
+
+
+def test_a_task_that_is_restored_between_two_looks_is_found(
+    store: TaskStore, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.delete(task.id)
+    client = aws.client("dynamodb")
+    look, keys = client.get_item, []
+
+    def look_and_restore(**arguments: Any) -> Any:
+        keys.append(arguments["Key"])
+        found = look(**arguments)
+        if len(keys) == 1:  # as a task; it is not there
+            Trash(lambda: None).restore(task.id, author=ADA)
+        return found
+
+    monkeypatch.setattr(client, "get_item", look_and_restore)
+    assert len(TaskHistory(client).page(task.id, 10).changes) == 3

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from shared.api.idempotency import HEADER, KEY_PATTERN
 from shared.api.paging import from_cursor, to_cursor
 from shared.api.text import HIDDEN_BEYOND, visible
-from shared.tasks.history import place_before
+from shared.tasks.history import HistoryPlace
 from shared.tasks.order import Order, Place, Position
 from tests.local_stack import ROOT, Client, Stack, sign_up
 from tests.nightly import often
@@ -42,7 +42,9 @@ schemathesis.openapi.format(
     "user-cursor", st.from_regex(r"[a-z0-9_.@-]{3,32}", fullmatch=True).map(to_cursor)
 )
 
-schemathesis.openapi.format("history-cursor", st.integers(1, 10**18 - 1).map(place_before).map(to_cursor))
+schemathesis.openapi.format("history-cursor", st.integers(1, 10**18 - 1).map(HistoryPlace).map(to_cursor))
+TRASH_PLACE = r"trash/[0-9]{18}#[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+schemathesis.openapi.format("trash-cursor", st.from_regex(TRASH_PLACE, fullmatch=True).map(to_cursor))
 
 schema = schemathesis.openapi.from_dict(DOCUMENT)
 CHECKS = schema.config.checks

@@ -61,7 +61,7 @@ def test_a_create_that_dies_after_its_write_is_notified_and_listed(
     stack = start_stack("--no-state", root=project)
     user = sign_up(stack.url)
     assert user("GET", "/tasks").json() == []
-    module = project / "shared/tasks/store.py"
+    module = project / "shared/tasks/transactions.py"
     whole = module.read_text()
     module.write_text(whole.replace("self._on_commit()", "__import__('os')._exit(1)"))
     title = unique("Orphan")

@@ -114,15 +114,16 @@ def test_a_deleted_stack_leaves_what_users_wrote_to_the_next(deployed: Emulator,
     task, username = user.create(), user("GET", "/auth/me").json()["username"]
     webhook = {"url": "https://1.1.1.1/tasks", "events": ["task.deleted"]}
     webhook_id = user("POST", "/webhooks", json=webhook).json()["id"]
-    names = ("TasksTable", "UsersTable", "WebhooksTable")
-    tasks, users, webhooks = kept = [deployed.resource(name) for name in names]
+    names = ("TasksTable", "UsersTable", "WebhooksTable", "HistoryTable")
+    tasks, users, webhooks, history = kept = [deployed.resource(name) for name in names]
     deployed.delete(STACK)
     assert sorted(deployed.client("dynamodb").list_tables()["TableNames"]) == sorted(kept)
     assert deployed.client("lambda").list_functions()["Functions"] == []
 
     def adopt(tasks: str, users: str, status: int) -> str:
-        tables = ("--tasks-table", tasks, "--users-table", users, "--webhooks-table", webhooks)
-        return deployed.run("tools.migrations.adopt", "--stack-name", STACK, *tables, status=status)
+        tables = ("--tasks-table", tasks, "--users-table", users)
+        others = ("--webhooks-table", webhooks, "--history-table", history)
+        return deployed.run("tools.migrations.adopt", "--stack-name", STACK, *tables, *others, status=status)
 
     assert "is not a TasksTable" in adopt(users, tasks, status=1)
     assert "There is no table nowhere" in adopt("nowhere", users, status=1)

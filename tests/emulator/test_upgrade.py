@@ -6,7 +6,6 @@ import io
 import itertools
 import subprocess
 import tarfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -89,75 +88,73 @@ def test_everything_goes_on_over_upgrades_and_back(server: Emulator, released: M
         await_condition(lambda: is_notified(created[-1]))
         return created[-1]
 
-    def remind() -> None:
-        scheduled = b'{"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}'
-        function = server.resource("RemindFunction")
-        assert "FunctionError" not in server.client("lambda").invoke(FunctionName=function, Payload=scheduled)
-
     def listed(**parameters: Any) -> list[str]:
         return [task["title"] for task in user("GET", "/tasks", params=parameters).json()]
 
-    def migrate() -> None:
-        server.run("tools.migrations", "--stack-name", STACK)
+    def trash() -> list[str]:
+        return [task["title"] for task in user("GET", "/trash").json()]
+
+    def delete(task: dict[str, Any]) -> None:
+        assert user("DELETE", f"/tasks/{task['id']}").status_code == 204
+
+    def restore(task: dict[str, Any]) -> None:
+        assert user("POST", f"/trash/{task['id']}/restore").status_code == 200
+
+    def rename(task: dict[str, Any], title: str) -> None:
+        assert user("PATCH", f"/tasks/{task['id']}", json={"title": title}).status_code == 200
+
+    def history(task: dict[str, Any]) -> list[tuple[int, str]]:
+        changes = user("GET", f"/tasks/{task['id']}/history").json()
+        return [(change["version"], change["type"]) for change in changes]
 
     for folder in released.values():
         sam("build", folder=folder)
     created: list[dict[str, Any]] = []
-    oldest = str(released["1.0.0"] / ".aws-sam/build/template.yaml")
+    oldest = str(released["1.2.0"] / ".aws-sam/build/template.yaml")
     server.deploy(template=oldest, Architecture=architecture())
     user = sign_up(server.url)
-    old, renamed, deleted = (create(f"Of 1.0, {name}") for name in ("old", "renamed", "deleted"))
+    old, deleted, purged = (create(f"Of 1.2, {name}") for name in ("old", "deleted", "purged"))
+    due = create("Of 1.2, due", assignee="me", due_at=PAST, labels=["planned"])
+    delete(deleted)
+    delete(purged)
 
-    deploy("1.1.0")
-    migrate()
-    now = user("GET", f"/tasks/{old['id']}").json()
-    assert {name: now[name] for name in old} == old
-    assert listed() == [task["title"] for task in reversed(created)]
-    assert listed(q="OF 1.0,") == ["Of 1.0, deleted", "Of 1.0, renamed", "Of 1.0, old"]
-    assert user("PATCH", f"/tasks/{renamed['id']}", json={"title": "Of 1.0"}).status_code == 200
-    assert user("DELETE", f"/tasks/{deleted['id']}").status_code == 204
-    mine = create("Of 1.1, mine", assignee="me", due_at=PAST, labels=["planned"])
-    done = create("Of 1.1, done", assignee="me", due_at=PAST + 1)
-    remind()
+    deploy("1.3.0")
+    assert history(old) == []
+    rename(old, "Of 1.2, renamed")
+    assert history(old) == [(2, "task.updated")]
+    of_1_3 = create("Of 1.3")
+    delete(of_1_3)
 
     deploy()
-    migrate()
-    assert user("PATCH", f"/tasks/{done['id']}", json={"status": "COMPLETED"}).status_code == 200
-    assert listed(assignee="me") == ["Of 1.1, done", "Of 1.1, mine"]
-    assert listed(assignee="me", status="COMPLETED") == ["Of 1.1, done"]
-    assert listed(sort="due_at") == ["Of 1.1, mine", "Of 1.1, done"]
-    remind()  # also over what 1.1 has left
-    soon = create("Due soon", due_at=int(time.time()) + 2)
+    server.run("tools.migrations", "--stack-name", STACK)
+    assert sorted(trash()) == ["Of 1.2, deleted", "Of 1.2, purged", "Of 1.3"]
+    restore(deleted)
+    restore(of_1_3)
+    assert history(deleted) == [(3, "task.restored")]
+    assert history(of_1_3) == [(3, "task.restored"), (2, "task.deleted"), (1, "task.created")]
+    assert user("DELETE", f"/trash/{purged['id']}").status_code == 204
+    assert trash() == []
+    assert listed(assignee="me") == listed(sort="due_at") == ["Of 1.2, due"]
+    delete(due)
+    before = listed()
 
-    def is_reminded() -> bool:
-        remind()
-        return any('"due_at"' in line and soon["id"] in line for line in server.logged())
+    deploy("1.3.0")  # which has messages to read of what this version did
+    assert listed()[1:] == before
+    rename(deleted, "Of 1.2, deleted and restored")
+    delete(of_1_3)
+    deploy("1.2.0")
+    delete(old)
 
-    await_condition(is_reminded)
-
-    deploy("1.1.0")
-    assert listed(assignee="me") == ["Of 1.1, done", "Of 1.1, mine"]
-    assert listed(sort="due_at", status="PENDING") == ["Of 1.1, mine", "Due soon"]
-    remind()
-    assert user("PATCH", f"/tasks/{mine['id']}", json={"status": "COMPLETED"}).status_code == 200
-
-    deploy("1.0.0")
-    assert user("PATCH", f"/tasks/{done['id']}", json={"status": "PENDING"}).status_code == 200
-    assert len(listed()) == len(created) - 1
-    name = user("GET", "/auth/me").json()["username"]
-    form = {"username": name, "password": "correct horse"}
-    user = Client(server.url, Client(server.url)("POST", "/auth/login", data=form).json()["access_token"])
-    create("Of 1.0 once more")
-    sent = [line for line in server.logged() if "notification sent" in line]
-    assert len(sent) == len(created) + 1
-    assert not [line for line in server.logged() if '"level":"ERROR"' in line]
-
-    server.deploy(
-        template=str(released["1.1.0"] / ".aws-sam/build/template.yaml"), Architecture=architecture()
-    )
+    deploy("1.3.0")
+    deploy()
     server.run("tools.migrations", "--stack-name", STACK, "--again")
-    server.deploy(Architecture=architecture())
-    assert listed(assignee="me", status="PENDING") == ["Of 1.1, done"]
+    assert sorted(trash()) == ["Of 1.2, due", "Of 1.2, renamed", "Of 1.3"]
+    restore(due)
+    assert listed(assignee="me") == listed(sort="due_at") == ["Of 1.2, due"]
+    assert history(due) == [(3, "task.restored")]  # 1.2 has left the table of before outside of the stack
+    sent = [line for line in server.logged() if "notification sent" in line]
+    assert len(sent) == len(created)
+    assert not [line for line in server.logged() if '"level":"ERROR"' in line]
 
 
 def test_what_a_laptop_keeps_goes_on_over_an_upgrade_and_back(
@@ -177,7 +174,7 @@ def test_what_a_laptop_keeps_goes_on_over_an_upgrade_and_back(
         titles.insert(0, title)
         return user.token
 
-    before = released["1.1.0"]
+    before = released["1.2.0"]
     token = go_on(before)
     for root in (ROOT, before, ROOT):
         go_on(root, token)

@@ -141,6 +141,7 @@ def run(
         "USERS_TABLE": "UsersTable",
         "NOTIFIED_TABLE": "NotifiedTable",
         "HISTORY_TABLE": "HistoryTable",
+        "TRASH_RETENTION": "30",
         "EVENT_BUS": "EventBus",
         "WEBHOOKS_TABLE": "WebhooksTable",
         "WEBHOOKS_TO_LOOPBACK": "false",

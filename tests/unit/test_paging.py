@@ -69,7 +69,7 @@ def test_a_link_asks_for_the_same_tasks_from_another_place_on(
     if cursor := parameters.get("cursor"):
         parameters["cursor"] = to_cursor(from_cursor(cursor, Place.parse)._replace(order=order))
     query = TaskListQuery.parse(parameters)
-    written = next_link("https://api/v1/tasks", query.carried_over(), place)
+    written = next_link("https://api/v1/tasks", query.carried_over(), place)["Link"]
     link = re.fullmatch('<(https://api/v1/tasks[?].*)>; rel="next"', written)
     assert link is not None
     values = parse_qs(urlsplit(link[1]).query)
@@ -89,7 +89,9 @@ def test_a_cursor_of_another_sort_is_refused() -> None:
 
 def test_a_time_in_a_link_is_exact() -> None:
     query = TaskListQuery.parse({"created_at": "1767225600.123456"})
-    assert "created_at=1767225600.123456&" in next_link("/tasks", query.carried_over(), Position(1, "0"))
+    assert (
+        "created_at=1767225600.123456&" in next_link("/tasks", query.carried_over(), Position(1, "0"))["Link"]
+    )
 
 
 def test_the_largest_page_is_one_that_lambda_returns() -> None:

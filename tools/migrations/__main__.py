@@ -13,6 +13,7 @@ from tools.migrations.m0001_status_shards import move_tasks_to_their_shards
 from tools.migrations.m0002_composed_titles import compose_titles
 from tools.migrations.m0003_listed_users import list_users
 from tools.migrations.m0004_index_attributes import compute_index_attributes
+from tools.migrations.m0005_trash_index import index_the_trash
 from tools.migrations.runner import (
     RATE,
     Migration,
@@ -28,6 +29,7 @@ MIGRATIONS: tuple[Callable[[Mapping[str, str]], Migration], ...] = (
     compose_titles,
     list_users,
     compute_index_attributes,
+    index_the_trash,
 )
 """All migrations by number; each is made from the stack's parameters."""
 

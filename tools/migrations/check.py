@@ -1,23 +1,24 @@
 """`make check-data`: whether what is in a stack's tables is consistent. It reads, slowly, and writes nothing.
 
-Every task must hold its title, and every title must be held for a task that has it. One transaction writes
-both, so whatever is found here came from outside of the API: a restored table, or an item edited by hand.
+Every task must hold its title, every title must be held for a task that has it, and what is in the trash must
+not be there, too. One transaction writes all of that, so whatever is found here came from outside of the API:
+a restored table, or an item edited by hand. And each history must be of a task.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-from shared.api.text import composed
 from shared.aws import Item
-from shared.tasks.indexes import INDEX_ATTRIBUTES, StatusShards, index_attributes
-from shared.tasks.table import task_from_item, title_key
+from shared.tasks.indexes import StatusShards
+from tools.migrations.problems import partner_keys, problem_of
 from tools.migrations.runner import RECORDS_TABLE
 from tools.stacks import NO_REGION, StackError, add_options, add_rate, chosen_stack
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 RATE = 500
 """How many items are looked at a second, unless another number is asked for."""
 _PAGE_SIZE = 50  # each looks for one other item, and a batch of reads takes 100
-_OTHERS = ("CACHE#", "KEY#", "MIGRATION#", "STACK#", "TRASH#")
-"""What the keys of items begin with that are neither tasks nor titles. Version 1.0 may have left CACHE#."""
 _LINE_INTERVAL = 1
 _MAX_FOUND = 100
 """Problems after which the rest is not looked at: something is wrong with all of it."""
@@ -48,33 +47,60 @@ def problems(
     Yields:
         For each item what is wrong with it and how to mend that, or None.
     """
-    begun, looked_at = time.monotonic(), 0
-    pages = client.get_paginator("scan").paginate(
-        TableName=table, ConsistentRead=True, PaginationConfig={"PageSize": _PAGE_SIZE}
-    )
-    for page in pages:
-        partners = _partners(client, table, page["Items"])
-        for item in page["Items"]:
-            problem = _problem(item, partners, shards)
+    for page in _scan(client, table, rate):
+        partners = _read(client, table, {key for item in page for key in partner_keys(item)})
+        for item in page:
+            problem = problem_of(item, partners, shards)
             # It may have changed between the two reads: so both are read again, at one moment.
             yield _problem_now(client, table, item, shards) if problem else None
+
+
+def orphans(client: DynamoDBClient, table: str, tasks: str, *, rate: int = RATE) -> Iterator[str | None]:
+    """Look for histories of tasks that are gone.
+
+    Args:
+        client: A DynamoDB client.
+        table: The history table.
+        tasks: The tasks table.
+        rate: How many changes to look at a second.
+
+    Yields:
+        For each change of a task what is wrong, once for a task, or None.
+    """
+    told = ""
+    for page in _scan(client, table, rate, ProjectionExpression="task_id"):
+        ids = [item["task_id"]["S"] for item in page]
+        found = _read(client, tasks, {f"{kind}#{id_}" for id_ in ids for kind in ("TASK", "TRASH")})
+        for id_ in ids:
+            is_known = id_ == told or f"TASK#{id_}" in found or f"TRASH#{id_}" in found
+            told = told if is_known else id_
+            yield (
+                None
+                if is_known
+                else (
+                    f"HistoryTable has the history of the task {id_}, which is gone. Unless that was minutes "
+                    "ago, the event of its end was lost: delete these items."
+                )
+            )
+
+
+def _scan(client: DynamoDBClient, table: str, rate: int, **options: str) -> Iterator[list[Item]]:
+    """Read a table, a page at a time, at so many items a second."""
+    begun, looked_at = time.monotonic(), 0
+    pages = client.get_paginator("scan").paginate(
+        TableName=table,
+        ConsistentRead=True,
+        PaginationConfig={"PageSize": _PAGE_SIZE},
+        **options,  # type: ignore[arg-type]
+    )
+    for page in pages:
+        yield list(page["Items"])
         looked_at += len(page["Items"])
         time.sleep(max(0, looked_at / rate - (time.monotonic() - begun)))
 
 
-def _partner_keys(item: Item) -> list[str]:
-    """Name the items to look at besides: a title's task; a task's title, as it is and composed."""
-    key: str = item["pk"]["S"]
-    if key.startswith("TASK#") and "S" in item.get("title", {}):
-        title = item["title"]["S"]
-        return list(dict.fromkeys(title_key(each)["pk"]["S"] for each in (title, composed(title))))
-    if key.startswith("TITLE#") and "S" in item.get("task_id", {}):
-        return [f"TASK#{item['task_id']['S']}"]
-    return []
-
-
-def _partners(client: DynamoDBClient, table: str, items: list[Any]) -> dict[str, Item]:
-    wanted = {key for item in items for key in _partner_keys(item)}
+def _read(client: DynamoDBClient, table: str, wanted: Collection[str]) -> dict[str, Item]:
+    """Read items of the tasks table by their keys, those that there are."""
     found: dict[str, Item] = {}
     keys: Any = [{"pk": {"S": key}} for key in wanted]
     while keys:
@@ -85,58 +111,15 @@ def _partners(client: DynamoDBClient, table: str, items: list[Any]) -> dict[str,
 
 
 def _problem_now(client: DynamoDBClient, table: str, item: Item, shards: StatusShards) -> str | None:
-    keys = [item["pk"]["S"], *_partner_keys(item)]
+    keys = [item["pk"]["S"], *partner_keys(item)]
     answer = client.transact_get_items(
         TransactItems=[{"Get": {"TableName": table, "Key": {"pk": {"S": key}}}} for key in keys]
     )
     now = {each["Item"]["pk"]["S"]: each["Item"] for each in answer["Responses"] if "Item" in each}
     itself = now.get(keys[0])
-    if itself is None or not set(_partner_keys(itself)) <= set(keys):
+    if itself is None or not set(partner_keys(itself)) <= set(keys):
         return None  # it is gone, or has changed meanwhile: it was alive
-    return _problem(itself, now, shards)
-
-
-def _problem(item: Item, partners: Mapping[str, Item], shards: StatusShards) -> str | None:
-    key: str = item["pk"]["S"]
-    if key.startswith("TASK#"):
-        return _problem_of_task(key, item, partners, shards)
-    if key.startswith("TITLE#"):
-        partner = next((partners[key] for key in _partner_keys(item) if key in partners), None)
-        if partner is None:
-            return f"{key} is held for a task that is not there. Nobody can use it: delete this item."
-        if f"TITLE#{partner.get('title', {}).get('S')}" != key:
-            return f"{key} is held for {partner['pk']['S']}, which has another title. Delete this item."
-        return None
-    return (
-        None if key.startswith(_OTHERS) else f"{key} is no item of this table. Delete it, if it is not yours."
-    )
-
-
-def _problem_of_task(key: str, item: Item, partners: Mapping[str, Item], shards: StatusShards) -> str | None:
-    try:
-        task = task_from_item(item)
-    except (KeyError, ValueError) as error:
-        return f"{key} cannot be read: {error!r}. Correct or delete it."
-    if key != f"TASK#{task.id}":
-        return f"{key} has the id {task.id}. Correct its id."
-    holder = partners.get(f"TITLE#{task.title}")
-    if holder is None:
-        return (
-            f"{key} does not hold its title {task.title!r}, so another task can take it. "
-            f"Put an item with the pk TITLE#{task.title} and the task_id {task.id}."
-        )
-    if holder.get("task_id") != {"S": task.id}:
-        return f"{key} has the title {task.title!r}, which is held for another task. Rename it."
-    if (title := composed(task.title)) != task.title:
-        if twin := partners.get(f"TITLE#{title}"):
-            other = twin.get("task_id", {}).get("S")
-            return f"{key} and TASK#{other} have the same title {title!r}, in two forms. Rename one of them."
-        return f"{key} has a title that is not composed (NFC). Run 'make migrate ARGS=--again'."
-    if {name: item[name] for name in INDEX_ATTRIBUTES if name in item} != index_attributes(task):
-        return f"{key} is not where it should be in an index. Run 'make migrate ARGS=--again'."
-    if item["status"]["S"] not in shards.partition_keys(task.status):
-        return f"{key} is in {item['status']['S']}, which no list reads. Run 'make migrate'."
-    return None
+    return problem_of(itself, now, shards)
 
 
 def main() -> int:
@@ -151,7 +134,13 @@ def main() -> int:
     try:
         stack = chosen_stack(given)
         shards = StatusShards.parse(stack.parameters["StatusShards"])
-        found = _report(problems(stack.dynamodb, stack.tables[RECORDS_TABLE], shards, rate=given.rate))
+        tasks, history = stack.tables[RECORDS_TABLE], stack.tables["HistoryTable"]
+        found = _report(
+            itertools.chain(
+                problems(stack.dynamodb, tasks, shards, rate=given.rate),
+                orphans(stack.dynamodb, history, tasks, rate=given.rate),
+            )
+        )
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130

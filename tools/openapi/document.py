@@ -41,6 +41,7 @@ _DESCRIPTION = (
 _TAGS = {
     "Users": "Sign up, sign in, and keys for programs: where to start.",
     "Tasks": "The list of tasks that all users share.",
+    "Trash": "Deleted tasks, which can be restored.",
     "Webhooks": "Calls of other services when something happens to a task.",
 }
 _HEADERS = {
@@ -221,7 +222,8 @@ def _describe(
     if handler.takes and issubclass(handler.takes, Body | Form):
         schema = {"schema": schemas.reference(handler.takes)}
         content = dict.fromkeys(handler.takes.media_types, schema)
-        described["requestBody"] = {"content": content, "required": True}
+        is_required = not (issubclass(handler.takes, Body) and handler.takes.is_optional)
+        described["requestBody"] = {"content": content, "required": is_required}
     responses: dict[HTTPStatus, dict[str, Any]] = {
         status: {"$ref": f"#/components/responses/{_name(status)}"}
         for status in shared

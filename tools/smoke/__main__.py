@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from tools.smoke import public, signed_in
 from tools.smoke.client import Client, Failed, NotChecked
+from tools.smoke.session import Session
 
 PASSWORD = "TASK_API_PASSWORD"  # noqa: S105 (the name of a variable)
 
@@ -92,12 +93,12 @@ def main() -> int:
     return 1 if report.failures else 0
 
 
-def _session(url: str, username: str | None) -> signed_in.Session:
+def _session(url: str, username: str | None) -> Session:
     if username is None:
         name = f"smoke-{secrets.token_hex(6)}"
-        return signed_in.Session(url, name, secrets.token_urlsafe(24), is_new=True)
+        return Session(url, name, secrets.token_urlsafe(24), is_new=True)
     password = os.environ.get(PASSWORD) or getpass.getpass(f"Password of {username}: ")
-    return signed_in.Session(url, username, password)
+    return Session(url, username, password)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from shared.aws import ConditionFailed, Item
 from shared.errors import DomainError
-from shared.tasks.document import task_document
+from shared.tasks.document import task_document, trashed_task_document
+from shared.tasks.history import change_from_item
 from shared.tasks.table import task_from_item
+from shared.tasks.trash_items import trashed_from_item
 from shared.users.api_key import keys_from_item
 from shared.users.api_keys import list_key
 from shared.users.attempts import Counter
@@ -85,30 +87,34 @@ def _run(chosen: argparse.Namespace, stack: Stack) -> int:
 
 
 def _export(stack: Stack, user: Item, keys: Item | None) -> dict[str, Any]:
-    name, id_ = user["username"]["S"], user["id"]["S"]
-    sessions = _scan(stack, "UsersTable", "begins_with(username, :text) AND #user = :user", "session#", name)
-    requests = _scan(stack, "TasksTable", "begins_with(pk, :text)", f"KEY#{id_}#")
-    tasks = _scan(stack, "TasksTable", "begins_with(pk, :text) AND created_by = :user", "TASK#", id_)
+    name, id_, known = user["username"]["S"], user["id"]["S"], user_from_item(user)
+    of_user, of_kind = "begins_with(username, :kind) AND #user = :user", "begins_with(pk, :kind)"
+    sessions = _scan(stack, "UsersTable", of_user, kind="session#", user=name)
+    requests = _scan(stack, "TasksTable", of_kind, kind=f"KEY#{id_}#")
+    tasks = _scan(stack, "TasksTable", f"{of_kind} AND created_by = :user", kind="TASK#", user=id_)
+    trash = _scan(stack, "TasksTable", f"{of_kind} AND task.created_by = :user", kind="TRASH#", user=id_)
+    changes = _scan(stack, "HistoryTable", "#by = :by", by=known.username)
     return {
-        "user": user_document(user_from_item(user)),
+        "user": user_document(known),
         "sessions": [
             {moment: int(item[moment]["N"]) for moment in ("created_at", "expires_at")} for item in sessions
         ],
         "api_keys": [api_key_document(key) for key in keys_from_item(keys).values()],
         "idempotency_keys": [item["pk"]["S"].removeprefix(f"KEY#{id_}#") for item in requests],
         "tasks": [task_document(task_from_item(item)) for item in tasks],
+        "trash": [trashed_task_document(trashed_from_item(item)) for item in trash],
+        "changes": [{"task_id": item["task_id"]["S"], **change_from_item(item)} for item in changes],
     }
 
 
-def _scan(stack: Stack, table: str, condition: str, prefix: str, user: str = "") -> list[Item]:
-    names = {"ExpressionAttributeNames": {"#user": "user"}} if "#user" in condition else {}
-    values = {":text": {"S": prefix}, **({":user": {"S": user}} if user else {})}
+def _scan(stack: Stack, table: str, condition: str, **values: str) -> list[Item]:
+    names = {f"#{name}": name for name in values if f"#{name}" in condition}  # words that are reserved
     pages = stack.dynamodb.get_paginator("scan").paginate(
         TableName=stack.tables[table],
         ConsistentRead=True,
         FilterExpression=condition,
-        ExpressionAttributeValues=values,
-        **names,  # type: ignore[arg-type]
+        ExpressionAttributeValues={f":{name}": {"S": value} for name, value in values.items()},
+        **({"ExpressionAttributeNames": names} if names else {}),  # type: ignore[arg-type]
     )
     return [item for page in pages for item in page["Items"]]
 

@@ -1,0 +1,56 @@
+"""Transactions that change tasks, and of whose commits a cache is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from shared.aws import ConditionFailed, transact_write
+from shared.errors import DomainError, TitleTaken, UnknownAssignee
+from shared.logs import logger
+from shared.tasks.task import Task
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+RACES = 5
+"""How often a change is made anew because others were faster."""
+TASK, NEW_TITLE = 0, 1
+"""Positions of the writes of a task and of a title that it is to hold, in each transaction that has them."""
+
+
+class Transactions:
+    """Writes of the tasks table and the tables beside it, each of which happens as a whole or not at all."""
+
+    def __init__(self, client: DynamoDBClient, on_commit: Callable[[], object] | None) -> None:
+        """Prepare.
+
+        Args:
+            client: A DynamoDB client.
+            on_commit: Called after each; without it nothing can be written.
+        """
+        self._client = client
+        self._on_commit = on_commit
+
+    def write(self, *writes: TransactWriteItemTypeDef) -> None:
+        """Apply all writes or none: see `shared.aws.transact_write` for what it raises."""
+        if self._on_commit is None:
+            raise TypeError("This store is read-only: it was made without on_commit.")
+        transact_write(self._client, *writes)
+        self.tell()
+
+    def tell(self) -> None:
+        """Call the hook; also where a write is found to be done already, by somebody who may have died."""
+        if self._on_commit is None:
+            return
+        try:
+            self._on_commit()
+        except Exception:
+            logger.exception("change committed; commit hook failed")
+
+
+def refusal(task: Task, error: ConditionFailed) -> DomainError:
+    """Tell why a task cannot be written as it is to be: its title is taken, or its assignee is no user."""
+    holder = error.failed.get(NEW_TITLE, {}).get("task_id")
+    return TitleTaken(task.title, holder["S"]) if holder else UnknownAssignee(str(task.assignee))
