@@ -125,8 +125,8 @@ class Api {
     if (response.status === 304) return null;
     const link = /<([^>]*)>; rel="next"/.exec(response.headers.get("Link"));
     // Its query alone: the page may be behind another host's name than the API knows.
-    const next = link && `/tasks${new URL(link[1]).search}`;
-    return { path, tag: response.headers.get("ETag"), tasks: response.body, next };
+    const next = link && path.split("?")[0] + new URL(link[1]).search;
+    return { path, tag: response.headers.get("ETag"), items: response.body, next };
   }
 
   /** The names of the first users whose names begin so. */
@@ -139,15 +139,31 @@ class Api {
     return this.#inTurn(id, async () => this.#task(await this.#authorized("GET", `/tasks/${id}`)));
   }
 
+  /** Whether a request about a task is on its way. */
+  isBusy(id) {
+    return this.#turns.has(id);
+  }
+
+  /** Whether any request about a task is. */
+  get isAnyBusy() {
+    return this.#turns.size > 0;
+  }
+
+  /** Settles once the requests about tasks that are on their way have ended. */
+  async settled() {
+    await Promise.allSettled(this.#turns.values());
+  }
+
   /** A task as it is now; null while a request about it is on its way, which will tell. */
   async look(id, signal) {
-    return this.#turns.has(id) ? null : (await this.#authorized("GET", `/tasks/${id}`, { signal })).body;
+    return this.isBusy(id) ? null : (await this.#authorized("GET", `/tasks/${id}`, { signal })).body;
   }
 
   /** Create a task, once however often this is tried. */
   async create(task) {
-    const headers = { "Idempotency-Key": randomKey() };
-    return this.#task(await this.#authorized("POST", "/tasks", { json: task, headers }));
+    const key = randomKey();
+    const create = () => this.#authorized("POST", "/tasks", { json: task, headers: { "Idempotency-Key": key } });
+    return this.#inTurn(key, async () => this.#task(await create()));
   }
 
   /** Change a task; with a tag, only if it is still that version. */
@@ -157,9 +173,51 @@ class Api {
     return this.#inTurn(id, async () => this.#task(await change()));
   }
 
-  /** Delete a task if it is still the version with this tag; `isLast` outlives the page. */
-  async remove(id, tag, isLast = false) {
-    await this.#authorized("DELETE", `/tasks/${id}`, { headers: { "If-Match": tag }, keepalive: isLast });
+  /** Move a task to the trash if it is as `isExpected` says, else throw a 412. One that is gone is no failure. */
+  async remove(id, isExpected) {
+    return this.#inTurn(id, async () => {
+      const now = await this.#find(id);
+      if (!now) return;
+      if (!isExpected(now.task)) throw new Problem(412, {});
+      await this.#authorized("DELETE", `/tasks/${id}`, { headers: { "If-Match": now.tag } }).catch((error) => {
+        if (error.status !== 404) throw error; // the response to a first try was lost, or somebody was faster
+      });
+    });
+  }
+
+  /** Restore a deleted task, if need be with another title; returns it. That somebody has is as good. */
+  async restore(id, title) {
+    return this.#inTurn(id, async () => {
+      try {
+        return this.#task(await this.#authorized("POST", `/trash/${id}/restore`, { json: title && { title } }));
+      } catch (error) {
+        const restored = error.status === 404 && (await this.#find(id));
+        if (!restored) throw error;
+        return restored;
+      }
+    });
+  }
+
+  /** Remove a task from the trash for good; returns it if somebody has restored it instead. */
+  async purge(id) {
+    return this.#inTurn(id, async () => {
+      try {
+        await this.#authorized("DELETE", `/trash/${id}`);
+      } catch (error) {
+        if (error.status !== 404) throw error;
+        return this.#find(id);
+      }
+    });
+  }
+
+  /** A task as it is now, with its tag; null where there is none. */
+  async #find(id) {
+    try {
+      return this.#task(await this.#authorized("GET", `/tasks/${id}`));
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      return null;
+    }
   }
 
   /** Send a request about a task after those that are on their way. */

@@ -14,7 +14,8 @@ from shared.api.request import Request
 from shared.api.response import Response
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("api.js", "tasks.js", "card.js", "column.js", "deletion.js", "sign_in.js", "board.js")
+_PARTS = "api tasks times notices card column deletion list_dialog trash history sign_in board"
+SCRIPTS = tuple(f"{part}.js" for part in _PARTS.split())
 
 
 @endpoint(

@@ -2,16 +2,19 @@
 
 const SOON = 4_000; // milliseconds between two refreshes while things change
 const LATER = 30_000; // and when nothing has for a while
+const LEAVING = 10_000; // milliseconds that signing out waits for what was done before
 
 class Board {
   #tasks;
   #cards = new Map(); // by id
   #columns = new Map();
-  #deletions = new Set(); // those that can be undone
+  #history = new TaskHistory();
+  #trash;
   #isAwaited = false; // whether the user waits for what is found
 
   constructor() {
     this.#tasks = new Tasks(api);
+    this.#trash = new Trash(this.#actions);
     for (const [status, name] of STATUSES) {
       const column = new Column(status, this);
       this.#columns.set(status, column);
@@ -29,14 +32,13 @@ class Board {
       this.#search();
     });
     addEventListener("keydown", (event) => {
-      const last = [...this.#deletions].at(-1);
+      const last = [...document.querySelectorAll("#toasts .undo")].at(-1);
       const hasTyped = Boolean(event.target.value); // which the browser undoes
       if (event.key !== "z" || !(event.ctrlKey || event.metaKey) || hasTyped || !last) return;
+      if (document.querySelector("dialog[open]")) return; // notices are behind it
       event.preventDefault();
-      last.undo();
+      last.click();
     });
-    // What was deleted stays so when the page is left before the time to undo is over.
-    addEventListener("pagehide", () => this.#deletions.forEach((deletion) => deletion.finishAtOnce()));
   }
 
   /** Load the tasks again, and a page more of one column; returns whether anything had changed. */
@@ -96,6 +98,27 @@ class Board {
     move: (task, by) => this.#move(task, by),
     show: (id) => this.#show(id),
     key: (event, card) => this.#key(event, card),
+    history: (task) => this.#history.open(task),
+    deleted: (task) => {
+      this.#trash.deleted(task);
+      this.#gone(task.id);
+    },
+    notDeleted: (task) => {
+      this.#tasks.unhide(task.id);
+      this.render();
+      refresher.run();
+    },
+    restored: (task) => {
+      this.#tasks.unhide(task.id);
+      this.#trash.forget(task.id);
+      this.put(task);
+    },
+    focus: (id) => this.#cards.get(id)?.focus(),
+    chooseTitle: (task) => {
+      byId("open-trash").focus(); // where the focus returns to
+      this.#trash.deleted(task);
+      this.#trash.open(task);
+    },
   };
 
   /** Show a task as a write left it. */
@@ -107,7 +130,7 @@ class Board {
 
   /** Show a task no longer, because it is deleted. */
   #gone(id) {
-    this.#tasks.hide(id, Date.now());
+    this.#tasks.hide(id);
     this.render();
     refresher.soon();
   }
@@ -140,25 +163,7 @@ class Board {
     this.#focusBeside(element, element.closest("section").querySelector(".add input"));
     this.#tasks.hide(task.id);
     this.render();
-    const bringBack = () => {
-      this.#tasks.unhide(task.id);
-      this.render();
-    };
-    const deletion = new Deletion(task, {
-      end: () => this.#deletions.delete(deletion),
-      undone: () => {
-        bringBack();
-        this.#cards.get(task.id)?.focus();
-        announce(`${task.title} is back.`);
-      },
-      failed: (reason) => {
-        bringBack();
-        toast(`“${task.title}” was not deleted. ${reason}`);
-        refresher.run();
-      },
-      done: () => this.#gone(task.id),
-    });
-    this.#deletions.add(deletion);
+    new Deletion(task, this.#actions);
   }
 
   /** Focus a card beside one that goes, or what is there instead. */
@@ -253,9 +258,15 @@ const signIn = new SignIn();
 const api = new Api(document.querySelector("meta[name=api]").content, signIn.ask);
 const board = new Board();
 const refresher = new Refresher(board);
-byId("sign-out").addEventListener("click", () => {
+byId("sign-out").addEventListener("click", async ({ currentTarget: button }) => {
+  button.disabled = true;
+  // What the user has just done is done first; but nobody stays signed in for a server that does not respond.
+  await Promise.race([api.settled(), pause(LEAVING)]);
   api.logOut();
   location.reload();
+});
+addEventListener("beforeunload", (event) => {
+  if (Session.current && api.isAnyBusy) event.preventDefault(); // the browser asks whether to leave before it is done
 });
 Session.onEnd(() => location.reload());
 if (!Session.current) await signIn.ask();

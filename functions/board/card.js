@@ -1,7 +1,5 @@
 /* A task's card, and its editor. */
 
-const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
-const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
 const TYPED = 300; // milliseconds after the last key
 
 /** What the user can change, and what it is called. */
@@ -38,22 +36,6 @@ function whenTyped(input, act) {
     clearTimeout(timer);
     timer = setTimeout(act, TYPED);
   });
-}
-
-/** The day of an instant where the user is, as a date input has it: 2026-12-05. */
-function dayOf(seconds) {
-  const date = new Date(seconds * 1_000);
-  const digits = (number, count = 2) => String(number).padStart(count, "0");
-  return `${digits(date.getFullYear(), 4)}-${digits(date.getMonth() + 1)}-${digits(date.getDate())}`;
-}
-
-/** The last second of a day where the user is. */
-function endOf(day) {
-  const [year, month, date] = day.split("-").map(Number);
-  const next = new Date();
-  next.setFullYear(year, month - 1, date + 1);
-  next.setHours(0, 0, 0, 0); // or later, where the clock is changed at midnight
-  return next.getTime() / 1_000 - 1;
 }
 
 /** One or two letters for a username. */
@@ -111,11 +93,11 @@ class Card {
     find("h3").textContent = task.title;
     find(".description").textContent = task.description ?? "";
     find(".description").hidden = !task.description;
-    this.#showTime(find(".created time"), task.created_at);
+    showTime(find(".created time"), task.created_at);
     find(".due").hidden = task.due_at === null;
     find(".due").classList.toggle("overdue", isOverdue);
     find(".due .word").textContent = isOverdue ? "Overdue:" : "Due";
-    this.#showTime(find(".due time"), task.due_at ?? 0);
+    showTime(find(".due time"), task.due_at ?? 0);
     find(".assignee").hidden = task.assignee === null;
     find(".assignee").title = task.assignee ?? "";
     find(".initials").textContent = initialsOf(task.assignee ?? "");
@@ -130,13 +112,6 @@ class Card {
     this.#label(find(".edit"), "Edit");
     this.#label(find(".delete"), "Delete");
     if (isNews) this.#article.classList.add("news");
-  }
-
-  #showTime(element, seconds) {
-    const date = new Date(seconds * 1_000);
-    element.textContent = DAY.format(date);
-    element.title = TIME.format(date);
-    element.dateTime = date.toISOString();
   }
 
   /** Name a button; without a name there is nothing it could do. */
@@ -214,6 +189,7 @@ class Editor {
       this.#save();
     });
     this.element.querySelector(".cancel").addEventListener("click", close);
+    this.element.querySelector(".history").addEventListener("click", () => actions.history(task));
     this.element.addEventListener("keydown", (event) => {
       if (event.key === "Escape") close();
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.element.requestSubmit();

@@ -1,92 +1,66 @@
-/* A deletion that can be undone for a while, and the notices that tell of it. */
+/* A deletion: done at once, if the task is still as the user saw it, and undone from its notice. */
 
-const UNDO = 8_000; // milliseconds
-
-/** Deletes a task after a while, if it is still as the user saw it. */
 class Deletion {
   #task;
-  #on;
-  #tag = null; // once the task was read again, and is as the user saw it
-  #current;
+  #board;
+  #removed;
   #notice;
-  #timer;
-  #isOver = false;
+  #isUndone = false;
 
   /**
    * @param task the task as the user saw it
-   * @param on what to call: end, when it cannot be undone any more; then undone, done, or failed with the reason
+   * @param board what shows the task again, or no longer: the board's actions
    */
-  constructor(task, on) {
+  constructor(task, board) {
     this.#task = task;
-    this.#on = on;
-    this.#current = this.#read();
-    this.#current.catch(() => {}); // who awaits it will tell
-    this.#notice = toast(`Deleted “${task.title}”.`, ["Undo", () => this.undo()]);
-    // Who is about to click has time.
-    for (const event of ["mouseenter", "focusin"]) this.#notice.addEventListener(event, () => clearTimeout(this.#timer));
-    for (const event of ["mouseleave", "focusout"]) this.#notice.addEventListener(event, () => this.#wait());
-    this.#wait();
-  }
-
-  undo() {
-    if (this.#end()) this.#on.undone();
-  }
-
-  /** Delete the task now, because the page is being left. */
-  finishAtOnce() {
-    if (this.#tag && this.#end()) api.remove(this.#task.id, this.#tag, true).catch(() => {});
+    this.#board = board;
+    this.#removed = api.remove(task.id, (now) => isSame(now, task));
+    this.#notice = this.#offerUndo(`Deleted “${task.title}”.`);
+    this.#finish();
   }
 
   async #finish() {
-    if (!this.#end()) return;
     try {
-      await this.#current;
-      await api.remove(this.#task.id, this.#tag);
+      await this.#removed;
+      if (!this.#isUndone) this.#board.deleted(this.#task);
     } catch (error) {
-      if (error.status === 412) return this.#on.failed("Somebody else has just changed it.");
-      if (error.status !== 404) return this.#on.failed(error.text);
+      this.#notice.remove();
+      this.#board.notDeleted(this.#task);
+      const reason = error.status === 412 ? "Somebody else has just changed it." : error.text;
+      toast(`“${this.#task.title}” was not deleted. ${reason}`);
     }
-    this.#on.done();
   }
 
-  async #read() {
-    const { task, tag } = await api.task(this.#task.id);
-    if (!isSame(task, this.#task)) throw new Problem(412, {});
-    this.#tag = tag;
+  #offerUndo(text) {
+    const notice = toast(text, ["Undo", () => this.#undo()]);
+    notice.querySelector("button").classList.add("undo");
+    return notice;
   }
 
-  #wait() {
-    clearTimeout(this.#timer);
-    if (!this.#isOver) this.#timer = setTimeout(() => this.#finish(), UNDO);
+  async #undo() {
+    const { id, title } = this.#task;
+    this.#isUndone = true;
+    this.#board.restored(this.#task);
+    this.#board.focus(id);
+    try {
+      await this.#removed;
+    } catch {
+      return; // it is there, and the user is told
+    }
+    try {
+      this.#board.put((await api.restore(id)).task);
+      announce(`${title} is back.`);
+    } catch (error) {
+      this.#board.gone(id);
+      const notice =
+        error.status === 404 ? toast(`“${title}” cannot be restored: it is no longer in the trash.`)
+        : error.status === 409 ?
+          toast(`“${title}” was not restored: another task has this title by now.`, [
+            "Choose another title",
+            () => this.#board.chooseTitle(this.#task),
+          ])
+        : this.#offerUndo(`“${title}” was not restored. ${error.text}`);
+      notice.querySelector("button").focus(); // the card that had the focus is gone
+    }
   }
-
-  #end() {
-    if (this.#isOver) return false;
-    this.#isOver = true;
-    clearTimeout(this.#timer);
-    this.#notice.remove();
-    this.#on.end();
-    return true;
-  }
-}
-
-/** Show a notice: with a button until its owner removes it, else for a while. */
-function toast(text, [name, act] = ["Close", null]) {
-  const element = document.createElement("div");
-  const words = document.createElement("span");
-  const button = document.createElement("button");
-  words.textContent = text;
-  button.type = "button";
-  button.textContent = name;
-  button.addEventListener("click", act ?? (() => element.remove()));
-  element.append(words, button);
-  byId("toasts").append(element);
-  announce(text);
-  if (!act) setTimeout(() => element.remove(), 2 * UNDO);
-  return element;
-}
-
-/** Tell those who hear the page instead of seeing it. */
-function announce(text) {
-  byId("announcement").textContent = text;
 }

@@ -12,7 +12,7 @@ class Tasks {
   // By id: the task as this user's last write left it, when that was, under which filters, and whether it has settled
   // and stays in sight though it is not listed.
   #written = new Map();
-  #deleted = new Map(); // by id: when; Infinity while it can be undone
+  #deleted = new Map(); // by id: when
   #refreshes = Promise.resolve();
   #aborting = new AbortController(); // of the last refresh
 
@@ -102,9 +102,9 @@ class Tasks {
     this.#written.set(task.id, { task, at: Date.now(), filters: this.#filters, isKept: false });
   }
 
-  /** Show a task no longer; from `when` on, in milliseconds, it is gone for good. */
-  hide(id, when = Infinity) {
-    this.#deleted.set(id, when);
+  /** Show a task no longer, because it is deleted. */
+  hide(id) {
+    this.#deleted.set(id, Date.now());
   }
 
   unhide(id) {
@@ -113,7 +113,7 @@ class Tasks {
 
   #listed() {
     const tasks = new Map();
-    for (const task of [...this.#pages.values()].flat().flatMap((page) => page.tasks)) {
+    for (const task of [...this.#pages.values()].flat().flatMap((page) => page.items)) {
       // One that moved between two requests is in both columns.
       if (tasks.has(task.id) && tasks.get(task.id).updated_at > task.updated_at) continue;
       tasks.delete(task.id);
@@ -141,13 +141,14 @@ class Tasks {
   /** Forget of this user's writes what a list that was read from `started` on has, or would have. */
   #forgetSettled(started) {
     const listed = this.#listed();
+    const isSettled = (id, at) => at + SETTLED < started && !this.#api.isBusy(id);
     for (const [id, written] of this.#written) {
-      if (written.at + SETTLED >= started) continue;
+      if (!isSettled(id, written.at)) continue;
       written.isKept = !listed.has(id) && this.#isBeyondLoaded(written);
       if (!written.isKept) this.#written.delete(id);
     }
     for (const [id, at] of this.#deleted) {
-      if (at + SETTLED >= started) continue;
+      if (!isSettled(id, at)) continue;
       this.#deleted.delete(id);
       this.#written.delete(id);
     }
@@ -160,6 +161,6 @@ class Tasks {
   #isBeyondLoaded({ task, filters }) {
     if (this.#loaded) return this.#loaded === filters;
     const last = this.#pages.get(task.status).at(-1);
-    return Boolean(last?.next) && task.created_at <= (last.tasks.at(-1)?.created_at ?? Infinity);
+    return Boolean(last?.next) && task.created_at <= (last.items.at(-1)?.created_at ?? Infinity);
   }
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, Request, Route, expect
 
 from tests.local_stack import Client, Stack, await_condition, unique
 from tests.optional import needs_chromium
@@ -20,7 +21,6 @@ from tests.optional import needs_chromium
 pytestmark = needs_chromium
 PASSWORD = "correct horse"
 WHEN_OTHERS_WRITE = 30_000  # milliseconds: two refreshes, and some
-WHEN_DELETED = 30_000  # milliseconds: the time to undo, and some
 PAST, FUTURE = 1_767_225_600, 4_102_444_800  # the first seconds of 2026 and 2100
 
 
@@ -82,6 +82,78 @@ class Board:
     def save(self) -> None:
         self.page.get_by_role("button", name="Save").click()
 
+    def delete(self, title: str) -> None:
+        self.page.get_by_label(f"Delete: {title}").click()
+        expect(self.card(title)).to_have_count(0)
+
+    def discard(self, title: str) -> str:
+        """Add a task and delete it, and wait until that is done; returns its id."""
+        task = self.create(title)
+        with self.page.expect_response(lambda response: response.request.method == "DELETE"):
+            self.delete(title)
+        return task
+
+    def open_trash(self) -> Locator:
+        """Open the trash, and wait until it is loaded."""
+        with self.page.expect_response("**/trash?**"):
+            self.page.get_by_role("button", name="Trash", exact=True).click()
+        return self.page.get_by_role("dialog", name="Trash")
+
+    def row(self, title: str) -> Locator:
+        """A task in the trash."""
+        return (
+            self.page.get_by_role("dialog", name="Trash")
+            .locator("li")
+            .filter(has=self.page.get_by_text(title, exact=True))
+        )
+
+    def open_history(self, title: str) -> Locator:
+        """Open the history of a task on the board."""
+        self.edit(title).get_by_role("button", name="History").click()
+        return self.page.get_by_role("dialog", name=f"History of “{title}”")
+
+    @contextmanager
+    def paused(self, method: str, path: str) -> Iterator[list[Route]]:
+        """Let requests wait until the end of the block, by when the first must have been sent."""
+        held: list[Route] = []
+        is_over = False
+
+        def hold(route: Route) -> None:
+            if route.request.method != method or is_over:
+                route.fallback()
+            else:
+                held.append(route)
+
+        self.page.route(f"**{path}", hold)
+        yield held
+        await_condition(lambda: self.page.wait_for_timeout(50) is None and bool(held))
+        is_over = True
+        for route in held:
+            route.fallback()
+        self.page.unroute(f"**{path}", hold)
+
+    def lose_first_response(self, method: str, path: str) -> list[Request]:
+        """Lose the first response to such a request, which is served; returns the requests as they come."""
+        tries: list[Request] = []
+
+        def lose(route: Route) -> None:
+            if route.request.method != method:
+                route.fallback()
+                return
+            tries.append(route.request)
+            response = route.fetch()
+            if len(tries) == 1:
+                route.abort()
+            else:
+                route.fulfill(response=response)
+
+        self.page.route(f"**{path}", lose)
+        return tries
+
+    @property
+    def undo(self) -> Locator:
+        return self.page.get_by_role("button", name="Undo")
+
     @property
     def search(self) -> Locator:
         return self.page.get_by_label("Search")
@@ -138,6 +210,18 @@ def find(client: Client, title: str) -> dict[str, object] | None:
     """Find a task in the list."""
     tasks = client("GET", "/tasks?limit=100").json()
     return next((task for task in tasks if task["title"] == title), None)
+
+
+def await_trashed(client: Client, *titles: str) -> list[dict[str, Any]]:
+    """Wait until the trash lists tasks; returns its first page."""
+    trash: list[dict[str, Any]] = []
+
+    def is_listed() -> bool:
+        trash[:] = client("GET", "/trash?limit=100").json()
+        return {task["title"] for task in trash} >= set(titles)
+
+    await_condition(is_listed)
+    return trash
 
 
 class TestWork:
@@ -212,29 +296,6 @@ class TestWork:
         board.card(title).drag_to(board.column("Completed"))
         expect(board.column("Completed").get_by_text(title)).to_be_visible()
         await_condition(lambda: (find(colleague, title) or {}).get("status") == "COMPLETED")
-
-    def test_a_deletion_can_be_undone_for_a_while(self, board: Board, colleague: Client) -> None:
-        kept, gone = unique("Kept"), unique("Gone")
-        board.add(kept)
-        board.add(gone)
-        board.page.get_by_label(f"Delete: {kept}").click()
-        expect(board.card(kept)).to_have_count(0)
-        board.page.get_by_role("button", name="Undo").click()
-        expect(board.card(kept)).to_be_focused()
-        board.page.get_by_label(f"Delete: {gone}").click()
-        assert find(colleague, gone)
-        await_condition(lambda: find(colleague, gone) is None)
-        assert find(colleague, kept)
-        expect(board.card(gone)).to_have_count(0)
-        expect(board.page.get_by_role("button", name="Undo")).to_have_count(0)
-
-    def test_leaving_the_page_deletes_what_was_deleted(self, board: Board, colleague: Client) -> None:
-        title = unique("Leave")
-        board.add(title)
-        with board.page.expect_response(re.compile("/tasks/.")):
-            board.page.get_by_label(f"Delete: {title}").click()
-        board.page.goto("about:blank")
-        await_condition(lambda: find(colleague, title) is None, timeout=5)
 
     def test_more_is_loaded_page_by_page(self, board: Board, colleague: Client) -> None:
         titles = [unique("Many") for _ in range(45)]
@@ -594,6 +655,475 @@ class TestSearch:
         expect(count).to_have_text("0")
 
 
+class TestDelete:
+    def test_a_deletion_is_there_for_others_at_once(self, board: Board, colleague: Client) -> None:
+        task = board.discard(unique("Gone"))
+        assert colleague("GET", f"/tasks/{task}").status_code == 404
+        expect(board.undo).to_be_visible()
+
+    def test_undo_restores_the_task_and_its_history(self, board: Board, colleague: Client) -> None:
+        title = unique("Kept")
+        task = board.discard(title)
+        with board.page.expect_response("**/restore"):
+            board.undo.click()
+        expect(board.card(title)).to_be_focused()
+        expect(board.page.get_by_text(f"{title} is back.", exact=True)).to_be_attached()
+        expect(board.undo).to_have_count(0)
+        assert read(colleague, task)["title"] == title
+        types = [change["type"] for change in colleague("GET", f"/tasks/{task}/history").json()]
+        assert types == ["task.restored", "task.deleted", "task.created"]
+
+    def test_the_notice_goes_while_nobody_points_at_it(self, board: Board) -> None:
+        board.page.clock.install()
+        title = unique("Notice")
+        board.discard(title)
+        board.undo.hover()
+        board.page.clock.run_for(60_000)
+        expect(board.undo).to_be_visible()
+        board.page.mouse.move(0, 0)
+        board.undo.focus()
+        board.page.clock.run_for(60_000)
+        expect(board.undo).to_be_visible()
+        board.search.focus()
+        board.page.clock.run_for(30_000)
+        expect(board.undo).to_have_count(0)
+        board.open_trash()
+        expect(board.row(title)).to_be_visible()
+
+    def test_a_slow_deletion_can_be_undone_before_it_is_done(self, board: Board, colleague: Client) -> None:
+        title = unique("Slow")
+        task = board.create(title)
+        with board.page.expect_response("**/restore"), board.paused("DELETE", f"/tasks/{task}"):
+            board.delete(title)
+            board.undo.click()
+            expect(board.card(title)).to_be_focused()
+        expect(board.page.get_by_text(f"{title} is back.", exact=True)).to_be_attached()
+        assert read(colleague, task)["title"] == title
+        expect(board.card(title)).to_be_focused()  # it was there all the time
+
+    def test_a_slow_deletion_stays_out_of_sight(self, board: Board) -> None:
+        title = unique("Slow")
+        task = board.create(title)
+        lists: list[str] = []
+        board.page.on("response", lambda response: "status=" in response.url and lists.append(response.url))
+        with board.paused("DELETE", f"/tasks/{task}"):
+            board.delete(title)
+            # Two refreshes, the second of them after the time that a list may lag.
+            await_condition(lambda: board.page.wait_for_timeout(50) is None and len(lists) >= 9, timeout=60)
+            expect(board.card(title)).to_have_count(0)
+
+    def test_who_leaves_or_signs_out_has_deleted(
+        self, board: Board, open_board: Callable[..., Board], colleague: Client
+    ) -> None:
+        left, out = unique("Left"), unique("Out")
+        task, other_task, other = board.create(left), None, open_board().sign_up()
+        with board.page.expect_request(lambda request: request.method == "DELETE"):
+            board.delete(left)
+        board.page.goto("about:blank")
+        await_condition(lambda: colleague("GET", f"/tasks/{task}").status_code == 404)
+        other_task = other.create(out)
+        with other.paused("GET", f"/tasks/{other_task}"):
+            other.delete(out)
+            other.page.get_by_role("button", name="Sign out").click()
+        expect(other.page.get_by_role("dialog", name="Sign in")).to_be_visible()
+        assert colleague("GET", f"/tasks/{other_task}").status_code == 404
+
+    def test_signing_out_does_not_wait_for_long(self, board: Board) -> None:
+        title = unique("Stuck")
+        task = board.create(title)
+        board.page.route(f"**/tasks/{task}", lambda route: None)
+        board.page.clock.install()
+        board.delete(title)
+        button = board.page.get_by_role("button", name="Sign out")
+        button.click()
+        expect(button).to_be_disabled()
+        board.page.clock.run_for(15_000)
+        expect(board.page.get_by_role("dialog", name="Sign in")).to_be_visible()
+
+    def test_leaving_before_a_deletion_is_sent_asks(self, board: Board, colleague: Client) -> None:
+        title = unique("Ask")
+        task = board.create(title)
+        asked: list[str] = []
+
+        def stay(dialog: Dialog) -> None:
+            asked.append(dialog.type)
+            dialog.dismiss()
+
+        board.page.on("dialog", stay)
+        with board.paused("GET", f"/tasks/{task}"):
+            board.delete(title)
+            board.page.evaluate("() => { location.href = 'about:blank'; }")
+            await_condition(lambda: board.page.wait_for_timeout(50) is None and bool(asked))
+        assert asked == ["beforeunload"]
+        await_condition(
+            lambda: (
+                board.page.wait_for_timeout(50) is None
+                and colleague("GET", f"/tasks/{task}").status_code == 404
+            )
+        )
+
+    def test_a_deletion_in_a_hidden_tab_is_done(self, board: Board, colleague: Client) -> None:
+        title = unique("Hidden")
+        task = board.create(title)
+        board.page.evaluate(
+            """title => {
+              Object.defineProperty(document, 'hidden', {value: true});
+              document.dispatchEvent(new Event('visibilitychange'));
+              document.querySelector(`[aria-label="Delete: ${title}"]`).click();
+            }""",
+            title,
+        )
+        await_condition(
+            lambda: (
+                board.page.wait_for_timeout(50) is None
+                and colleague("GET", f"/tasks/{task}").status_code == 404
+            )
+        )
+        expect(board.card(title)).to_have_count(0)
+
+    def test_undo_of_a_title_that_is_taken_asks_for_another(self, board: Board, colleague: Client) -> None:
+        title, other = unique("Taken"), unique("Other")
+        task = board.discard(title)
+        colleague.create(title)
+        board.undo.click()
+        expect(board.notices).to_contain_text("another task has this title by now")
+        board.page.get_by_role("button", name="Choose another title").click()
+        box = board.row(title).get_by_label("Another title")
+        expect(box).to_be_focused()
+        expect(box).to_have_value(title)
+        box.press("Enter")
+        expect(board.row(title)).to_contain_text("Another task has the title")
+        box.fill(other)
+        box.press("Enter")
+        expect(board.row(title)).to_have_count(0)
+        expect(board.page.get_by_role("dialog")).to_contain_text(f"“{other}” is on the board again.")
+        assert read(colleague, task)["title"] == other
+        board.page.keyboard.press("Escape")
+        expect(board.card(other)).to_be_visible()
+        expect(board.page.get_by_role("button", name="Trash", exact=True)).to_be_focused()
+
+    def test_undo_of_what_somebody_has_purged_says_so(self, board: Board, colleague: Client) -> None:
+        title = unique("Purged")
+        task = board.discard(title)
+        assert colleague("DELETE", f"/trash/{task}").status_code == 204
+        board.undo.click()
+        expect(board.notices).to_contain_text(f"“{title}” cannot be restored: it is no longer in the trash.")
+        expect(board.card(title)).to_have_count(0)
+        expect(board.notices.get_by_role("button", name="Close")).to_be_focused()
+
+    def test_undo_of_what_somebody_has_restored_shows_it(self, board: Board, colleague: Client) -> None:
+        title, theirs = unique("Restored"), unique("Theirs")
+        task = board.discard(title)
+        colleague("POST", f"/trash/{task}/restore", json={"title": theirs}).raise_for_status()
+        board.undo.click()
+        expect(board.card(theirs)).to_be_focused()
+
+    def test_an_undo_that_fails_can_be_repeated(self, board: Board) -> None:
+        title = unique("Again")
+        board.discard(title)
+        board.page.route("**/restore", lambda route: route.fulfill(status=500, body=""))
+        board.undo.click()
+        expect(board.notices).to_contain_text("was not restored")
+        expect(board.card(title)).to_have_count(0)
+        board.page.unroute("**/restore")
+        expect(board.undo).to_be_focused()
+        board.page.keyboard.press("Enter")
+        expect(board.card(title)).to_be_focused()
+
+    def test_lost_responses_are_no_failures(self, board: Board, colleague: Client) -> None:
+        title = unique("Lost")
+        task = board.create(title)
+        deletions = board.lose_first_response("DELETE", f"/tasks/{task}")
+        board.delete(title)
+        await_condition(lambda: board.page.wait_for_timeout(50) is None and len(deletions) == 2)
+        restorations = board.lose_first_response("POST", f"/trash/{task}/restore")
+        board.undo.click()
+        expect(board.page.get_by_text(f"{title} is back.", exact=True)).to_be_attached()
+        assert len(restorations) == 2
+        assert read(colleague, task)["title"] == title
+        expect(board.card(title)).to_be_visible()
+        expect(board.notices.get_by_role("button")).to_have_count(0)
+
+
+class TestTrash:
+    def test_what_was_deleted_is_listed_and_restored(self, board: Board, colleague: Client) -> None:
+        first, second = unique("First"), unique("Second")
+        tasks = [colleague.create(title)["id"] for title in (first, second)]
+        for task in tasks:
+            colleague("DELETE", f"/tasks/{task}")
+        in_trash = await_trashed(colleague, first, second)
+        stored = next(task for task in in_trash if task["title"] == second)
+        trash = board.open_trash()
+        row = board.row(second)
+        expect(row).to_be_visible()
+        listed = trash.get_by_role("heading", level=3).all_inner_texts()
+        assert listed[:2] == [task["title"] for task in in_trash[:2]]
+        expect(row).to_contain_text(re.compile(r"Deleted now, kept until \w+ \d+, \d{4}"))
+        times = row.locator("time").evaluate_all(
+            "times => times.map(time => Date.parse(time.dateTime) / 1000)"
+        )
+        assert times == [stored["deleted_at"], stored["expires_at"]]
+        row.get_by_role("button", name=f"Restore: {second}").click()
+        expect(row).to_have_count(0)
+        expect(trash).to_contain_text(f"“{second}” is on the board again.")
+        expect(trash.locator("button.restore:focus")).to_have_count(1)
+        trash.get_by_role("button", name="Close").click()
+        expect(board.page.get_by_role("button", name="Trash", exact=True)).to_be_focused()
+        expect(board.card(second)).to_be_visible()
+        assert read(colleague, tasks[1])["title"] == second
+
+    def test_how_long_ago_is_said_in_the_readers_language(
+        self, open_board: Callable[..., Board], colleague: Client
+    ) -> None:
+        title = unique("Ago")
+        colleague("DELETE", f"/tasks/{colleague.create(title)['id']}")
+        board = open_board(locale="de-DE").sign_up()
+        await_trashed(colleague, title)
+        board.page.clock.install(time=time.time() + 2 * 3_600 + 60)
+        board.change_session(token="a.b.c")  # its token is renewed
+        board.open_trash()
+        expect(board.row(title).locator(".deleted")).to_have_text("Deleted vor 2 Stunden")
+
+    def test_it_is_loaded_page_by_page(self, board: Board, colleague: Client) -> None:
+        titles = [unique("Many") for _ in range(25)]
+        for title in titles:
+            colleague("DELETE", f"/tasks/{colleague.create(title)['id']}")
+        await_trashed(colleague, *titles)
+        trash = board.open_trash()
+        expect(trash.get_by_role("listitem")).to_have_count(20)
+        trash.get_by_role("button", name="Load more").click()
+        expect(board.row(titles[0])).to_be_visible()
+        assert set(trash.get_by_role("heading", level=3).all_inner_texts()[:25]) == set(titles)
+
+    def test_empty_pages_are_passed_and_an_empty_trash_says_so(self, board: Board, stack: Stack) -> None:
+        asked: list[str] = []
+
+        def answer(route: Route) -> None:
+            asked.append(route.request.url)
+            link = {"Link": f'<{stack.url}/trash?limit=20&cursor=x>; rel="next"'} if len(asked) == 1 else {}
+            route.fulfill(json=[], headers=link)
+
+        board.page.route("**/trash?**", answer)
+        trash = board.open_trash()
+        expect(trash).to_contain_text("The trash is empty.")
+        assert asked == [f"{stack.url}/trash?limit=20", f"{stack.url}/trash?limit=20&cursor=x"]
+        expect(trash.get_by_role("button", name="Load more")).to_be_hidden()
+
+    def test_what_the_list_does_not_have_yet_is_there(self, board: Board) -> None:
+        board.page.route("**/trash?**", lambda route: route.fulfill(json=[]))
+        title = unique("Lag")
+        board.discard(title)
+        trash = board.open_trash()
+        expect(board.row(title)).to_contain_text("Deleted now")
+        expect(board.row(title).get_by_text("kept until")).to_be_hidden()
+        board.row(title).get_by_role("button", name="Restore").click()
+        expect(trash).to_contain_text("The trash is empty.")
+        board.page.keyboard.press("Escape")
+        expect(board.card(title)).to_be_visible()
+
+    def test_deleting_for_good_is_asked_once(self, board: Board, colleague: Client) -> None:
+        title = unique("Purge")
+        task = board.discard(title)
+        trash = board.open_trash()
+        row = board.row(title)
+        purge = row.get_by_role("button", name=f"Delete for good: {title}", exact=True)
+        purge.click()
+        expect(row.get_by_role("button", name="Keep it")).to_be_focused()
+        row.get_by_role("button", name="Keep it").click()
+        expect(purge).to_be_focused()
+        purge.click()
+        row.get_by_role("button", name="Yes, delete for good").click()
+        expect(row).to_have_count(0)
+        expect(trash).to_contain_text(f"“{title}” is deleted for good.")
+        assert colleague("DELETE", f"/trash/{task}").status_code == 404
+        assert colleague("GET", f"/tasks/{task}").status_code == 404
+
+    def test_a_taken_title_asks_for_another(self, board: Board, colleague: Client) -> None:
+        title, other = unique("Taken"), unique("Other")
+        task = board.discard(title)
+        colleague.create(title)
+        board.open_trash()
+        row = board.row(title)
+        row.get_by_role("button", name="Restore").click()
+        expect(board.message).to_contain_text(f"Another task has the title “{title}” by now.")
+        expect(row.get_by_label("Another title")).to_be_focused()
+        row.get_by_label("Another title").fill(other)
+        row.get_by_role("button", name="Restore").click()
+        expect(row).to_have_count(0)
+        assert read(colleague, task)["title"] == other
+
+    def test_somebody_was_faster(self, board: Board, colleague: Client) -> None:
+        restored, kept, purged = unique("Restored"), unique("Kept"), unique("Purged")
+        tasks = {title: board.discard(title) for title in (restored, kept, purged)}
+        trash = board.open_trash()
+        for title in tasks:
+            expect(board.row(title)).to_be_visible()
+        for title in (restored, kept):
+            colleague("POST", f"/trash/{tasks[title]}/restore").raise_for_status()
+        colleague("DELETE", f"/trash/{tasks[purged]}").raise_for_status()
+        board.row(restored).get_by_role("button", name="Restore: ").click()
+        expect(trash).to_contain_text(f"“{restored}” is on the board again.")
+        board.row(kept).get_by_role("button", name="Delete for good").click()
+        board.row(kept).get_by_role("button", name="Yes, delete for good").click()
+        expect(trash).to_contain_text(f"“{kept}” was not deleted: somebody has restored it meanwhile.")
+        board.row(purged).get_by_role("button", name="Restore: ").click()
+        expect(trash).to_contain_text(f"“{purged}” is no longer in the trash")
+        board.page.keyboard.press("Escape")
+        expect(board.card(restored)).to_be_visible()
+        expect(board.card(kept)).to_be_visible()
+        expect(board.card(purged)).to_have_count(0)
+
+    def test_lost_responses_are_no_failures(self, board: Board, colleague: Client) -> None:
+        restored, purged = unique("Restored"), unique("Purged")
+        tasks = [board.discard(title) for title in (restored, purged)]
+        board.lose_first_response("POST", f"/trash/{tasks[0]}/restore")
+        board.lose_first_response("DELETE", f"/trash/{tasks[1]}")
+        trash = board.open_trash()
+        board.row(restored).get_by_role("button", name="Restore: ").click()
+        expect(trash).to_contain_text(f"“{restored}” is on the board again.")
+        board.row(purged).get_by_role("button", name="Delete for good: ").click()
+        board.row(purged).get_by_role("button", name="Yes, delete for good").click()
+        expect(trash).to_contain_text(f"“{purged}” is deleted for good.")
+        expect(board.message).to_have_count(0)
+
+    def test_a_page_that_cannot_be_loaded_is_tried_again(self, board: Board) -> None:
+        title = unique("Later")
+        board.discard(title)
+        board.page.route("**/trash?**", lambda route: route.fulfill(status=500, body=""))
+        trash = board.open_trash()
+        expect(board.message).to_contain_text("status 500")
+        expect(trash).not_to_contain_text("empty")
+        board.page.unroute("**/trash?**")
+        trash.get_by_role("button", name="Load more").click()
+        expect(board.row(title)).to_have_count(1)
+        expect(board.row(title)).to_contain_text("kept until")
+        expect(board.message).to_have_count(0)
+
+
+class TestHistory:
+    def test_it_is_told_in_words_newest_first(
+        self, open_board: Callable[..., Board], colleague: Client
+    ) -> None:
+        name, title, other = colleague("GET", "/auth/me").json()["username"], unique("A"), unique("B")
+        task = colleague.create(title)["id"]
+        changes: list[dict[str, Any]] = [
+            {"status": "IN_PROGRESS"},
+            {"title": other, "description": "one"},
+            {"description": "two"},
+            {"assignee": "me"},
+            {"assignee": None, "labels": ["x", "y"]},
+            {"labels": ["y"]},
+            {"due_at": PAST},
+            {"due_at": None, "description": None},
+        ]
+        for change in changes:
+            colleague("PATCH", f"/tasks/{task}", json=change).raise_for_status()
+        colleague("DELETE", f"/tasks/{task}")
+        colleague("POST", f"/trash/{task}/restore", json={"title": title}).raise_for_status()
+        board = open_board(locale="de-DE", timezone_id="America/New_York").sign_up()
+        dialog = board.open_history(title)
+        expect(dialog.locator("li > p")).to_have_text(
+            [
+                f"{name} {did}, jetzt"
+                for did in (
+                    f"restored it and renamed it from “{other}” to “{title}”",
+                    "deleted it",
+                    "removed the description and removed the due date",
+                    "set the due date to Mittwoch, 31. Dezember 2025 um 19:00",
+                    "removed the label “x”",
+                    f"unassigned {name} and added the labels “x”, “y”",
+                    f"assigned it to {name}",
+                    "changed the description",
+                    f"renamed it from “{title}” to “{other}” and added a description",
+                    "moved it to In progress",
+                    f"created it as “{title}”",
+                )
+            ]
+        )
+        expect(dialog).not_to_contain_text("not recorded")
+        changed = dialog.get_by_role("listitem").filter(has_text="changed the description")
+        expect(changed.get_by_text("one", exact=True)).to_be_hidden()
+        changed.get_by_text("The description before and after").click()
+        expect(changed.get_by_text("one", exact=True)).to_be_visible()
+        expect(changed.get_by_text("two", exact=True)).to_be_visible()
+        board.page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+        expect(board.page.get_by_role("button", name="History")).to_be_focused()
+
+    def test_a_key_is_told_by_its_name_and_its_user(
+        self, board: Board, colleague: Client, stack: Stack
+    ) -> None:
+        name, title = colleague("GET", "/auth/me").json()["username"], unique("Key")
+        key = colleague("POST", "/auth/keys", json={"name": "nightly report", "scope": "write"}).json()
+        Client(stack.url, key["key"]).create(title)
+        expect(board.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        expect(board.open_history(title)).to_contain_text(f"nightly report (a key of {name}) created it")
+
+    def test_it_is_loaded_page_by_page_and_in_the_trash(self, board: Board, colleague: Client) -> None:
+        title = unique("Long")
+        task = colleague.create(title)["id"]
+        for number in range(24):
+            colleague("PATCH", f"/tasks/{task}", json={"labels": [str(number)]}).raise_for_status()
+        colleague("DELETE", f"/tasks/{task}")
+        await_trashed(colleague, title)
+        board.open_trash()
+        button = board.row(title).get_by_role("button", name="History")
+        button.click()
+        dialog = board.page.get_by_role("dialog", name=f"History of “{title}”")
+        rows = dialog.locator("li")
+        expect(rows).to_have_count(20)
+        expect(rows.first).to_contain_text("deleted it")
+        dialog.get_by_role("button", name="Load more").click()
+        expect(rows).to_have_count(26)
+        expect(rows.last).to_contain_text("created it")
+        expect(dialog.get_by_role("button", name="Close")).to_be_focused()
+        board.page.keyboard.press("Escape")
+        expect(button).to_be_focused()
+
+    @pytest.mark.parametrize("has_changes", [True, False])
+    def test_that_of_an_old_task_says_what_was_not_recorded(self, board: Board, has_changes: bool) -> None:
+        change = {
+            "version": 7,
+            "at": PAST,
+            "by": None,
+            "key_of": None,
+            "type": "task.updated",
+            "changes": {"status": ["PENDING", "COMPLETED"]},
+        }
+        board.page.route("**/history?**", lambda route: route.fulfill(json=[change] if has_changes else []))
+        title = unique("Old")
+        board.add(title)
+        dialog = board.open_history(title)
+        if has_changes:
+            expect(dialog).to_contain_text("Somebody moved it to Completed")
+            expect(dialog).to_contain_text("What was changed before was not recorded.")
+        else:
+            expect(dialog).to_contain_text("What was changed so far was not recorded.")
+
+    def test_any_text_is_text(self, board: Board, colleague: Client) -> None:
+        hostile = unique("<img src=x onerror=alert(1)><b>")
+        task = colleague.create(hostile, description=hostile, labels=["<i>x</i>"])["id"]
+        long = unique("<script>alert(1)</script>" * 4)
+        colleague("PATCH", f"/tasks/{task}", json={"title": long, "description": "\U0001f600" * 9_000})
+        expect(board.card(long)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        dialog = board.open_history(long)
+        expect(dialog).to_contain_text(f"created it as “{hostile[:60]}")
+        expect(dialog).to_contain_text(f"to “{long[:60]}…” and changed the description")
+        dialog.get_by_text("The title before and after").first.click()
+        expect(dialog.locator("dd").get_by_text(long, exact=True)).to_be_visible()
+        assert dialog.locator("img, i, script, b b").count() == 0
+        assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+
+    def test_that_of_a_task_that_is_gone_says_so(self, board: Board, colleague: Client) -> None:
+        title = unique("Gone")
+        task = board.create(title)
+        board.edit(title)
+        colleague("DELETE", f"/tasks/{task}")
+        colleague("DELETE", f"/trash/{task}").raise_for_status()
+        board.page.get_by_role("button", name="History").click()
+        expect(board.message).to_have_text("It is not there any more.")
+
+
 class TestTogether:
     def test_what_others_do_is_shown(self, board: Board, colleague: Client) -> None:
         title, other = unique("Theirs"), unique("Changed")
@@ -661,12 +1191,12 @@ class TestTogether:
 
     def test_what_somebody_has_changed_is_not_deleted(self, board: Board, colleague: Client) -> None:
         title, theirs = unique("Changed"), unique("Theirs")
-        board.add(title)
-        task = find(colleague, title) or {}
-        with board.page.expect_response(re.compile("/tasks/.")):
-            board.page.get_by_label(f"Delete: {title}").click()
-        colleague("PATCH", f"/tasks/{task['id']}", json={"title": theirs})
-        expect(board.notices).to_contain_text("was not deleted", timeout=WHEN_DELETED)
+        task = board.create(title)
+        with board.paused("GET", f"/tasks/{task}"):
+            board.delete(title)
+            colleague("PATCH", f"/tasks/{task}", json={"title": theirs})
+        expect(board.notices).to_contain_text("was not deleted. Somebody else has just changed it.")
+        expect(board.undo).to_have_count(0)
         expect(board.card(theirs)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
 
     def test_a_title_that_is_taken_is_explained_and_shown(self, board: Board) -> None:
@@ -857,15 +1387,31 @@ def test_everybody_can_use_it(open_board: Callable[..., Board], colleague: Clien
     board.mine.click()
     expect(board.card(late)).to_be_visible()
     board.page.get_by_text("Keys", exact=True).click()
-    board.page.get_by_label(f"Delete: {title}").click()
+    long = unique("W" * 150)
+    board.discard(long)
+    board.delete(title)
+    # Its title is taken, which the trash tells.
+    await_condition(lambda: colleague("POST", "/tasks", json={"title": title}).status_code == 201)
     board.page.get_by_label("New task in Pending").press("Enter")
     board.page.get_by_label("Edit: ").first.click()
     look()
-    board.page.set_viewport_size({"width": 360, "height": 740})
+    board.page.get_by_role("button", name="History").click()
+    expect(board.page.get_by_role("dialog").get_by_text("created it")).to_be_visible()
     look()
-    assert seen == [""] * 5
+    board.page.keyboard.press("Escape")
+    trash = board.open_trash()
+    board.row(title).get_by_role("button", name="Restore").click()
+    expect(board.row(title).get_by_label("Another title")).to_be_focused()
+    board.row(long).get_by_role("button", name="Delete for good").click()
+    look()
+    board.page.set_viewport_size({"width": 320, "height": 640})
+    look()
     # Nothing is wider than a phone.
-    assert board.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert trash.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+    board.page.keyboard.press("Escape")
+    look()
+    assert seen == [""] * 8
+    assert board.page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 def test_it_works_under_a_stage(open_board: Callable[..., Board], staged: str) -> None:

@@ -1,0 +1,31 @@
+/* Notices, and what those are told who hear the page instead of seeing it. */
+
+const SHOWN = 20_000; // milliseconds
+const AT_ONCE = 4; // more notices would hide what they are about
+
+/** Show a notice for a while, and as long as somebody points at it or has the focus in it; returns its element. */
+function toast(text, [name, act] = ["Close", () => {}]) {
+  const element = document.createElement("div");
+  const words = document.createElement("span");
+  const button = document.createElement("button");
+  words.textContent = text;
+  button.type = "button";
+  button.textContent = name;
+  button.addEventListener("click", () => {
+    element.remove();
+    act();
+  });
+  element.append(words, button);
+  const toasts = byId("toasts");
+  toasts.append(element);
+  if (toasts.children.length > AT_ONCE) toasts.firstElementChild.remove();
+  announce(text);
+  const wait = () => setTimeout(() => (element.matches(":hover, :focus-within") ? wait() : element.remove()), SHOWN);
+  wait();
+  return element;
+}
+
+/** Tell those who hear the page; in an open dialog, outside of which nothing is read, everybody. */
+function announce(text) {
+  for (const place of [byId("announcement"), ...document.querySelectorAll("dialog[open] .said")]) place.textContent = text;
+}
