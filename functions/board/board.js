@@ -32,12 +32,14 @@ class Board {
       this.#search();
     });
     addEventListener("keydown", (event) => {
+      // What has the focus by the time that a held Enter repeats was not meant.
+      if (event.repeat && event.key === "Enter" && !event.target.matches("textarea")) event.preventDefault();
       const last = [...document.querySelectorAll("#toasts .undo")].at(-1);
-      const hasTyped = Boolean(event.target.value); // which the browser undoes
-      if (event.key !== "z" || !(event.ctrlKey || event.metaKey) || hasTyped || !last) return;
+      const hasText = Boolean(event.target.value); // whose typing the browser undoes
+      if (pressed(event) !== "ctrl+z" || hasText || !last) return;
       if (document.querySelector("dialog[open]")) return; // notices are behind it
       event.preventDefault();
-      last.click();
+      if (!event.repeat) last.click();
     });
   }
 
@@ -191,16 +193,19 @@ class Board {
 
   #key(event, card) {
     if (event.target !== event.currentTarget) return;
-    const { key, shiftKey } = event;
-    const sideways = { ArrowLeft: -1, ArrowRight: 1 }[key];
-    if (key === "Enter") card.edit();
-    else if (key === "Delete" || key === "Backspace") this.#remove(card.task);
-    else if (sideways && shiftKey) this.#move(card.task, sideways);
-    else if (sideways) this.#columnBeside(card, sideways)?.focus();
-    else if (key === "ArrowDown") card.element.nextElementSibling?.querySelector("article").focus();
-    else if (key === "ArrowUp") card.element.previousElementSibling?.querySelector("article").focus();
-    else return;
+    const act = {
+      "enter": () => card.edit(),
+      "delete": () => this.#remove(card.task),
+      "shift+arrowleft": () => this.#move(card.task, -1),
+      "shift+arrowright": () => this.#move(card.task, 1),
+      "arrowleft": () => this.#columnBeside(card, -1)?.focus(),
+      "arrowright": () => this.#columnBeside(card, 1)?.focus(),
+      "arrowdown": () => card.element.nextElementSibling?.querySelector("article").focus(),
+      "arrowup": () => card.element.previousElementSibling?.querySelector("article").focus(),
+    }[pressed(event)];
+    if (!act) return;
     event.preventDefault();
+    if (!event.repeat || pressed(event).startsWith("arrow")) act(); // a held key deletes and moves one task
   }
 
   #columnBeside(card, by) {

@@ -29,6 +29,13 @@ function inWords(task, field) {
 
 const byId = (id) => document.getElementById(id);
 
+/** The keys that are pressed, such as "ctrl+enter"; none while the user composes a character. */
+function pressed({ key = "", code = "", isComposing, keyCode, ctrlKey, metaKey, altKey, shiftKey }) {
+  if (isComposing || keyCode === 229) return "";
+  const name = code.startsWith("Key") && !/^[a-z]$/i.test(key) ? code.at(3) : key; // where letters are not Latin
+  return [(ctrlKey || metaKey) && "ctrl", altKey && "alt", shiftKey && "shift", name].filter(Boolean).join("+").toLowerCase();
+}
+
 /** Act each time that the user has typed, and pauses. */
 function whenTyped(input, act) {
   let timer;
@@ -191,8 +198,8 @@ class Editor {
     this.element.querySelector(".cancel").addEventListener("click", close);
     this.element.querySelector(".history").addEventListener("click", () => actions.history(task));
     this.element.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") close();
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.element.requestSubmit();
+      if (pressed(event) === "escape") close();
+      if (pressed(event) === "ctrl+enter") this.element.requestSubmit();
     });
   }
 

@@ -337,6 +337,51 @@ class TestWork:
         assert board.card(title).locator("img, b").count() == 0
 
 
+class TestKeys:
+    def test_a_held_key_acts_once(self, board: Board) -> None:
+        titles = [unique("Held") for _ in range(3)]
+        for title in titles:
+            board.add(title)
+        board.card(titles[1]).focus()
+        for _ in range(5):
+            board.page.keyboard.down("Delete")
+        board.page.keyboard.up("Delete")
+        expect(board.card(titles[1])).to_have_count(0)
+        expect(board.undo).to_have_count(1)
+        expect(board.card(titles[0])).to_be_focused()
+        for _ in range(4):
+            board.page.keyboard.down("Enter")
+        expect(board.page.get_by_role("form", name=f"Edit {titles[0]}")).to_be_visible()
+
+    def test_keys_that_are_the_browsers_do_nothing(self, board: Board) -> None:
+        title, beside = unique("Keys"), unique("Beside")
+        board.add(title, "In progress")
+        board.add(beside)
+        board.card(title).focus()
+        for keys in ("Backspace", "Control+Backspace", "Alt+ArrowLeft", "Control+Delete", "Alt+Enter"):
+            board.page.keyboard.press(keys)
+            expect(board.card(title)).to_be_focused()
+        expect(board.undo).to_have_count(0)
+
+    @pytest.mark.parametrize("composing", [{"isComposing": True}, {"keyCode": 229}])
+    def test_escape_while_composing_leaves_the_editor_open(
+        self, board: Board, composing: dict[str, object]
+    ) -> None:
+        title = unique("Compose")
+        board.add(title)
+        box = board.edit(title).get_by_label("Title")
+        box.dispatch_event("keydown", {"key": "Escape", "code": "Escape", **composing})
+        expect(box).to_be_focused()
+
+    @pytest.mark.parametrize("key", ["z", "Z", "я"])
+    def test_undo_works_with_caps_lock_and_other_alphabets(self, board: Board, key: str) -> None:
+        title = unique("Undo")
+        board.add(title)
+        board.delete(title)
+        board.page.locator("body").dispatch_event("keydown", {"key": key, "code": "KeyZ", "ctrlKey": True})
+        expect(board.card(title)).to_be_focused()
+
+
 class TestPlanning:
     def test_what_is_overdue_says_so_in_words(self, board: Board, colleague: Client) -> None:
         late, done, ahead, free = unique("Late"), unique("Done"), unique("Ahead"), unique("Free")
