@@ -263,7 +263,9 @@ const signIn = new SignIn();
 const api = new Api(document.querySelector("meta[name=api]").content, signIn.ask);
 const board = new Board();
 const refresher = new Refresher(board);
+const isTyping = () => [...document.querySelectorAll(".add, .editor")].some(hasTyped);
 byId("sign-out").addEventListener("click", async ({ currentTarget: button }) => {
+  if (isTyping() && !confirm("Sign out, and discard what you typed?")) return;
   button.disabled = true;
   // What the user has just done is done first; but nobody stays signed in for a server that does not respond.
   await Promise.race([api.settled(), pause(LEAVING)]);
@@ -271,9 +273,10 @@ byId("sign-out").addEventListener("click", async ({ currentTarget: button }) => 
   location.reload();
 });
 addEventListener("beforeunload", (event) => {
-  if (Session.current && api.isAnyBusy) event.preventDefault(); // the browser asks whether to leave before it is done
+  // The browser asks whether to leave before all is done and saved.
+  if (Session.current && (api.isAnyBusy || isTyping())) event.preventDefault();
 });
-Session.onEnd(() => location.reload());
+Session.onEnd(() => (isTyping() ? signIn.ask() : location.reload()));
 if (!Session.current) await signIn.ask();
 board.render();
 refresher.run();

@@ -36,6 +36,9 @@ function pressed({ key = "", code = "", isComposing, keyCode, ctrlKey, metaKey, 
   return [(ctrlKey || metaKey) && "ctrl", altKey && "alt", shiftKey && "shift", name].filter(Boolean).join("+").toLowerCase();
 }
 
+/** Whether a form has text that was typed and is not saved. */
+const hasTyped = (form) => [...form.elements].some(({ value, defaultValue = value }) => value !== defaultValue);
+
 /** Act each time that the user has typed, and pauses. */
 function whenTyped(input, act) {
   let timer;
@@ -170,7 +173,6 @@ class Editor {
   #close;
   #before;
   #current; // a promise of the task as it is now, with its tag; null when it could not be read
-  #description; // as the form has it before it is touched: with the line ends of a textarea
   #known = null; // what the user was told that the task has become
 
   constructor(task, actions, close) {
@@ -179,11 +181,10 @@ class Editor {
     this.#close = close;
     this.#read();
     const { title, description, status, due_at, assignee, labels } = this.element.elements;
-    title.value = task.title;
-    description.value = task.description ?? "";
-    this.#description = description.value;
+    title.defaultValue = task.title;
+    description.defaultValue = (task.description ?? "").replace(/\r\n?/g, "\n"); // the line ends of a textarea
     due_at.defaultValue = task.due_at === null ? "" : dayOf(task.due_at);
-    assignee.value = task.assignee ?? "";
+    assignee.defaultValue = task.assignee ?? "";
     labels.defaultValue = task.labels.join(", ");
     const people = this.element.querySelector("datalist");
     people.id = `people-${task.id}`;
@@ -195,12 +196,17 @@ class Editor {
       event.preventDefault();
       this.#save();
     });
-    this.element.querySelector(".cancel").addEventListener("click", close);
+    this.element.querySelector(".cancel").addEventListener("click", () => this.#leave());
     this.element.querySelector(".history").addEventListener("click", () => actions.history(task));
     this.element.addEventListener("keydown", (event) => {
-      if (pressed(event) === "escape") close();
+      if (pressed(event) === "escape") this.#leave();
       if (pressed(event) === "ctrl+enter") this.element.requestSubmit();
     });
+  }
+
+  /** Close without saving, unless the user wants to keep what was typed. */
+  #leave() {
+    if (!hasTyped(this.element) || confirm("Discard what you typed?")) this.#close();
   }
 
   /** What the user changed. */
@@ -213,7 +219,7 @@ class Editor {
       status: status.value,
       assignee: (name === "me" ? Session.current?.username.trim().toLowerCase() : name) || null,
       // Read only where they were touched: a due date has a time of day, too.
-      description: description.value === this.#description ? before.description : description.value || null,
+      description: description.value === description.defaultValue ? before.description : description.value || null,
       due_at: due_at.value === due_at.defaultValue ? before.due_at : due_at.value ? endOf(due_at.value) : null,
       labels: labels.value === labels.defaultValue ? before.labels : labelsOf(labels.value, before.labels),
     };

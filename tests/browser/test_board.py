@@ -34,6 +34,7 @@ class Board:
         self.errors: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda message: self.errors.append(message.text))
+        self.answer: Callable[[Dialog], None] | None = None
         self.page.goto(url)
 
     def sign_up(self) -> Board:
@@ -111,6 +112,23 @@ class Board:
         """Open the history of a task on the board."""
         self.edit(title).get_by_role("button", name="History").click()
         return self.page.get_by_role("dialog", name=f"History of “{title}”")
+
+    def answer_dialogs(self, is_yes: bool) -> list[str]:
+        """Answer what the browser asks from now on; returns the questions as they come."""
+        asked: list[str] = []
+
+        def answer(dialog: Dialog) -> None:
+            asked.append(dialog.message)
+            if is_yes:
+                dialog.accept()
+            else:
+                dialog.dismiss()
+
+        if self.answer:
+            self.page.remove_listener("dialog", self.answer)
+        self.answer = answer
+        self.page.on("dialog", answer)
+        return asked
 
     @contextmanager
     def paused(self, method: str, path: str) -> Iterator[list[Route]]:
@@ -239,12 +257,47 @@ class TestWork:
         await_condition(lambda: (find(colleague, other) or {}).get("status") == "IN_PROGRESS")
         assert (find(colleague, other) or {})["description"] == "two\nlines"
 
-    def test_escape_leaves_a_task_as_it_was(self, board: Board) -> None:
+    def test_escape_leaves_a_task_as_it_was_once_the_user_says_so(self, board: Board) -> None:
         title = unique("Escape")
         board.add(title)
-        board.edit(title).get_by_label("Title").fill("nothing of this")
+        box = board.edit(title).get_by_label("Title")
+        box.fill("nothing of this")
+        asked = board.answer_dialogs(False)
+        board.page.keyboard.press("Escape")
+        expect(box).to_have_value("nothing of this")
+        board.page.get_by_role("button", name="Cancel").click()
+        expect(box).to_have_value("nothing of this")
+        board.answer_dialogs(True)
         board.page.keyboard.press("Escape")
         expect(board.card(title)).to_be_focused()
+        assert asked == ["Discard what you typed?"] * 2
+        board.edit(title)
+        board.page.keyboard.press("Escape")
+        expect(board.card(title)).to_be_focused()
+
+    @pytest.mark.parametrize("is_new", [True, False])
+    def test_what_was_typed_is_not_left_without_a_question(self, board: Board, is_new: bool) -> None:
+        title = unique("Leave")
+        board.add(title)
+        box = (
+            board.page.get_by_label("New task in Completed")
+            if is_new
+            else board.edit(title).get_by_label("Description")
+        )
+        box.press_sequentially("half a sentence")
+        asked = board.answer_dialogs(False)
+        board.page.evaluate("() => { location.reload(); }")
+        await_condition(lambda: board.page.wait_for_timeout(50) is None and len(asked) == 1)
+        expect(box).to_have_value("half a sentence")
+        board.page.get_by_role("button", name="Sign out").click()
+        expect(box).to_have_value("half a sentence")
+        assert asked == ["", "Sign out, and discard what you typed?"]
+        # Another tab signs out.
+        other = board.context.new_page()
+        other.goto(board.page.url)
+        other.get_by_role("button", name="Sign out").click()
+        expect(board.page.get_by_role("dialog", name="Sign in")).to_be_visible()
+        expect(box).to_have_value("half a sentence")
 
     def test_the_board_can_be_used_by_keys_alone(self, board: Board, colleague: Client) -> None:
         one, two = unique("First"), unique("Second")
@@ -581,6 +634,7 @@ class TestSearch:
         board.search.fill(other)
         expect(board.column("Pending").locator(".count")).to_have_text("1")
         expect(form.get_by_label("Description")).to_have_value("half a sentence")
+        board.answer_dialogs(True)
         form.get_by_role("button", name="Cancel").click()
         expect(board.card(edited)).to_have_count(0)
         expect(board.search).to_be_focused()
