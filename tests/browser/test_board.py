@@ -435,6 +435,38 @@ class TestKeys:
         expect(board.card(title)).to_be_focused()
 
 
+class TestTexts:
+    def test_an_emoji_counts_as_one_character(self, board: Board, colleague: Client) -> None:
+        title = "\U0001f600" * 150
+        board.page.get_by_label("New task in Pending").focus()
+        board.page.keyboard.insert_text(title)
+        board.page.keyboard.press("Enter")
+        expect(board.card(title)).to_be_visible()
+        board.edit(title).get_by_label("Title").press("End")
+        board.page.keyboard.insert_text("!")
+        board.page.keyboard.press("Enter")
+        expect(board.card(f"{title}!")).to_be_visible()
+
+    def test_what_is_too_long_is_said_and_not_cut(self, board: Board) -> None:
+        title = "x" * 201
+        box = board.page.get_by_label("New task in Pending")
+        box.focus()
+        board.page.keyboard.insert_text(title)
+        board.page.keyboard.press("Enter")
+        expect(board.message).to_contain_text("at most 200 characters")
+        expect(box).to_have_value(title)
+
+    def test_a_password_is_not_cut(self, open_board: Callable[..., Board]) -> None:
+        password = "\U0001f600" * 70
+        board = open_board()
+        board.page.get_by_label("Username").fill(unique("emoji").replace(" ", "-"))
+        board.page.get_by_label("Password").focus()
+        board.page.keyboard.insert_text(password)
+        expect(board.page.get_by_label("Password")).to_have_value(password)
+        board.page.get_by_role("button", name="Sign up").click()
+        expect(board.page.get_by_role("dialog")).to_be_hidden()
+
+
 class TestPlanning:
     def test_what_is_overdue_says_so_in_words(self, board: Board, colleague: Client) -> None:
         late, done, ahead, free = unique("Late"), unique("Done"), unique("Ahead"), unique("Free")
