@@ -7,9 +7,9 @@ const RETRIED = new Set([429, 502, 503, 504]);
 /** A problem that the API describes (RFC 9457). */
 class Problem extends Error {
   constructor(status, problem) {
-    super(problem.detail ?? `The server answered with the status ${status}.`);
+    super(typeof problem.detail === "string" ? problem.detail : `The server answered with the status ${status}.`);
     this.status = status;
-    this.errors = problem.errors ?? [];
+    this.errors = Array.isArray(problem.errors) ? problem.errors.filter((error) => error?.field && error.message) : [];
     this.taskId = problem.task_id;
   }
 
@@ -24,6 +24,17 @@ class Problem extends Error {
 class Unreachable extends Error {
   text = "The server does not respond. Check your connection; what you typed is still here.";
 }
+
+/** A response that is not this API's, but a proxy's or that of a network that asks to sign in. */
+class Unexpected extends Error {
+  text = "Something else than the API answered. Check your connection; what you typed is still here.";
+}
+
+/** What to tell the user of any error. */
+const textOf = (error) => error.text ?? "Something went wrong on this page. Try again.";
+
+const isTask = (body) =>
+  STATUSES.has(body?.status) && typeof body.title === "string" && Number.isFinite(body.created_at) && Array.isArray(body.labels);
 
 /** Wait for a while, but no longer than somebody waits for what comes after. */
 const pause = (milliseconds, signal) =>
@@ -95,6 +106,7 @@ class Api {
 
   async #getTokens(username, form, isWanted = () => true) {
     const { body } = await this.#send("POST", "/auth/login", { body: new URLSearchParams(form) });
+    if (typeof body.access_token !== "string") throw new Unexpected();
     if (!isWanted()) return;
     Session.current = { token: body.access_token, refreshToken: body.refresh_token, username };
     Device.remember(username, body.device_token);
@@ -122,11 +134,13 @@ class Api {
    */
   async page(path, tag, signal) {
     const response = await this.#authorized("GET", path, { headers: tag ? { "If-None-Match": tag } : {}, signal });
-    if (response.status === 304) return null;
+    if (tag && response.status === 304) return null;
+    const items = response.body;
+    if (!Array.isArray(items) || !items.every((item) => isTask(item) || item?.changes)) throw new Unexpected();
     const link = /<([^>]*)>; rel="next"/.exec(response.headers.get("Link"));
     // Its query alone: the page may be behind another host's name than the API knows.
     const next = link && path.split("?")[0] + new URL(link[1]).search;
-    return { path, tag: response.headers.get("ETag"), items: response.body, next };
+    return { path, tag: response.headers.get("ETag"), items, next };
   }
 
   /** The names of the first users whose names begin so. */
@@ -156,7 +170,7 @@ class Api {
 
   /** A task as it is now; null while a request about it is on its way, which will tell. */
   async look(id, signal) {
-    return this.isBusy(id) ? null : (await this.#authorized("GET", `/tasks/${id}`, { signal })).body;
+    return this.isBusy(id) ? null : this.#task(await this.#authorized("GET", `/tasks/${id}`, { signal })).task;
   }
 
   /** Create a task, once however often this is tried. */
@@ -232,6 +246,7 @@ class Api {
   }
 
   #task({ body, headers }) {
+    if (!isTask(body)) throw new Unexpected();
     return { task: body, tag: headers.get("ETag") };
   }
 
@@ -268,23 +283,22 @@ class Api {
         await pause(PAUSES[tries], signal);
         continue;
       }
-      if (response.ok || response.status === 304) {
-        return { status: response.status, headers: response.headers, body: text && JSON.parse(text) };
-      }
-      if (!RETRIED.has(response.status) || tries === PAUSES.length) {
-        throw new Problem(response.status, parsed(text));
-      }
+      const { status } = response;
+      const body = parsed(text);
+      if (status === 204 || status === 304 || (response.ok && body)) return { status, headers: response.headers, body };
+      if (response.ok) throw new Unexpected();
+      if (!RETRIED.has(status) || tries === PAUSES.length) throw new Problem(status, body ?? {});
       const seconds = Number(response.headers.get("Retry-After"));
       await pause(Math.max(PAUSES[tries], Math.min(seconds, 10) * 1_000), signal);
     }
   }
 }
 
-/** A response's problem; nothing where it has none, as a proxy's may not. */
+/** The value of a JSON text; null where it is none, as a proxy's may be. */
 function parsed(text) {
   try {
-    return JSON.parse(text) ?? {};
+    return JSON.parse(text);
   } catch {
-    return {};
+    return null;
   }
 }

@@ -156,7 +156,7 @@ class Board {
     } catch (error) {
       this.put(task);
       if (error.status === 404) this.#gone(task.id);
-      toast(`“${task.title}” was not moved. ${error.status === 404 ? "Somebody deleted it meanwhile." : error.text}`);
+      toast(`“${task.title}” was not moved. ${error.status === 404 ? "Somebody deleted it meanwhile." : textOf(error)}`);
     }
   }
 
@@ -180,7 +180,7 @@ class Board {
       try {
         this.put((await api.task(id)).task);
       } catch (error) {
-        toast(error.text);
+        toast(textOf(error));
         return;
       }
       // It would go again if it did not pass.
@@ -245,7 +245,7 @@ class Refresher {
       byId("status").textContent = "";
     } catch (error) {
       this.#delay = Math.min(this.#delay * 1.5, LATER);
-      byId("status").textContent = `Not up to date: ${error.text ?? error.message} Trying again in ${Math.round(this.#delay / 1_000)} s.`;
+      byId("status").textContent = `Not up to date: ${textOf(error)} Trying again in ${Math.round(this.#delay / 1_000)} s.`;
     }
     this.#isRunning = false;
     byId("username").textContent = Session.current?.username ?? "";

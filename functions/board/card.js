@@ -278,7 +278,7 @@ class Editor {
       ]);
     } else {
       const choices = error.taskId ? [["Show that task", () => this.#actions.show(error.taskId)]] : [];
-      this.#say(error.text ?? "Something went wrong on this page. Try again.", choices);
+      this.#say(textOf(error), choices);
     }
   }
 

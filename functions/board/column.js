@@ -21,7 +21,7 @@ class Column {
     const more = this.element.querySelector(".more");
     more.addEventListener("click", async () => {
       more.disabled = true;
-      await board.refresh(status).catch((error) => toast(error.text));
+      await board.refresh(status).catch((error) => toast(textOf(error)));
       more.disabled = false;
     });
     this.element.addEventListener("dragover", (event) => {
@@ -46,7 +46,7 @@ class Column {
         message.textContent = "";
         if (title.value === typed) title.value = "";
       } catch (error) {
-        message.textContent = error.text;
+        message.textContent = textOf(error);
       }
       title.focus();
     });

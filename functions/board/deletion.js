@@ -26,7 +26,7 @@ class Deletion {
     } catch (error) {
       this.#notice.remove();
       this.#board.notDeleted(this.#task);
-      const reason = error.status === 412 ? "Somebody else has just changed it." : error.text;
+      const reason = error.status === 412 ? "Somebody else has just changed it." : textOf(error);
       toast(`“${this.#task.title}” was not deleted. ${reason}`);
     }
   }
@@ -59,7 +59,7 @@ class Deletion {
             "Choose another title",
             () => this.#board.chooseTitle(this.#task),
           ])
-        : this.#offerUndo(`“${title}” was not restored. ${error.text}`);
+        : this.#offerUndo(`“${title}” was not restored. ${textOf(error)}`);
       notice.querySelector("button").focus(); // the card that had the focus is gone
     }
   }

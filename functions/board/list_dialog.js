@@ -81,7 +81,7 @@ class ListDialog {
     } catch (error) {
       if (signal.aborted) return; // it is closed, or shows something else
       this.#find(".said").textContent = "";
-      this.#find(".message").textContent = error.status === 404 ? "It is not there any more." : error.text;
+      this.#find(".message").textContent = error.status === 404 ? "It is not there any more." : textOf(error);
       if (error.status === 404) this.#next = null;
     }
     this.#isLoading = false;

@@ -39,7 +39,7 @@ class SignIn {
         if (action === "sign-up") await this.#signUp(username.value, password.value);
         else await api.logIn(username.value, password.value);
       } catch (error) {
-        message.textContent = error.text;
+        message.textContent = textOf(error);
         password.select();
         return;
       }

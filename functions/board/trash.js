@@ -110,7 +110,7 @@ class TrashRow {
     } catch (error) {
       if (error.status === 404) this.#on.gone(`“${this.#task.title}” is no longer in the trash, and cannot be restored.`);
       else if (error.status === 409) this.askForTitle();
-      else this.#say(error.text);
+      else this.#say(textOf(error));
     }
   }
 
@@ -121,7 +121,7 @@ class TrashRow {
       else this.#on.gone(`“${this.#task.title}” is deleted for good.`);
     } catch (error) {
       this.#ask(false);
-      this.#say(error.text);
+      this.#say(textOf(error));
     }
   }
 

@@ -1493,6 +1493,60 @@ class TestTrouble:
         expect(board.card(title)).to_be_visible(timeout=2 * WHEN_OTHERS_WRITE)
         expect(status).to_be_empty()
 
+    @pytest.mark.parametrize(
+        "response",
+        [
+            {"content_type": "text/html", "body": "<h1>Sign in to this network</h1>"},
+            {"json": {"message": None}},
+            {"json": [{}]},
+            {"body": ""},
+            {"status": 304},
+        ],
+        ids=["html", "object", "array", "empty", "304"],
+    )
+    def test_a_response_of_something_else_is_said(self, board: Board, response: dict[str, Any]) -> None:
+        title = unique("Proxy")
+        shown = board.add(unique("Shown"))
+        board.discard(title)
+        said = "Something else than the API answered."
+        board.page.route(re.compile("/(tasks|trash)"), lambda route: route.fulfill(**response))
+        board.page.evaluate("dispatchEvent(new Event('online'))")
+        if response != {"status": 304}:
+            expect(board.page.get_by_role("status").first).to_contain_text(said)
+        expect(shown).to_be_visible()
+        board.page.get_by_label("New task in Completed").fill("typed")
+        board.page.get_by_label("New task in Completed").press("Enter")
+        expect(board.column("Completed").get_by_role("alert")).to_contain_text(said)
+        board.undo.click()
+        expect(board.notices).to_contain_text(f"“{title}” was not restored. {said}")
+        board.page.get_by_label("Delete: ").click()
+        expect(board.notices).to_contain_text(f"was not deleted. {said}")
+        expect(shown).to_be_visible()
+        board.open_trash()
+        expect(board.page.get_by_role("dialog").get_by_role("alert")).to_contain_text(said)
+
+    @pytest.mark.parametrize(
+        "response",
+        [{"json": {"access_token": None}}, {"content_type": "text/html", "body": "<p>Welcome</p>"}],
+        ids=["object", "html"],
+    )
+    def test_a_sign_in_that_something_else_answers_is_said(
+        self, open_board: Callable[..., Board], response: dict[str, Any]
+    ) -> None:
+        board = open_board()
+        board.page.route("**/auth/login", lambda route: route.fulfill(**response))
+        board.fill_in("somebody")
+        board.page.get_by_role("button", name="Sign in").click()
+        expect(board.message).to_contain_text("Something else than the API answered.")
+
+    @pytest.mark.parametrize("problem", [{"detail": {}, "errors": "x"}, {"errors": [None, {}]}, "no", None])
+    def test_an_error_that_is_no_problem_document_is_said(self, board: Board, problem: object) -> None:
+        board.page.route("**/tasks", lambda route: route.fulfill(status=400, json=problem))
+        box = board.page.get_by_label("New task in Pending")
+        box.fill("typed")
+        box.press("Enter")
+        expect(board.message).to_have_text("The server answered with the status 400.")
+
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_use_it(open_board: Callable[..., Board], colleague: Client, scheme: str) -> None:
