@@ -542,18 +542,19 @@ class TestPlanning:
         expect(board.card(title).get_by_role("listitem")).to_have_text(["Home, garden", "b", "c"])
         assert read(colleague, task)["due_at"] == plan["due_at"]
 
-    def test_a_description_that_was_not_touched_keeps_its_line_ends(
-        self, board: Board, colleague: Client
+    @pytest.mark.parametrize("description", ["one\r\ntwo", ""])
+    def test_a_description_that_was_not_touched_stays_as_it_is(
+        self, board: Board, colleague: Client, description: str
     ) -> None:
         title = unique("Lines")
-        task = colleague.create(title, description="one\r\ntwo")["id"]
+        task = colleague.create(title, description=description)["id"]
         expect(board.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
         board.edit(title).get_by_label("Labels").fill("new")
         with board.page.expect_request(lambda request: request.method == "PATCH") as sent:
             board.save()
         assert sent.value.post_data_json == {"labels": ["new"]}
         expect(board.card(title).get_by_role("listitem")).to_have_text(["new"])
-        assert read(colleague, task)["description"] == "one\r\ntwo"
+        assert read(colleague, task)["description"] == description
 
     def test_an_assignee_and_labels_are_set_and_cleared(self, board: Board, colleague: Client) -> None:
         title, name = unique("Plan"), colleague("GET", "/auth/me").json()["username"]
