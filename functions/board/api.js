@@ -48,16 +48,39 @@ function randomKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** localStorage; where it cannot be used or is full, what it should keep is kept for this visit. */
+class Store {
+  static #unsaved = new Map();
+
+  static get(name) {
+    try {
+      return Store.#unsaved.get(name) ?? localStorage.getItem(name);
+    } catch {
+      return null;
+    }
+  }
+
+  static set(name, text) {
+    try {
+      localStorage.setItem(name, text);
+      Store.#unsaved.delete(name);
+    } catch {
+      Store.#unsaved.set(name, text);
+    }
+  }
+}
+
 class Session {
   static #name = "session";
 
   /** `{token, refreshToken, username}`, or null. Kept for all tabs, until signing out. */
   static get current() {
-    return JSON.parse(localStorage.getItem(Session.#name));
+    const session = parsed(Store.get(Session.#name));
+    return typeof session?.username === "string" ? session : null;
   }
 
   static set current(session) {
-    localStorage.setItem(Session.#name, JSON.stringify(session));
+    Store.set(Session.#name, JSON.stringify(session));
   }
 
   /** Call back when another tab signs out. */
@@ -68,10 +91,10 @@ class Session {
 
 /** By which strangers who guess a user's password slow nobody down here. Outlives the session. */
 class Device {
-  static token = (username) => localStorage.getItem(`device of ${username.toLowerCase()}`) ?? "";
+  static token = (username) => Store.get(`device of ${username.toLowerCase()}`) ?? "";
 
   static remember(username, token) {
-    localStorage.setItem(`device of ${username.toLowerCase()}`, token);
+    Store.set(`device of ${username.toLowerCase()}`, token);
   }
 }
 

@@ -1548,6 +1548,30 @@ class TestTrouble:
         box.press("Enter")
         expect(board.message).to_have_text("The server answered with the status 400.")
 
+    @pytest.mark.parametrize(
+        "script",
+        [
+            "Object.defineProperty(window, 'localStorage', {get() { throw new Error('denied'); }})",
+            "Storage.prototype.setItem = () => { throw new Error('quota'); }",
+            "localStorage.session ??= '{broken'",
+            "localStorage.session ??= '[5]'",
+        ],
+        ids=["denied", "full", "broken", "other"],
+    )
+    def test_storage_that_fails_leaves_a_board_for_this_visit(
+        self, open_board: Callable[..., Board], stack: Stack, script: str
+    ) -> None:
+        board = open_board("about:blank")
+        board.page.add_init_script(f"if (location.protocol === 'http:') {{ {script}; }}")
+        board.page.goto(stack.url)
+        board.sign_up()
+        title = unique("Visit")
+        board.add(title)
+        board.page.get_by_label(f"Move to In progress: {title}").click()
+        expect(board.column("In progress").get_by_text(title)).to_be_visible()
+        board.page.get_by_role("button", name="Sign out").click()
+        expect(board.page.get_by_role("dialog", name="Sign in")).to_be_visible()
+
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_use_it(open_board: Callable[..., Board], colleague: Client, scheme: str) -> None:
