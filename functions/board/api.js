@@ -2,13 +2,15 @@
 
 const TIMEOUT = 20_000; // milliseconds for a response
 const PAUSES = [500, 1_500, 4_000]; // milliseconds before each retry
+const PATIENCE = 10; // seconds that a server may ask to wait before a retry
 const RETRIED = new Set([429, 502, 503, 504]);
 
 /** A problem that the API describes (RFC 9457). */
 class Problem extends Error {
-  constructor(status, problem) {
+  constructor(status, problem, wait) {
     super(typeof problem.detail === "string" ? problem.detail : `The server answered with the status ${status}.`);
     this.status = status;
+    this.wait = wait; // seconds
     this.errors = Array.isArray(problem.errors) ? problem.errors.filter((error) => error?.field && error.message) : [];
     this.taskId = problem.task_id;
   }
@@ -16,7 +18,8 @@ class Problem extends Error {
   /** What to tell the user, by field where fields are wrong. */
   get text() {
     const fields = this.errors.map(({ field, message }) => `${field}: ${message}`);
-    return fields.length ? fields.join(". ") : this.message;
+    const text = fields.length ? fields.join(". ") : this.message;
+    return this.wait && !text.includes(`${this.wait} s`) ? `${text} Try again in ${this.wait} s.` : text;
   }
 }
 
@@ -215,7 +218,7 @@ class Api {
     return this.#inTurn(id, async () => {
       const now = await this.#find(id);
       if (!now) return;
-      if (!isExpected(now.task)) throw new Problem(412, {});
+      if (!isExpected(now.task)) throw new Problem(412, {}, 0);
       await this.#authorized("DELETE", `/tasks/${id}`, { headers: { "If-Match": now.tag } }).catch((error) => {
         if (error.status !== 404) throw error; // the response to a first try was lost, or somebody was faster
       });
@@ -310,9 +313,10 @@ class Api {
       const body = parsed(text);
       if (status === 204 || status === 304 || (response.ok && body)) return { status, headers: response.headers, body };
       if (response.ok) throw new Unexpected();
-      if (!RETRIED.has(status) || tries === PAUSES.length) throw new Problem(status, body ?? {});
-      const seconds = Number(response.headers.get("Retry-After"));
-      await pause(Math.max(PAUSES[tries], Math.min(seconds, 10) * 1_000), signal);
+      const wait = Number(response.headers.get("Retry-After")) || 0; // a date is none
+      const isLast = !RETRIED.has(status) || tries === PAUSES.length || wait > PATIENCE;
+      if (isLast) throw new Problem(status, body ?? {}, wait);
+      await pause(Math.max(PAUSES[tries], wait * 1_000), signal);
     }
   }
 }

@@ -244,7 +244,7 @@ class Refresher {
       this.#delay = hasChanged ? SOON : Math.min(this.#delay * 1.5, LATER);
       byId("status").textContent = "";
     } catch (error) {
-      this.#delay = Math.min(this.#delay * 1.5, LATER);
+      this.#delay = Math.max(Math.min(this.#delay * 1.5, LATER), (error.wait ?? 0) * 1_000);
       byId("status").textContent = `Not up to date: ${textOf(error)} Trying again in ${Math.round(this.#delay / 1_000)} s.`;
     }
     this.#isRunning = false;

@@ -1572,6 +1572,37 @@ class TestTrouble:
         board.page.get_by_role("button", name="Sign out").click()
         expect(board.page.get_by_role("dialog", name="Sign in")).to_be_visible()
 
+    def test_a_long_wait_is_told_at_once(self, board: Board) -> None:
+        tries: list[str] = []
+
+        def throttle(route: Route) -> None:
+            tries.append(route.request.url)
+            route.fulfill(status=429, headers={"Retry-After": "850"}, body="")
+
+        board.page.route("**/tasks", throttle)
+        box = board.page.get_by_label("New task in Pending")
+        box.fill("typed")
+        box.press("Enter")
+        expect(board.message).to_contain_text("Try again in 850 s.", timeout=5_000)
+        assert len(tries) == 1
+        board.page.route("**/tasks?**", throttle)
+        board.page.evaluate("dispatchEvent(new Event('online'))")
+        expect(board.page.get_by_role("status").first).to_contain_text("Trying again in 850 s.")
+
+    def test_a_short_wait_is_waited_for(self, board: Board) -> None:
+        tries: list[str] = []
+
+        def throttle(route: Route) -> None:
+            tries.append(route.request.url)
+            if len(tries) == 1:
+                route.fulfill(status=429, headers={"Retry-After": "1"}, body="")
+            else:
+                route.continue_()
+
+        board.page.route("**/tasks", throttle)
+        board.add(unique("Short"))
+        assert len(tries) == 2
+
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_use_it(open_board: Callable[..., Board], colleague: Client, scheme: str) -> None:
