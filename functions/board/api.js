@@ -92,14 +92,8 @@ class Session {
   }
 }
 
-/** By which strangers who guess a user's password slow nobody down here. Outlives the session. */
-class Device {
-  static token = (username) => Store.get(`device of ${username.toLowerCase()}`) ?? "";
-
-  static remember(username, token) {
-    Store.set(`device of ${username.toLowerCase()}`, token);
-  }
-}
+/** Where a token is kept by which strangers who guess a user's password slow nobody down here. Outlives the session. */
+const deviceOf = (username) => `device of ${username.toLowerCase()}`;
 
 class Api {
   #root;
@@ -120,7 +114,8 @@ class Api {
   }
 
   async logIn(username, password) {
-    await this.#getTokens(username, { grant_type: "password", username, password, device_token: Device.token(username) });
+    const device_token = Store.get(deviceOf(username)) ?? "";
+    await this.#getTokens(username, { grant_type: "password", username, password, device_token });
   }
 
   /** End the session, here and in all tabs; out of reach, it ends by itself. */
@@ -135,7 +130,7 @@ class Api {
     if (typeof body.access_token !== "string") throw new Unexpected();
     if (!isWanted()) return;
     Session.current = { token: body.access_token, refreshToken: body.refresh_token, username };
-    Device.remember(username, body.device_token);
+    Store.set(deviceOf(username), body.device_token);
   }
 
   /** Go on with the session; returns whether it does. Tabs that do so at once all get the same tokens. */

@@ -14,7 +14,7 @@ class Board {
 
   constructor() {
     this.#tasks = new Tasks(api);
-    this.#trash = new Trash(this.#actions);
+    this.#trash = new Trash(this);
     for (const [status, name] of STATUSES) {
       const column = new Column(status, this);
       this.#columns.set(status, column);
@@ -87,41 +87,41 @@ class Board {
 
   #card(task) {
     if (this.#cards.has(task.id)) this.#cards.get(task.id).update(task);
-    else this.#cards.set(task.id, new Card(task, this.#actions));
+    else this.#cards.set(task.id, new Card(task, this));
     return this.#cards.get(task.id);
   }
 
-  #actions = {
-    api,
-    put: (task) => this.put(task),
-    gone: (id) => this.#gone(id),
-    render: () => this.render(),
-    remove: (task) => this.#remove(task),
-    move: (task, by) => this.#move(task, by),
-    show: (id) => this.#show(id),
-    key: (event, card) => this.#key(event, card),
-    history: (task) => this.#history.open(task),
-    deleted: (task) => {
-      this.#trash.deleted(task);
-      this.#gone(task.id);
-    },
-    notDeleted: (task) => {
-      this.#tasks.unhide(task.id);
-      this.render();
-      refresher.run();
-    },
-    restored: (task) => {
-      this.#tasks.unhide(task.id);
-      this.#trash.forget(task.id);
-      this.put(task);
-    },
-    focus: (id) => this.#cards.get(id)?.focus(),
-    chooseTitle: (task) => {
-      byId("open-trash").focus(); // where the focus returns to
-      this.#trash.deleted(task);
-      this.#trash.open(task);
-    },
-  };
+  history(task) {
+    this.#history.open(task);
+  }
+
+  /** Show a task no longer, because it is deleted, and know of it in the trash. */
+  deleted(task) {
+    this.#trash.deleted(task);
+    this.gone(task.id);
+  }
+
+  notDeleted(task) {
+    this.#tasks.unhide(task.id);
+    this.render();
+    refresher.run();
+  }
+
+  restored(task) {
+    this.#tasks.unhide(task.id);
+    this.#trash.forget(task.id);
+    this.put(task);
+  }
+
+  focus(id) {
+    this.#cards.get(id)?.focus();
+  }
+
+  chooseTitle(task) {
+    byId("open-trash").focus(); // where the focus returns to
+    this.#trash.deleted(task);
+    this.#trash.open(task);
+  }
 
   /** Show a task as a write left it. */
   put(task) {
@@ -131,7 +131,7 @@ class Board {
   }
 
   /** Show a task no longer, because it is deleted. */
-  #gone(id) {
+  gone(id) {
     this.#tasks.hide(id);
     this.render();
     refresher.soon();
@@ -140,10 +140,10 @@ class Board {
   moveTo(id, status) {
     const task = this.#cards.get(id)?.task;
     const keys = [...STATUSES.keys()];
-    if (task && task.status !== status) this.#move(task, keys.indexOf(status) - keys.indexOf(task.status));
+    if (task && task.status !== status) this.move(task, keys.indexOf(status) - keys.indexOf(task.status));
   }
 
-  async #move(task, by) {
+  async move(task, by) {
     const status = [...STATUSES.keys()][[...STATUSES.keys()].indexOf(task.status) + by];
     if (!status) return;
     this.put({ ...task, status });
@@ -155,17 +155,17 @@ class Board {
       if (this.#cards.get(task.id)?.task.status === status) this.put(moved); // or it has moved on since
     } catch (error) {
       this.put(task);
-      if (error.status === 404) this.#gone(task.id);
+      if (error.status === 404) this.gone(task.id);
       toast(`“${task.title}” was not moved. ${error.status === 404 ? "Somebody deleted it meanwhile." : textOf(error)}`);
     }
   }
 
-  #remove(task) {
+  remove(task) {
     const { element } = this.#cards.get(task.id);
     this.#focusBeside(element, element.closest("section").querySelector(".add input"));
     this.#tasks.hide(task.id);
     this.render();
-    new Deletion(task, this.#actions);
+    new Deletion(task, this);
   }
 
   /** Focus a card beside one that goes, or what is there instead. */
@@ -175,7 +175,7 @@ class Board {
   }
 
   /** Show a task that another cannot have the title of. */
-  async #show(id) {
+  async show(id) {
     if (!this.#cards.has(id)) {
       try {
         this.put((await api.task(id)).task);
@@ -191,13 +191,13 @@ class Board {
     this.#cards.get(id)?.focus();
   }
 
-  #key(event, card) {
+  key(event, card) {
     if (event.target !== event.currentTarget) return;
     const act = {
       "enter": () => card.edit(),
-      "delete": () => this.#remove(card.task),
-      "shift+arrowleft": () => this.#move(card.task, -1),
-      "shift+arrowright": () => this.#move(card.task, 1),
+      "delete": () => this.remove(card.task),
+      "shift+arrowleft": () => this.move(card.task, -1),
+      "shift+arrowright": () => this.move(card.task, 1),
       "arrowleft": () => this.#columnBeside(card, -1)?.focus(),
       "arrowright": () => this.#columnBeside(card, 1)?.focus(),
       "arrowdown": () => card.element.nextElementSibling?.querySelector("article").focus(),

@@ -75,7 +75,7 @@ class Card {
 
   /**
    * @param task the task
-   * @param actions what the board does: edit, remove and move
+   * @param actions the board, which removes and moves it
    */
   constructor(task, actions) {
     const on = (name, act) => this.element.querySelector(name).addEventListener("click", act);
@@ -229,7 +229,7 @@ class Editor {
   /** Suggest users whose names begin as what is typed. */
   async #suggest(input, list) {
     const prefix = input.value.trim();
-    const names = prefix ? await this.#actions.api.usernames(prefix).catch(() => []) : [];
+    const names = prefix ? await api.usernames(prefix).catch(() => []) : [];
     if (input.value.trim() === prefix) list.replaceChildren(...names.map((name) => new Option(name)));
   }
 
@@ -249,7 +249,7 @@ class Editor {
     try {
       const { task, tag } = await (this.#current ?? this.#read());
       if (!isSame(task, this.#before) && !this.#knows(task)) return this.#explain(task);
-      this.#finish((await this.#actions.api.change(task.id, changes, tag)).task);
+      this.#finish((await api.change(task.id, changes, tag)).task);
     } catch (error) {
       const current = this.#read(); // the next try starts from what is there now
       if (error.status !== 412) throw error;
@@ -261,7 +261,7 @@ class Editor {
   }
 
   #read() {
-    const current = this.#actions.api.task(this.#before.id);
+    const current = api.task(this.#before.id);
     this.#current = current;
     current.catch(() => {
       if (this.#current === current) this.#current = null; // it is read again when it is needed
@@ -302,7 +302,7 @@ class Editor {
     const { title, description, status, assignee, due_at, labels } = { ...this.#before, ...this.#changes };
     await busy(this.element, async () => {
       try {
-        this.#finish((await this.#actions.api.create({ title, description, status, assignee, due_at, labels })).task);
+        this.#finish((await api.create({ title, description, status, assignee, due_at, labels })).task);
       } catch (error) {
         this.#tell(error);
       }
@@ -316,13 +316,7 @@ class Editor {
 
   #say(text, choices = []) {
     this.element.querySelector(".message").textContent = text;
-    const buttons = choices.map(([name, act]) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = name;
-      button.addEventListener("click", act);
-      return button;
-    });
+    const buttons = choices.map(([name, act]) => newButton(name, act));
     this.element.querySelector(".choices").replaceChildren(...buttons);
     buttons[0]?.focus();
   }

@@ -3,19 +3,22 @@
 const SHOWN = 20_000; // milliseconds
 const AT_ONCE = 4; // more notices would hide what they are about
 
+/** Make a button. */
+function newButton(name, act) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = name;
+  button.addEventListener("click", act);
+  return button;
+}
+
 /** Show a notice for a while, and as long as somebody points at it or has the focus in it; returns its element. */
 function toast(text, [name, act] = ["Close", () => {}]) {
   const element = document.createElement("div");
   const words = document.createElement("span");
-  const button = document.createElement("button");
   words.textContent = text;
-  button.type = "button";
-  button.textContent = name;
-  button.addEventListener("click", () => {
-    element.remove();
-    act();
-  });
-  element.append(words, button);
+  const close = () => element.remove();
+  element.append(words, newButton(name, () => [close(), act()]));
   const toasts = byId("toasts");
   toasts.append(element);
   if (toasts.children.length > AT_ONCE) toasts.firstElementChild.remove();

@@ -20,18 +20,12 @@ function showTime(element, seconds, text = DAY.format(seconds * 1_000)) {
   element.dateTime = new Date(seconds * 1_000).toISOString();
 }
 
-/** The day of an instant where the user is, as a date input has it: 2026-12-05. */
+/** The day of an instant where the user is, as a date input has it: 2026-12-05, which is how Swedes write it. */
 function dayOf(seconds) {
-  const date = new Date(seconds * 1_000);
-  const digits = (number, count = 2) => String(number).padStart(count, "0");
-  return `${digits(date.getFullYear(), 4)}-${digits(date.getMonth() + 1)}-${digits(date.getDate())}`;
+  return new Date(seconds * 1_000).toLocaleDateString("sv");
 }
 
 /** The last second of a day where the user is. */
 function endOf(day) {
-  const [year, month, date] = day.split("-").map(Number);
-  const next = new Date();
-  next.setFullYear(year, month - 1, date + 1);
-  next.setHours(0, 0, 0, 0); // or later, where the clock is changed at midnight
-  return next.getTime() / 1_000 - 1;
+  return new Date(`${day}T24:00`).getTime() / 1_000 - 1;
 }
