@@ -52,7 +52,7 @@ class Board {
 
   /** What the user wants to see, as parameters of the list. */
   get #filters() {
-    const q = byId("search").value.trim();
+    const q = byId("search").value.trim().normalize(); // as titles are stored
     return { ...(q && { q }), ...(byId("mine").ariaPressed === "true" && { assignee: "me" }) };
   }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -633,6 +634,16 @@ class TestSearch:
         expect(board.column("Pending").get_by_role("article")).to_have_count(30)
         board.search.fill(" ")
         expect(board.column("Pending").locator(".count")).to_have_text("20+")
+
+    def test_a_search_that_is_typed_decomposed_finds_what_is_stored_composed(self, board: Board) -> None:
+        title = unique("한글 é")
+        board.add(title)
+        board.search.fill("zzznothing")
+        expect(board.page.get_by_text("Tasks found: 0.", exact=True)).to_be_attached()
+        with board.page.expect_request("**/tasks?**q=**") as sent:
+            board.search.fill(unicodedata.normalize("NFD", title))
+        assert parse_qs(urlsplit(sent.value.url).query)["q"] == [title]
+        expect(board.card(title)).to_be_visible()
 
     def test_a_search_is_sent_once_the_keys_rest(self, board: Board) -> None:
         board.add(unique("Type"))
