@@ -17,7 +17,8 @@ class Problem extends Error {
 
   /** What to tell the user, by field where fields are wrong. */
   get text() {
-    const fields = this.errors.map(({ field, message }) => `${field}: ${message}`);
+    const inWords = (message) => (/match pattern/.test(message) ? "This cannot be a username" : message); // no other has one
+    const fields = this.errors.map(({ field, message }) => `${field}: ${inWords(message)}`);
     const text = fields.length ? fields.join(". ") : this.message;
     return this.wait && !text.includes(`${this.wait} s`) ? `${text} Try again in ${this.wait} s.` : text;
   }

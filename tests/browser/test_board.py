@@ -1370,9 +1370,12 @@ class TestTrouble:
 
     def test_what_cannot_be_a_user_is_said(self, open_board: Callable[..., Board]) -> None:
         board = open_board()
+        expect(board.page.get_by_role("dialog")).to_contain_text("3 to 32 letters")
         board.fill_in("a b", "short")
         board.page.get_by_role("button", name="Sign up").click()
-        expect(board.message).to_contain_text("password")
+        expect(board.message).to_contain_text("username: This cannot be a username")
+        expect(board.message).to_contain_text("password: ")
+        expect(board.message).not_to_contain_text("pattern")
 
     def test_an_ended_session_asks_for_the_password_and_goes_on(self, board: Board) -> None:
         title = unique("Expired")
