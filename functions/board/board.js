@@ -259,6 +259,16 @@ class Refresher {
   }
 }
 
+/** Let text be dropped into fields, and nothing else be opened in place of the page. */
+function guardDrop(event) {
+  const isText = !event.dataTransfer.types.includes("Files") && event.target.closest?.("input, textarea");
+  if (event.defaultPrevented || isText) return;
+  event.preventDefault();
+  event.dataTransfer.dropEffect = "none";
+}
+addEventListener("dragover", guardDrop);
+addEventListener("drop", guardDrop);
+
 const signIn = new SignIn();
 const api = new Api(document.querySelector("meta[name=api]").content, signIn.ask);
 const board = new Board();

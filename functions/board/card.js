@@ -1,6 +1,7 @@
 /* A task's card, and its editor. */
 
 const TYPED = 300; // milliseconds after the last key
+const DRAGGED = "application/x-task"; // the type of a card that is dragged, whose id no field of text takes
 
 /** What the user can change, and what it is called. */
 const FIELDS = new Map([
@@ -84,7 +85,7 @@ class Card {
     on(".back", () => actions.move(this.task, -1));
     on(".forward", () => actions.move(this.task, 1));
     this.#article.addEventListener("dblclick", () => this.edit());
-    this.#article.addEventListener("dragstart", (event) => event.dataTransfer.setData("text/plain", this.task.id));
+    this.#article.addEventListener("dragstart", (event) => event.dataTransfer.setData(DRAGGED, this.task.id));
     this.#article.addEventListener("keydown", (event) => actions.key(event, this));
     this.#article.addEventListener("animationend", () => this.#article.classList.remove("news"));
     this.actions = actions;

@@ -25,14 +25,14 @@ class Column {
       more.disabled = false;
     });
     this.element.addEventListener("dragover", (event) => {
+      if (!event.dataTransfer.types.includes(DRAGGED)) return;
       event.preventDefault();
       this.element.classList.add("target");
     });
     this.element.addEventListener("dragleave", () => this.element.classList.remove("target"));
     this.element.addEventListener("drop", (event) => {
-      event.preventDefault();
       this.element.classList.remove("target");
-      board.moveTo(event.dataTransfer.getData("text/plain"), status);
+      board.moveTo(event.dataTransfer.getData(DRAGGED), status);
     });
   }
 

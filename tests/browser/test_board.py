@@ -351,6 +351,27 @@ class TestWork:
         expect(board.column("Completed").get_by_text(title)).to_be_visible()
         await_condition(lambda: (find(colleague, title) or {}).get("status") == "COMPLETED")
 
+    def test_text_is_dropped_into_fields_and_files_nowhere(self, board: Board) -> None:
+        box = board.page.get_by_label("New task in Pending")
+        place = box.bounding_box()
+        assert place
+        session = board.context.new_cdp_session(board.page)
+        data = {"items": [{"mimeType": "text/plain", "data": "dropped"}], "dragOperationsMask": 1}
+        for type_ in ("dragEnter", "dragOver", "drop"):
+            at = {"x": place["x"] + 20, "y": place["y"] + 10}
+            session.send("Input.dispatchDragEvent", {"type": type_, "data": data, **at})
+        expect(box).to_have_value("dropped")
+        for target in (board.column("Pending"), board.page.locator("body"), box):
+            is_open = target.evaluate(
+                """element => {
+                  const dataTransfer = new DataTransfer();
+                  dataTransfer.items.add(new File(["x"], "x.txt"));
+                  const init = {dataTransfer, bubbles: true, cancelable: true};
+                  return ["dragover", "drop"].some(type => element.dispatchEvent(new DragEvent(type, init)));
+                }"""
+            )
+            assert not is_open, "the browser would open the file"
+
     def test_more_is_loaded_page_by_page(self, board: Board, colleague: Client) -> None:
         titles = [unique("Many") for _ in range(45)]
         for title in titles:
