@@ -96,6 +96,9 @@ class Session {
 /** Where a token is kept by which strangers who guess a user's password slow nobody down here. Outlives the session. */
 const deviceOf = (username) => `device of ${username.toLowerCase()}`;
 
+/** What a request gives; null where the server has nothing there. */
+const unlessGone = (request) => request.catch((error) => (error.status === 404 ? null : Promise.reject(error)));
+
 class Api {
   #root;
   #signIn;
@@ -215,9 +218,8 @@ class Api {
       const now = await this.#find(id);
       if (!now) return;
       if (!isExpected(now.task)) throw new Problem(412, {}, 0);
-      await this.#authorized("DELETE", `/tasks/${id}`, { headers: { "If-Match": now.tag } }).catch((error) => {
-        if (error.status !== 404) throw error; // the response to a first try was lost, or somebody was faster
-      });
+      // If it is gone, the response to a first try was lost, or somebody was faster.
+      await unlessGone(this.#authorized("DELETE", `/tasks/${id}`, { headers: { "If-Match": now.tag } }));
     });
   }
 
@@ -237,23 +239,15 @@ class Api {
   /** Remove a task from the trash for good; returns it if somebody has restored it instead. */
   async purge(id) {
     return this.#inTurn(id, async () => {
-      try {
-        await this.#authorized("DELETE", `/trash/${id}`);
-      } catch (error) {
-        if (error.status !== 404) throw error;
-        return this.#find(id);
-      }
+      const removed = await unlessGone(this.#authorized("DELETE", `/trash/${id}`));
+      return removed ? null : this.#find(id);
     });
   }
 
   /** A task as it is now, with its tag; null where there is none. */
   async #find(id) {
-    try {
-      return this.#task(await this.#authorized("GET", `/tasks/${id}`));
-    } catch (error) {
-      if (error.status !== 404) throw error;
-      return null;
-    }
+    const response = await unlessGone(this.#authorized("GET", `/tasks/${id}`));
+    return response && this.#task(response);
   }
 
   /** Send a request about a task after those that are on their way. */
