@@ -955,7 +955,9 @@ class TestDelete:
         box = board.row(title).get_by_label("Another title")
         expect(box).to_be_focused()
         expect(box).to_have_value(title)
-        box.press("Enter")
+        with board.page.expect_response("**/restore"):
+            box.press("Enter")
+        expect(board.row(title).locator("form")).to_have_attribute("aria-busy", "false")
         expect(board.row(title)).to_contain_text("Another task has the title")
         box.fill(other)
         box.press("Enter")
