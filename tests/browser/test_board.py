@@ -171,7 +171,7 @@ class Board:
 
     @property
     def undo(self) -> Locator:
-        return self.page.get_by_role("button", name="Undo")
+        return self.page.get_by_role("button", name="Undo", exact=True)
 
     @property
     def search(self) -> Locator:
