@@ -1,4 +1,4 @@
-"""Transactions that change tasks, and of whose commits a cache is told."""
+"""Transactions that change tasks, and the hook that tells a cache of each commit."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Transactions:
         self.tell()
 
     def tell(self) -> None:
-        """Call the hook; also where a write is found to be done already, by somebody who may have died."""
+        """Call the hook. Also for a write that turns out to be done already: whoever did it may have died."""
         if self._on_commit is None:
             return
         try:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from shared.aws import Item
 
 PARTITION = "TRASH"
-"""The partition of the index by status and due date that has the trash, by the time of deletion instead."""
+"""The partition of `status-due-index` that lists the trash. Its sort key is when a task was deleted, not when
+it is due."""
 
 
 class TrashedTask(NamedTuple):
@@ -76,7 +77,7 @@ def take_from_trash(table: str, seen: Task) -> TransactWriteItemTypeDef:
 
 
 def purge_task(table: str, task_id: str, author: Author) -> TransactWriteItemTypeDef:
-    """Replace a deleted task, if it is there and its time is not over, by who has purged it."""
+    """Replace a deleted task by who has purged it. Fails if it is not there, or its time is over."""
     now = current_time()
     left: dict[str, AttributeValueTypeDef] = {
         "purged_at": {"N": str(now)},

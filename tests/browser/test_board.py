@@ -1455,39 +1455,16 @@ class TestTrouble:
         assert board.message.count() == 0
 
     def test_a_lost_response_creates_no_task_twice(self, board: Board) -> None:
-        keys: list[str | None] = []
-
-        def lose_the_first(route: Route) -> None:
-            keys.append(route.request.headers.get("idempotency-key"))
-            response = route.fetch()
-            if len(keys) == 1:
-                route.abort()
-            else:
-                route.fulfill(response=response)
-
-        board.page.route("**/tasks", lose_the_first)
+        tries = board.lose_first_response("POST", "/tasks")
         board.add(unique("Lost"))
-        assert len(keys) == 2
-        assert keys[0] == keys[1]
+        first, second = (request.headers["idempotency-key"] for request in tries)
+        assert first == second
 
     def test_a_lost_response_of_a_change_is_no_conflict(self, board: Board) -> None:
         title, other = unique("Lost"), unique("Changed")
         board.add(title)
         form = board.edit(title)
-        tries: list[Request] = []
-
-        def lose_the_first(route: Route) -> None:
-            if route.request.method != "PATCH":
-                route.continue_()
-                return
-            tries.append(route.request)
-            response = route.fetch()
-            if len(tries) == 1:
-                route.abort()
-            else:
-                route.fulfill(response=response)
-
-        board.page.route("**/tasks/*", lose_the_first)
+        tries = board.lose_first_response("PATCH", "/tasks/*")
         form.get_by_label("Title").fill(other)
         board.save()
         expect(board.card(other)).to_be_visible()

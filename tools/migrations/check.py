@@ -72,15 +72,13 @@ def orphans(client: DynamoDBClient, table: str, tasks: str, *, rate: int = RATE)
         ids = [item["task_id"]["S"] for item in page]
         found = _read(client, tasks, {f"{kind}#{id_}" for id_ in ids for kind in ("TASK", "TRASH")})
         for id_ in ids:
-            is_known = id_ == told or f"TASK#{id_}" in found or f"TRASH#{id_}" in found
-            told = told if is_known else id_
+            if id_ == told or f"TASK#{id_}" in found or f"TRASH#{id_}" in found:
+                yield None
+                continue
+            told = id_
             yield (
-                None
-                if is_known
-                else (
-                    f"HistoryTable has the history of the task {id_}, which is gone. Unless that was minutes "
-                    "ago, the event of its end was lost: delete these items."
-                )
+                f"HistoryTable has the history of the task {id_}, which is gone. Unless that was minutes "
+                "ago, the event of its end was lost: delete these items."
             )
 
 
