@@ -15,11 +15,16 @@ for name in (
     "aws_lambda_powertools.utilities.batch",
     "aws_lambda_powertools.utilities.data_classes.sqs_event",
     "aws_lambda_powertools.utilities.idempotency",
+    "aws_lambda_powertools.utilities.typing",
     "hiredis",
     "jwt",
     "passlib.context",
     "passlib.handlers.argon2",
-    "pydantic",
+    "pydantic.functional_serializers",
+    "pydantic.json_schema",
+    "pydantic.main",
+    "pydantic.plugin._schema_validator",
+    "standardwebhooks",
     "tools.local.runtime.worker",
 ):
     importlib.import_module(name)

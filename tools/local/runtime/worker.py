@@ -118,14 +118,18 @@ def _import_from_source(spec: FunctionSpec) -> None:
     shared = os.path.join(spec.root, "shared")  # noqa: PTH118
     find = FileFinder.path_hook((_SourceLoader, [".py"]))
 
+    def is_own(path: str) -> bool:
+        return path == spec.root or (path + os.sep).startswith((spec.code + os.sep, shared + os.sep))
+
     def find_own(path: str) -> Any:
-        if path in {spec.code, spec.root, shared} or path.startswith((spec.code + os.sep, shared + os.sep)):
+        if is_own(path):
             return find(path)
         raise ImportError(path)
 
     sys.dont_write_bytecode = True
     sys.path_hooks.insert(0, find_own)
-    sys.path_importer_cache.clear()
+    for path in filter(is_own, list(sys.path_importer_cache)):
+        del sys.path_importer_cache[path]
 
 
 def _text_stream(descriptor: int) -> TextIOWrapper:
