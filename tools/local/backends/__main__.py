@@ -79,7 +79,7 @@ def _start(config: BackendsConfig, stack: contextlib.ExitStack) -> tuple[Aws, En
         raise state.explain(error) from error
     except NotSaved as error:
         raise LocalStackError("The state cannot be saved; the reason stands above.") from error
-    save_parameters(aws, config.parameters)
+    save_parameters(aws.call, config.parameters)
     sources = Sources(aws)
     SourcesManager.register("sources", lambda: sources)
     manager = SourcesManager((LOOPBACK, 0), config.key.encode()).get_server()

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from tools.local.backends.aws import Aws
-
 OWN_TABLE = "LocalStack"
 _KEY = {"id": {"S": "parameters"}}
 
 
-def save_parameters(aws: Aws, parameters: Mapping[str, str]) -> None:
-    """Make the table, and note which parameters the stack was started with."""
-    aws.call(
+def save_parameters(call: Callable[..., object], parameters: Mapping[str, str]) -> None:
+    """Make the table, and note which parameters the stack was started with.
+
+    Args:
+        call: Calls an operation of AWS, such as `DynamoDB_20120810.PutItem`.
+        parameters: The template's parameters.
+    """
+    call(
         "DynamoDB_20120810.CreateTable",
         TableName=OWN_TABLE,
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
@@ -25,7 +28,7 @@ def save_parameters(aws: Aws, parameters: Mapping[str, str]) -> None:
         BillingMode="PAY_PER_REQUEST",
     )
     item = {**_KEY, "values": {"S": json.dumps(dict(parameters))}}
-    aws.call("DynamoDB_20120810.PutItem", TableName=OWN_TABLE, Item=item)
+    call("DynamoDB_20120810.PutItem", TableName=OWN_TABLE, Item=item)
 
 
 def load_parameters(dynamodb: DynamoDBClient) -> dict[str, str]:
