@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from shared.api.paging import from_cursor, to_cursor
-from shared.tasks.order import Order, Place
+from shared.tasks.position import Place, Sort
 from shared.tasks.query import TaskPage, TaskQuery
 from shared.tasks.task import Task
 
@@ -35,10 +35,10 @@ def in_list(tasks: Iterable[Task], query: TaskQuery) -> list[Task]:
             and (query.assignee is None or query.assignee == (task.assignee or ""))
             and (query.label is None or query.label.lower() in labels)
             and query.text.lower() in task.title.lower()
-            and (query.order is Order.CREATED_AT or due is not None)
+            and (query.sort is Sort.CREATED_AT or due is not None)
         )
 
-    if query.order is Order.DUE_AT:
+    if query.sort is Sort.DUE_AT:
         return sorted(filter(wanted, tasks), key=lambda t: (t.due_at, t.id))
     return sorted(filter(wanted, tasks), key=lambda t: (t.created_at, t.id), reverse=True)
 

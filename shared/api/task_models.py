@@ -27,7 +27,7 @@ from shared.api.paging import from_cursor, to_cursor
 from shared.api.response import JSON, MERGE_PATCH
 from shared.api.text import MANY_LINES, TRIMMED_LINE, many_lines, one_line, visible
 from shared.schema import Schema
-from shared.tasks.order import Order, Place
+from shared.tasks.position import Place, Sort
 from shared.tasks.query import TaskQuery
 from shared.tasks.task import (
     MICROSECONDS,
@@ -177,8 +177,8 @@ class TaskListQuery(Query):
         min_length=1,
         examples=["cafe"],
     )
-    sort: Order = Field(
-        Order.CREATED_AT,
+    sort: Sort = Field(
+        Sort.CREATED_AT,
         description="`created_at`: the newest first. `due_at`: the soonest first, of tasks that have one.",
     )
     skip: Annotated[int, WholeNumber] = Field(
@@ -196,8 +196,8 @@ class TaskListQuery(Query):
 
     @field_validator("cursor")
     @classmethod
-    def _of_this_order(cls, cursor: Place | None, given: ValidationInfo) -> Place | None:
-        if cursor and cursor.order is not given.data.get("sort", cursor.order):
+    def _of_this_sort(cls, cursor: Place | None, given: ValidationInfo) -> Place | None:
+        if cursor and cursor.sort is not given.data.get("sort", cursor.sort):
             raise ValueError("comes from a list with another sort; send both as the Link header has them")
         return cursor
 
@@ -205,7 +205,7 @@ class TaskListQuery(Query):
         """Convert to the domain's query, of the user with this name; fields of the same name carry over."""
         return TaskQuery(
             **self.model_dump(exclude={"status", "created_at", "cursor", "q", "sort", "skip", "assignee"}),
-            order=self.sort,
+            sort=self.sort,
             assignee={_ME: me.lower(), _NOBODY: ""}.get(self.assignee or "", self.assignee),
             text=self.q or "",
             skip=self.skip + (self.cursor.skip if self.cursor else 0),

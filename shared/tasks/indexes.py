@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from shared.tasks.order import Order, Position
+from shared.tasks.position import Position, Sort
 from shared.tasks.query import TaskQuery
 from shared.tasks.task import Task, TaskStatus
 
@@ -93,7 +93,7 @@ def part_for(query: TaskQuery, shards: StatusShards) -> Part:
     """Choose what to read for a list: of the smallest index in its order, no more than can be in the list."""
     statuses = query.statuses or TaskStatus
     partitions = [name for status in statuses for name in shards.partition_keys(status)]
-    if query.order is Order.DUE_AT:
+    if query.sort is Sort.DUE_AT:
         first = "0" if query.due_after is None else f"{query.due_after + 1:012}"
         last = "~" if query.due_before is None else f"{query.due_before:012}"
         if query.after is not None:

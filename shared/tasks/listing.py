@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import aws
 from shared.tasks.indexes import Part, StatusShards, part_for
-from shared.tasks.order import Order, Place
+from shared.tasks.position import Place, Sort
 from shared.tasks.query import TaskPage, TaskQuery
 from shared.tasks.table import task_from_item
 from shared.tasks.task import Task, TaskStatus
@@ -50,7 +50,7 @@ def merge(partitions: Iterable[Iterator[Task]], query: TaskQuery, budget: Budget
         query: What the page is to have.
         budget: What reading the partitions uses up. The page ends when nothing is left.
     """
-    merged = heapq.merge(*partitions, key=query.position, reverse=query.order is Order.CREATED_AT)
+    merged = heapq.merge(*partitions, key=query.position, reverse=query.sort is Sort.CREATED_AT)
     unique = (
         max(copies, key=attrgetter("version")) for _, copies in itertools.groupby(merged, key=query.position)
     )
@@ -65,10 +65,10 @@ def merge(partitions: Iterable[Iterator[Task]], query: TaskQuery, budget: Budget
             elif len(page) < query.limit:
                 page.append(task)
             else:
-                return TaskPage(page, examined and Place(examined, order=query.order))
+                return TaskPage(page, examined and Place(examined, sort=query.sort))
         examined = query.position(task)
         if budget.left <= 0:
-            return TaskPage(page, Place(examined, skip, query.order))
+            return TaskPage(page, Place(examined, skip, query.sort))
     return TaskPage(page, None)
 
 
@@ -98,7 +98,7 @@ class TaskListing:
         Where few tasks pass the filters, or many are skipped, a page can be short, or empty, and others
         follow.
         """
-        by_age = query.order is Order.CREATED_AT
+        by_age = query.sort is Sort.CREATED_AT
         part = part_for(query, self._shards)
         # A page's tasks are spread evenly over the shards, more or less.
         shards = len(part.partitions) / len(query.statuses or TaskStatus)

@@ -10,7 +10,7 @@ from shared.cache.pages import PageCache
 from shared.metrics import count
 from shared.tasks.document import task_document
 from shared.tasks.listing import TaskListing
-from shared.tasks.order import Place
+from shared.tasks.position import Place
 from shared.tasks.query import TaskQuery
 
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

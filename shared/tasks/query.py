@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shared.tasks.order import Order, Place, Position
+from shared.tasks.position import Place, Position, Sort
 from shared.tasks.task import Task, TaskStatus
 
 _ACCENTS = re.compile("[\u0300-\u036f]")
@@ -19,7 +19,7 @@ class TaskQuery:
 
     limit: int
     skip: int = 0
-    order: Order = Order.CREATED_AT
+    sort: Sort = Sort.CREATED_AT
     statuses: tuple[TaskStatus, ...] = ()
     """Only tasks with one of these; with any, when there are none."""
     created_before: int | None = None
@@ -43,9 +43,9 @@ class TaskQuery:
         Raises:
             ValueError: the list is ordered by something that the task lacks.
         """
-        at = task.created_at if self.order is Order.CREATED_AT else task.due_at
+        at = task.created_at if self.sort is Sort.CREATED_AT else task.due_at
         if at is None:
-            raise ValueError(f"{task.id} has no {self.order}")
+            raise ValueError(f"{task.id} has no {self.sort}")
         return Position(at, task.id)
 
     def follows(self, task: Task) -> bool:
@@ -53,7 +53,7 @@ class TaskQuery:
         if self.after is None:
             return True
         position = self.position(task)
-        return position < self.after if self.order is Order.CREATED_AT else position > self.after
+        return position < self.after if self.sort is Sort.CREATED_AT else position > self.after
 
     def admits(self, task: Task) -> bool:
         """Whether the list that is asked for has a task, wherever the page begins."""
@@ -65,7 +65,7 @@ class TaskQuery:
             and (self.due_before is None or (task.due_at is not None and task.due_at < self.due_before))
             and (self.due_after is None or (task.due_at is not None and task.due_at > self.due_after))
             and (not self.text or fold(self.text) in fold(task.title))
-            and (self.order is not Order.DUE_AT or task.due_at is not None)
+            and (self.sort is not Sort.DUE_AT or task.due_at is not None)
         )
 
 

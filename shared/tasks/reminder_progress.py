@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared import aws
 from shared.tasks.indexes import due_key
-from shared.tasks.order import Position
+from shared.tasks.position import Position
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

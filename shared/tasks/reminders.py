@@ -19,7 +19,7 @@ from shared.metrics import count
 from shared.tasks.bus import EventBus
 from shared.tasks.events import due_event
 from shared.tasks.listing import TaskListing
-from shared.tasks.order import Order, Position
+from shared.tasks.position import Position, Sort
 from shared.tasks.query import TaskQuery
 from shared.tasks.reminder_progress import OVERLAP, Memory, Overtaken, Progress, Watermark, end_of
 from shared.tasks.task import Task, TaskStatus
@@ -93,9 +93,7 @@ class Reminders:
         Raises:
             _OutOfTime: there is no time for another page.
         """
-        query = TaskQuery(
-            limit=_PAGE, order=Order.DUE_AT, statuses=_OPEN, due_before=until.at + 1, after=after
-        )
+        query = TaskQuery(limit=_PAGE, sort=Sort.DUE_AT, statuses=_OPEN, due_before=until.at + 1, after=after)
         while after < until:
             if remaining() < _LEAST_TIME:
                 raise _OutOfTime

@@ -84,7 +84,7 @@ def test_a_generated_client_does_all_that_there_is_to_do(
         "due_after": 0,
         "due_before": 1_767_225_601,
     }
-    page = api("tasks.list_tasks")(client=me, sort=models.Order.DUE_AT, **filters)
+    page = api("tasks.list_tasks")(client=me, sort=models.Sort.DUE_AT, **filters)
     assert page.parsed == [due]
     cleared = models.TaskChanges(assignee=None, due_at=None, labels=[])
     assert api("tasks.update_task")(due.id, client=me, body=cleared).parsed.due_at is None

@@ -13,7 +13,7 @@ import pytest
 
 from shared.tasks.indexes import StatusShards
 from shared.tasks.listing import TaskListing
-from shared.tasks.order import Order, Position
+from shared.tasks.position import Position, Sort
 from shared.tasks.query import TaskQuery
 from shared.tasks.store import TaskStore
 from shared.tasks.table import item_from_task
@@ -92,10 +92,10 @@ def test_the_table_is_listed_as_the_merge_has_it(
         TaskQuery(limit=3, assignee="ada"),
         TaskQuery(limit=3, assignee="ada", statuses=(TaskStatus.PENDING,), created_before=6),
         TaskQuery(limit=3, assignee=""),
-        TaskQuery(limit=3, assignee="ada", order=Order.DUE_AT),
-        TaskQuery(limit=4, order=Order.DUE_AT),
-        TaskQuery(limit=3, order=Order.DUE_AT, statuses=(TaskStatus.PENDING,), due_after=1, due_before=4),
-        TaskQuery(limit=3, order=Order.DUE_AT, due_after=3, due_before=2),
+        TaskQuery(limit=3, assignee="ada", sort=Sort.DUE_AT),
+        TaskQuery(limit=4, sort=Sort.DUE_AT),
+        TaskQuery(limit=3, sort=Sort.DUE_AT, statuses=(TaskStatus.PENDING,), due_after=1, due_before=4),
+        TaskQuery(limit=3, sort=Sort.DUE_AT, due_after=3, due_before=2),
     ):
         assert [task for page in walk(listing.page, query) for task in page] == tasks.expected(query)
     query = TaskQuery(limit=5, skip=7)
@@ -209,7 +209,7 @@ def test_a_page_among_many_equal_due_dates_reads_no_more_than_it_needs(
     tasks = Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 61)])
     for task in list(tasks.tasks.values()):
         tasks.put(replace(task, due_at=86_399))
-    query = TaskQuery(limit=5, order=Order.DUE_AT, statuses=(TaskStatus.PENDING,))
+    query = TaskQuery(limit=5, sort=Sort.DUE_AT, statuses=(TaskStatus.PENDING,))
     pages = list(walk(listing.page, query))
     assert [task for page in pages for task in page] == tasks.expected(query)
     assert max(counts) == 8
@@ -221,7 +221,7 @@ def test_a_task_is_in_the_due_index_while_it_has_a_date(client: Any) -> None:
     listing = TaskListing(client, shards=shards)
     Tasks(client, shards, [])
     store = TaskStore(lambda: None, client=client, table="TasksTable", shards=shards)
-    query = TaskQuery(limit=5, order=Order.DUE_AT)
+    query = TaskQuery(limit=5, sort=Sort.DUE_AT)
     task = store.create(new_task()).task
     for due_at in (5, 253_402_300_799, None, 0):
         task = store.update(task.id, changing(due_at=due_at))

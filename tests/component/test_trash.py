@@ -17,7 +17,7 @@ from shared.errors import NotInTrash, TaskNotFound, TitleTaken, VersionMismatch
 from shared.tasks.history import TaskHistory
 from shared.tasks.indexes import StatusShards
 from shared.tasks.listing import TaskListing
-from shared.tasks.order import Order
+from shared.tasks.position import Sort
 from shared.tasks.query import TaskQuery
 from shared.tasks.store import TaskStore
 from shared.tasks.task import NOBODY, Author, Task, TaskStatus, current_time
@@ -95,7 +95,7 @@ def test_the_trash_costs_the_lists_nothing(world: World) -> None:
     world.client.meta.events.register(
         "after-call.dynamodb.Query", lambda parsed, **_: read.append(parsed["ScannedCount"])
     )
-    for query in ({}, {"order": Order.DUE_AT}, {"assignee": "ada"}, {"text": "1"}):
+    for query in ({}, {"sort": Sort.DUE_AT}, {"assignee": "ada"}, {"text": "1"}):
         assert world.listed(**query) == []
     assert set(read) == {0}
 
@@ -142,7 +142,7 @@ def test_a_restored_task_is_the_same_in_a_new_version(world: World) -> None:
     assert (restored.title, restored.id, restored.created_at) == (task.title, task.id, task.created_at)
     assert restored.version == 3
     assert restored.updated_at > task.updated_at
-    assert world.listed() == world.listed(order=Order.DUE_AT) == ["Buy milk"]
+    assert world.listed() == world.listed(sort=Sort.DUE_AT) == ["Buy milk"]
     assert world.titles() == []
     change = world.history.page(task.id, 10).changes[0]
     assert (change["type"], change["by"], change["changes"]) == ("task.restored", "grace", {})

@@ -19,7 +19,7 @@ from shared.api.idempotency import HEADER, KEY_PATTERN
 from shared.api.paging import from_cursor, to_cursor
 from shared.api.text import HIDDEN_BEYOND, visible
 from shared.tasks.history import HistoryPlace
-from shared.tasks.order import Order, Place, Position
+from shared.tasks.position import Place, Position, Sort
 from tests.local_stack import ROOT, Client, Stack, sign_up
 from tests.nightly import often
 
@@ -112,8 +112,8 @@ def make_acceptable(case: Any) -> None:
         case.body = {**body, "expires_at": max(body["expires_at"], int(time.time()) + 60)}
     query = case.query if isinstance(case.query, dict) else {}
     if case.path == "/tasks" and case.meta.generation.mode.is_positive and query.get("cursor"):
-        order = Order(query.get("sort", Order.CREATED_AT))
-        place = from_cursor(query["cursor"], Place.parse)._replace(order=order)
+        sort = Sort(query.get("sort", Sort.CREATED_AT))
+        place = from_cursor(query["cursor"], Place.parse)._replace(sort=sort)
         case.query = {**query, "cursor": to_cursor(place)}
     key = case.headers.get(HEADER)
     if isinstance(key, str) and re.fullmatch(KEY_PATTERN, key):

@@ -18,8 +18,8 @@ import redis
 from shared.cache.pages import PageCache
 from shared.tasks.indexes import StatusShards
 from shared.tasks.listing import TaskListing
-from shared.tasks.order import Order, Position
 from shared.tasks.pages import CacheUse, TaskPages
+from shared.tasks.position import Position, Sort
 from shared.tasks.query import TaskQuery
 from shared.tasks.store import TaskStore
 from shared.tasks.table import item_from_task
@@ -37,9 +37,9 @@ LIMIT = 20
 RARE = 1_000
 """One task of so many is somebody's, has a label, and has a word in its title."""
 WALKS = {
-    "`sort=due_at`, the first page": TaskQuery(limit=LIMIT, order=Order.DUE_AT),
+    "`sort=due_at`, the first page": TaskQuery(limit=LIMIT, sort=Sort.DUE_AT),
     "`sort=due_at`, a page amid equal dates": TaskQuery(
-        limit=LIMIT, order=Order.DUE_AT, after=Position(86_399, "8")
+        limit=LIMIT, sort=Sort.DUE_AT, after=Position(86_399, "8")
     ),
     "`assignee=ada`, the first page": TaskQuery(limit=LIMIT, assignee="ada"),
     "`assignee=ada`, all": TaskQuery(limit=LIMIT, assignee="ada"),

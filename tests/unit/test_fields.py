@@ -20,7 +20,6 @@ RENAMED = {
     "created_before": "created_at",
     "after": "cursor",
     "text": "q",
-    "order": "sort",
 }
 """Fields of the query whose parameters have other names."""
 PAGING = {"limit", "skip", "after"}

@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.tasks.listing import Budget, in_order, merge
-from shared.tasks.order import Order
+from shared.tasks.position import Sort
 from shared.tasks.query import TaskPage, TaskQuery, fold
 from shared.tasks.task import Task, TaskStatus
 from tests.tasks import in_list, walk
@@ -38,11 +38,11 @@ queries = st.builds(
     due_before=st.none() | times,
     due_after=st.none() | times,
     text=st.sampled_from(["", "", "1", "TASK 2"]),
-    order=st.sampled_from(Order),
+    sort=st.sampled_from(Sort),
 )
 budgets = st.just(math.inf) | st.integers(1, 12)
 shards = st.integers(1, 3)
-orders = st.randoms(use_true_random=False)
+randoms = st.randoms(use_true_random=False)
 FIXED = Random(0)  # noqa: S311 (an order that can be repeated)
 
 
@@ -52,8 +52,8 @@ class Index:
     By age, those of equal times are in any order; by due date, the sort key has the id.
     """
 
-    def __init__(self, drafts: Iterable[tuple[int, TaskStatus]], shards: int, order: Any) -> None:
-        self._numbers, self._shards, self._order = itertools.count(), shards, order
+    def __init__(self, drafts: Iterable[tuple[int, TaskStatus]], shards: int, random: Any) -> None:
+        self._numbers, self._shards, self._random = itertools.count(), shards, random
         self.tasks: dict[str, Task] = {}
         for created_at, status in drafts:
             self.add(created_at, status)
@@ -81,10 +81,10 @@ class Index:
                 for task in self.tasks.values()
                 if task.status is status and uuid.UUID(task.id).int % self._shards == shard
             ]
-            if query.order is Order.DUE_AT:
+            if query.sort is Sort.DUE_AT:
                 yield iter(sorted((task for task in found if task.due_at is not None), key=query.position))
                 continue
-            self._order.shuffle(found)
+            self._random.shuffle(found)
             yield in_order(sorted(found, key=attrgetter("created_at"), reverse=True))
 
     def page(self, query: TaskQuery, tasks_read: float = math.inf) -> TaskPage:
@@ -101,20 +101,27 @@ class Index:
         return in_list(self.tasks.values(), query)
 
 
-@given(drafts=drafts, query=queries, shards=shards, order=orders, skip=st.integers(0, 30), tasks_read=budgets)
+@given(
+    drafts=drafts,
+    query=queries,
+    shards=shards,
+    random=randoms,
+    skip=st.integers(0, 30),
+    tasks_read=budgets,
+)
 @example(
     drafts=[(1, TaskStatus.PENDING)] * 9,
     query=TaskQuery(limit=3),
     shards=1,
-    order=FIXED,
+    random=FIXED,
     skip=0,
     tasks_read=math.inf,
 )
 def test_following_the_cursor_yields_every_task_once_in_order(
-    drafts: Any, query: TaskQuery, shards: int, order: Any, skip: int, tasks_read: float
+    drafts: Any, query: TaskQuery, shards: int, random: Any, skip: int, tasks_read: float
 ) -> None:
     """Whatever the filters, however little is read for a page, and though some are to be skipped."""
-    index = Index(drafts, shards, order)
+    index = Index(drafts, shards, random)
     query = replace(query, skip=skip)
     pages = list(walk(lambda query: index.page(query, tasks_read), query))
     assert list(itertools.chain(*pages)) == index.expected(query)[skip:]
@@ -124,11 +131,11 @@ def test_following_the_cursor_yields_every_task_once_in_order(
         assert pages[-1] or not index.expected(query)[skip:], "a next link led to an empty page"
 
 
-@given(drafts=drafts, query=queries, shards=shards, order=orders, skip=st.integers(0, 30))
+@given(drafts=drafts, query=queries, shards=shards, random=randoms, skip=st.integers(0, 30))
 def test_skip_and_limit_slice_the_list(
-    drafts: Any, query: TaskQuery, shards: int, order: Any, skip: int
+    drafts: Any, query: TaskQuery, shards: int, random: Any, skip: int
 ) -> None:
-    index = Index(drafts, shards, order)
+    index = Index(drafts, shards, random)
     whole = index.expected(query)
     page = index.page(replace(query, skip=skip))
     assert page.tasks == whole[skip : skip + query.limit]
@@ -139,15 +146,15 @@ def test_skip_and_limit_slice_the_list(
     drafts=drafts,
     limit=limits,
     shards=shards,
-    order=orders,
-    sorted_by=st.sampled_from(Order),
+    random=randoms,
+    sorted_by=st.sampled_from(Sort),
     data=st.data(),
 )
 def test_what_survives_is_seen_once_whatever_comes_and_goes_between_pages(
-    drafts: Any, limit: int, shards: int, order: Any, sorted_by: Order, data: st.DataObject
+    drafts: Any, limit: int, shards: int, random: Any, sorted_by: Sort, data: st.DataObject
 ) -> None:
-    index = Index(drafts, shards, order)
-    query = TaskQuery(limit=limit, order=sorted_by)
+    index = Index(drafts, shards, random)
+    query = TaskQuery(limit=limit, sort=sorted_by)
     from_the_start = {task.id for task in index.expected(query)}
     seen: list[Task] = []
     for page in walk(index.page, query):
@@ -168,15 +175,15 @@ def test_what_survives_is_seen_once_whatever_comes_and_goes_between_pages(
     assert seen == in_list(seen, query)
 
 
-@given(shards=shards, order=orders, moves=st.permutations(TaskStatus))
+@given(shards=shards, random=randoms, moves=st.permutations(TaskStatus))
 def test_a_task_on_its_way_between_partitions_is_listed_once_as_the_newest(
-    shards: int, order: Any, moves: list[TaskStatus]
+    shards: int, random: Any, moves: list[TaskStatus]
 ) -> None:
     """Or between the shards of one, while a migration moves it."""
-    index = Index([(1, TaskStatus.PENDING)], shards, order)
+    index = Index([(1, TaskStatus.PENDING)], shards, random)
     (task,) = index.tasks.values()
     copies = [replace(task, status=status, version=version) for version, status in enumerate(moves, start=1)]
-    order.shuffle(copies)
+    random.shuffle(copies)
     page = merge([iter([copy]) for copy in copies], TaskQuery(limit=20), Budget())
     assert page == ([max(copies, key=attrgetter("version"))], None)
 

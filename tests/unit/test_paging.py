@@ -17,18 +17,18 @@ from shared.api.problems import InvalidRequest
 from shared.api.response import to_json
 from shared.api.task_models import NewTask, TaskListQuery
 from shared.tasks.document import task_document
-from shared.tasks.order import Order, Place, Position
+from shared.tasks.position import Place, Position, Sort
 from shared.tasks.task import TaskStatus
 from tests.tasks import new_task
 
 positions = st.builds(Position, st.integers(0, 10**17), st.uuids().map(str))
-places = st.builds(Place, positions, st.integers(0, 10_000), st.sampled_from(Order))
+places = st.builds(Place, positions, st.integers(0, 10_000), st.sampled_from(Sort))
 # Of each parameter, values as they stand in a query string.
 NUMBERS = st.integers(0, 100).map(str)
 PARAMETERS = dict.fromkeys(TaskListQuery.model_fields, NUMBERS) | {
     "status": st.lists(st.sampled_from(TaskStatus).map(str), min_size=1),
     "created_at": st.decimals(0, 2_000_000_000, places=6).map("{:f}".format),
-    "sort": st.sampled_from(Order).map(str),
+    "sort": st.sampled_from(Sort).map(str),
     "skip": st.integers(0, 10_000).map(str),
     "limit": st.integers(1, 100).map(str),
     "cursor": places.map(to_cursor),
@@ -64,10 +64,10 @@ def test_what_is_no_cursor_is_refused(text: str) -> None:
 def test_a_link_asks_for_the_same_tasks_from_another_place_on(
     parameters: dict[str, Any], place: Place
 ) -> None:
-    order = Order(parameters.get("sort", Order.CREATED_AT))
-    place = place._replace(order=order)
+    sort = Sort(parameters.get("sort", Sort.CREATED_AT))
+    place = place._replace(sort=sort)
     if cursor := parameters.get("cursor"):
-        parameters["cursor"] = to_cursor(from_cursor(cursor, Place.parse)._replace(order=order))
+        parameters["cursor"] = to_cursor(from_cursor(cursor, Place.parse)._replace(sort=sort))
     query = TaskListQuery.parse(parameters)
     written = next_link("https://api/v1/tasks", query.carried_over(), place)["Link"]
     link = re.fullmatch('<(https://api/v1/tasks[?].*)>; rel="next"', written)
@@ -80,7 +80,7 @@ def test_a_link_asks_for_the_same_tasks_from_another_place_on(
 
 
 def test_a_cursor_of_another_sort_is_refused() -> None:
-    of_due_dates = to_cursor(Place(Position(1, str(uuid.uuid4())), order=Order.DUE_AT))
+    of_due_dates = to_cursor(Place(Position(1, str(uuid.uuid4())), sort=Sort.DUE_AT))
     assert TaskListQuery.parse({"cursor": of_due_dates, "sort": "due_at"}).cursor
     for parameters in ({}, {"sort": "created_at"}):
         with pytest.raises(InvalidRequest, match="another sort"):

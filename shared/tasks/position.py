@@ -1,4 +1,4 @@
-"""Orders that tasks can be listed in, and places in a list.
+"""What lists of tasks are sorted by, and places in a list.
 
 A place outlives the task that it was taken from.
 """
@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple, Self
 
 
-class Order(StrEnum):
+class Sort(StrEnum):
     """What a list of tasks is sorted by."""
 
     CREATED_AT = "created_at"
@@ -36,11 +36,11 @@ class Place(NamedTuple):
     after: Position
     skip: int = 0
     """How many tasks are yet to be skipped."""
-    order: Order = Order.CREATED_AT
+    sort: Sort = Sort.CREATED_AT
 
     def __str__(self) -> str:
         text = f"{self.after}/{self.skip}" if self.skip else str(self.after)
-        return f"due/{text}" if self.order is Order.DUE_AT else text
+        return f"due/{text}" if self.sort is Sort.DUE_AT else text
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -52,5 +52,5 @@ class Place(NamedTuple):
         match = re.fullmatch(r"(due/)?(\d{1,18})/([0-9a-f-]{36})(?:/([1-9]\d{0,4}))?", text, flags=re.ASCII)
         if match is None:
             raise ValueError(f"{text!r} is no place in a list")
-        order = Order.DUE_AT if match[1] else Order.CREATED_AT
-        return cls(Position(int(match[2]), match[3]), int(match[4] or 0), order)
+        sort = Sort.DUE_AT if match[1] else Sort.CREATED_AT
+        return cls(Position(int(match[2]), match[3]), int(match[4] or 0), sort)
