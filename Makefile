@@ -25,7 +25,7 @@ AT_ONCE = --dist worksteal -n $$($(BIN)/python -c "import os; print(min(4, 1 + o
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run schedule sam-local migrate check-data users redrive republish adopt unit component test test-nightly test-all bench lint format types validate scan audit openapi endpoint costs smoke pictures lock \
+.PHONY: help install run schedule sam-local migrate check-data users redrive republish adopt unit component test test-nightly test-all bench lint format types validate scan audit openapi endpoint new rename costs smoke pictures lock \
 	clean build-SharedLayer build-CompiledLayerArm64 build-CompiledLayerX86
 
 help: ## List these commands
@@ -126,6 +126,12 @@ openapi: $(INSTALLED) ## Write functions/api_docs/openapi.json anew, after a cha
 
 endpoint: $(INSTALLED) ## Write a new endpoint: NAME=get_task_title ROUTE="GET /tasks/{task_id}/title"
 	@$(BIN)/python -m tools.scaffold "$(NAME)" "$(ROUTE)"
+
+new: $(INSTALLED) ## Write a service of your own, with this one as its pattern: NAME="Orders API" INTO=../orders
+	@$(BIN)/python -m tools.scaffold.new "$(NAME)" "$(INTO)"
+
+rename: $(INSTALLED) ## Call something by another name throughout, such as FROM=task TO=order
+	@$(BIN)/python -m tools.scaffold.rename "$(FROM)" "$(TO)"
 
 costs: $(INSTALLED) ## Compute what a month in AWS costs, and write docs/cost.md; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.costs $(ARGS)

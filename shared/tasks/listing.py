@@ -103,9 +103,9 @@ class TaskListing:
         # A page's tasks are spread evenly over the shards, more or less.
         shards = len(part.partitions) / len(query.statuses or TaskStatus)
         share = 1.5 / shards if shards > 1 else 1
-        # Beside the page: the cursor's own task, one that tells whether a next page exists, and one that
-        # closes a run of equal times.
-        expected = math.ceil((query.skip + query.limit) * share) + 3
+        # Beside the page: the cursor's own task, one that tells whether a next page exists, and two that end
+        # what may be a run: of equal times, and of copies of one task.
+        expected = math.ceil((query.skip + query.limit) * share) + 4
         budget = Budget(_MAX_BYTES)
         partitions: list[Iterator[Task]] = [
             map(task_from_item, self._query(part, partition, expected, budget, is_descending=by_age))

@@ -70,7 +70,8 @@ def take_from_trash(table: str, seen: Task) -> TransactWriteItemTypeDef:
         "Delete": {
             "TableName": table,
             "Key": trash_key(seen.id),
-            "ConditionExpression": "task.version = :seen",
+            "ConditionExpression": "#task.version = :seen",
+            "ExpressionAttributeNames": {"#task": "task"},
             "ExpressionAttributeValues": {":seen": {"N": str(seen.version)}},
         }
     }
@@ -90,9 +91,9 @@ def purge_task(table: str, task_id: str, author: Author) -> TransactWriteItemTyp
             "TableName": table,
             "Key": trash_key(task_id),
             "UpdateExpression": f"SET {', '.join(f'{name} = :{name}' for name in left)} "
-            "REMOVE task, deleted_at, #status, due",
-            "ConditionExpression": "attribute_exists(task) AND expires_at > :expires_at",
-            "ExpressionAttributeNames": {"#status": "status"},
+            "REMOVE #task, deleted_at, #status, due",
+            "ConditionExpression": "attribute_exists(#task) AND expires_at > :expires_at",
+            "ExpressionAttributeNames": {"#task": "task", "#status": "status"},
             "ExpressionAttributeValues": {f":{name}": value for name, value in left.items()},
         }
     }

@@ -111,6 +111,7 @@ def build_document(template: Template) -> dict[str, Any]:
     operations = sorted(_operations(template), key=_tag)
     schemas = _schemas(operations)
     shared = dict(_shared_responses(template, schemas))
+    project = tomllib.loads((template.root / "pyproject.toml").read_text("utf-8"))["project"]
     paths: dict[str, Any] = {}
     for operation in operations:
         described = _describe(operation, operations, schemas, shared)
@@ -120,9 +121,9 @@ def build_document(template: Template) -> dict[str, Any]:
         "info": {
             "title": "Task API",
             "description": _DESCRIPTION,
-            "version": _version(template.root),
+            "version": project["version"],
             "contact": {"name": "The team that runs this API"},
-            "license": {"name": "MIT", "identifier": "MIT"},
+            **_license(project.get("license")),
         },
         "servers": [{"url": "http://127.0.0.1:3000", "description": "The API that serves this document."}],
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
@@ -156,8 +157,8 @@ def build_document(template: Template) -> dict[str, Any]:
     }
 
 
-def _version(root: Path) -> str:
-    return str(tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["version"])
+def _license(identifier: str | None) -> dict[str, Any]:
+    return {"license": {"name": identifier, "identifier": identifier}} if identifier else {}
 
 
 def _operations(template: Template) -> Iterator[Operation]:

@@ -1,0 +1,157 @@
+"""`make rename`: calls something by another name, in code, texts and names of files."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+FOREIGN = {"tools/local/gateway/server.py"}
+"""Files in which the word is another library's: waitress calls what it works on tasks."""
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[ _-][A-Za-z0-9]+)*")
+
+
+class CannotRename(Exception):
+    """The message says why, and what to do."""
+
+
+class Renaming:
+    """Writes a name as another in each spelling: Task API, task-api, task_api, TASK_API and TaskApi."""
+
+    def __init__(self, old: str, new: str) -> None:
+        """Prepare to rename.
+
+        Raises:
+            CannotRename: one of them is no name.
+        """
+        before, after = _words(old), _words(new)
+        self._pairs = dict(zip(_spellings(before), _spellings(after), strict=True)) | {old: new}
+        if len(before) == 1:
+            plurals = [plural(before[0])], [*after[:-1], plural(after[-1])]
+            self._pairs |= dict(zip(*map(_spellings, plurals), strict=True))
+        # Within a longer word it is another one: ListTasks is renamed, multitasking is not.
+        forms = sorted(self._pairs, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(_alone, forms)))
+        self._articles = re.compile(rf"(?<![^\W_])(a)n?(?=[ _]\W?{re.escape(after[0])})", re.IGNORECASE)
+        self._article = r"\1n" if after[0][0].lower() in "aeiou" else r"\1"
+
+    def __call__(self, text: str) -> str:
+        """Rename in a text; articles follow: a task, an order."""
+        renamed = self._pattern.sub(lambda found: self._pairs[found[0]], text)
+        return renamed if renamed == text else self._articles.sub(self._article, renamed)
+
+
+def plural(word: str) -> str:
+    """Make the plural of a noun, as most have it."""
+    if re.search(r"[^aeiou]y$", word):
+        return f"{word[:-1]}ies"
+    return f"{word}es" if re.search(r"(s|x|z|ch|sh)$", word) else f"{word}s"
+
+
+def _words(name: str) -> list[str]:
+    if not _NAME.fullmatch(name):
+        raise CannotRename(f"“{name}” is no name: write words of letters and digits, such as Orders API")
+    return re.split(r"[ _-]", name.lower())
+
+
+def _spellings(words: list[str]) -> list[str]:
+    text = " ".join(words)
+    capitalized = text[0].upper() + text[1:]
+    kebab, snake, pascal = "-".join(words), "_".join(words), text.title().replace(" ", "")
+    return [text, capitalized, text.title(), kebab, snake, snake.upper(), pascal]
+
+
+def _alone(form: str) -> str:
+    """Make the pattern of a spelling where it is a word, or a part of a name in code."""
+    if form.isupper():
+        return rf"(?<![A-Z]){form}(?![A-Z])"
+    return rf"{'(?<![A-Za-z])' if form[0].islower() else ''}{re.escape(form)}(?![a-z])"
+
+
+def tracked_files(root: Path) -> list[str]:
+    """List the files that git has of a project.
+
+    Raises:
+        CannotRename: it has none.
+    """
+    command = ["git", "ls-files", "-z"]
+    found = subprocess.run(command, cwd=root, capture_output=True, text=True)  # noqa: S603
+    if found.returncode or not found.stdout:
+        raise CannotRename(f"git knows no files in {root}: clone the project, or commit it")
+    return [name for name in found.stdout.split("\0") if (root / name).is_file()]
+
+
+def rename(root: Path, names: Sequence[str], renaming: Renaming) -> int:
+    """Rename in files, and the files; returns how many changed.
+
+    Raises:
+        CannotRename: a file is there by the new name.
+    """
+    if clash := sorted(name for name in names if renaming(name) != name and (root / renaming(name)).exists()):
+        raise CannotRename(f"{renaming(clash[0])} is there already: rename that first")
+    changed = 0
+    for name in names:
+        source, target = root / name, root / renaming(name)
+        try:
+            text = source.read_bytes().decode()
+        except UnicodeDecodeError:
+            continue
+        renamed = text if name in FOREIGN else renaming(text)
+        if (target, renamed) != (source, text):
+            changed += 1
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.rename(target)
+            target.write_bytes(renamed.encode())
+    return changed
+
+
+def tidy(root: Path) -> None:
+    """Sort imports anew, format, and write the documents that are made from code."""
+    for command in (
+        ["ruff", "check", "--quiet", "--fix", "--select", "I"],
+        ["ruff", "format", "--quiet"],
+        ["tools.openapi"],
+        ["tools.costs"],
+    ):
+        subprocess.run([sys.executable, "-m", *command], cwd=root, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+
+
+def main() -> int:
+    """Rename something in this project; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog='make rename FROM="task" TO="order"',
+        usage="%(prog)s",
+        description="Call something by another name, in code, texts and names of files, in each spelling and "
+        "in the plural: tasks, ListTasks, TASK# and create_task become orders, ListOrders, ORDER# and "
+        "create_order.",
+        epilog="Read what it did with `git diff`; `git reset --hard` takes it back.",
+    )
+    parser.add_argument("old", metavar="FROM", help="the name that it has, such as task")
+    parser.add_argument("new", metavar="TO", help="the name that it gets, such as order")
+    given = parser.parse_args()
+    root = Path.cwd()
+    try:
+        renaming = Renaming(given.old, given.new)
+        status = subprocess.run(["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True)  # noqa: S607
+        if status.stdout:
+            raise CannotRename(
+                "there are changes that are not committed: commit them, so that you can go back"
+            )
+        changed = rename(root, tracked_files(root), renaming)
+    except CannotRename as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if not changed:
+        print(f"error: nothing is called {given.old}", file=sys.stderr)
+        return 1
+    tidy(root)
+    print(f"{changed} files changed. Read them with `git diff`, then run `make test`; `make pictures` draws")
+    print("the pictures anew. What is stored by the old name stays: begin with an empty stack.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
