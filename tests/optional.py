@@ -69,6 +69,10 @@ HISTORY = Tool(
     "the history of the repository: git fetch --unshallow",
     lambda: _output_of("git", "-C", str(Path(__file__).parent), "rev-parse", *RELEASES.values()),
 )
+CLONE = Tool(
+    "a clone of the repository, by git",
+    lambda: _output_of("git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"),
+)
 NPX = Tool("npx: see https://nodejs.org", _first_of("npx"))
 CURL = Tool("curl: see https://curl.se", _first_of("curl"))
 
@@ -76,6 +80,7 @@ needs_docker = pytest.mark.needs(DOCKER)
 needs_redis = pytest.mark.needs(REDIS)
 needs_chromium = pytest.mark.needs(CHROMIUM)
 needs_lambda_python = pytest.mark.needs(LAMBDA_PYTHON)
+needs_clone = pytest.mark.needs(CLONE)
 needs_npx = pytest.mark.needs(NPX)
 needs_curl = pytest.mark.needs(CURL)
 

@@ -6,7 +6,15 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, TypedDict, cast
 
 from shared.schema import Schema, UnixTime, Uuid
-from shared.tasks.task import INTERNAL, MICROSECONDS, Description, DueAt, Status, Task, Title
+from shared.tasks.task import (
+    INTERNAL,
+    MICROSECONDS,
+    Description,
+    DueAt,
+    Status,
+    Task,
+    Title,
+)
 
 if TYPE_CHECKING:
     from shared.tasks.trash_items import TrashedTask

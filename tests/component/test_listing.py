@@ -13,7 +13,7 @@ import pytest
 
 from shared.tasks.indexes import StatusShards
 from shared.tasks.listing import TaskListing
-from shared.tasks.position import Position, Sort
+from shared.tasks.position import Sort
 from shared.tasks.query import TaskQuery
 from shared.tasks.store import TaskStore
 from shared.tasks.table import item_from_task

@@ -61,8 +61,8 @@ def test_a_new_endpoint_is_served_and_documented(project: Path, start_stack: Cal
 
 
 def follow(document: str, project: Path) -> None:
-    """Do what a document says, in the copy: a block after "In `path`:" is that file, or a diff of it."""
-    text = (ROOT / document).read_text("utf-8")
+    """Do what a document of the copy says: a block after "In `path`:" is that file, or a diff of it."""
+    text = (project / document).read_text("utf-8")
     for path, kind, block in re.findall(r"In `([^`]+)`:\n\n```(\w+)\n(.*?)```", text, re.DOTALL):
         if kind == "diff":
             lines = block.splitlines(keepends=True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-FOREIGN = {"tools/local/gateway/server.py"}
-"""Files in which the word is another library's: waitress calls what it works on tasks."""
+KEPT = {"LICENSE", "docs/make-it-your-own.md", "tools/local/gateway/server.py"}
+"""Files that stay: a notice, the guide to this command, and where waitress calls what it works on tasks."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[ _-][A-Za-z0-9]+)*")
 
 
@@ -19,7 +20,7 @@ class CannotRename(Exception):
 
 
 class Renaming:
-    """Writes a name as another in each spelling: Task API, task-api, task_api, TASK_API and TaskApi."""
+    """Writes a name as another in each spelling: Task API, task-api, TASK_API and TaskApi."""
 
     def __init__(self, old: str, new: str) -> None:
         """Prepare to rename.
@@ -28,10 +29,15 @@ class Renaming:
             CannotRename: one of them is no name.
         """
         before, after = _words(old), _words(new)
-        self._pairs = dict(zip(_spellings(before), _spellings(after), strict=True)) | {old: new}
+        # Names in code last, because what is one word now can be one. Several words are a text only where
+        # they are given as one: code has `value in progress`.
+        self._pairs = {old: new}
+        if " " in old or len(before) == 1:
+            self._pairs |= dict(zip(_in_text(before), _in_text(after), strict=True))
+        self._pairs |= dict(zip(_in_code(before), _in_code(after), strict=True))
         if len(before) == 1:
             plurals = [plural(before[0])], [*after[:-1], plural(after[-1])]
-            self._pairs |= dict(zip(*map(_spellings, plurals), strict=True))
+            self._pairs |= dict(zip(*map(_in_code, plurals), strict=True))
         # Within a longer word it is another one: ListTasks is renamed, multitasking is not.
         forms = sorted(self._pairs, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(_alone, forms)))
@@ -57,11 +63,14 @@ def _words(name: str) -> list[str]:
     return re.split(r"[ _-]", name.lower())
 
 
-def _spellings(words: list[str]) -> list[str]:
+def _in_text(words: list[str]) -> list[str]:
     text = " ".join(words)
-    capitalized = text[0].upper() + text[1:]
-    kebab, snake, pascal = "-".join(words), "_".join(words), text.title().replace(" ", "")
-    return [text, capitalized, text.title(), kebab, snake, snake.upper(), pascal]
+    return [text, text[0].upper() + text[1:], text.title()]
+
+
+def _in_code(words: list[str]) -> list[str]:
+    snake = "_".join(words)
+    return ["-".join(words), snake, snake.upper(), "".join(map(str.title, words))]
 
 
 def _alone(form: str) -> str:
@@ -99,12 +108,11 @@ def rename(root: Path, names: Sequence[str], renaming: Renaming) -> int:
             text = source.read_bytes().decode()
         except UnicodeDecodeError:
             continue
-        renamed = text if name in FOREIGN else renaming(text)
+        renamed = text if name in KEPT else renaming(text)
         if (target, renamed) != (source, text):
             changed += 1
-            target.parent.mkdir(parents=True, exist_ok=True)
-            source.rename(target)
-            target.write_bytes(renamed.encode())
+            source.write_bytes(renamed.encode())
+            os.renames(source, target)  # makes folders, and removes those that it leaves empty
     return changed
 
 

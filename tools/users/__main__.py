@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import secrets
 import sys
 import uuid
@@ -92,7 +93,7 @@ def _export(stack: Stack, user: Item, keys: Item | None) -> dict[str, Any]:
     sessions = _scan(stack, "UsersTable", of_user, kind="session#", user=name)
     requests = _scan(stack, "TasksTable", of_kind, kind=f"KEY#{id_}#")
     tasks = _scan(stack, "TasksTable", f"{of_kind} AND created_by = :user", kind="TASK#", user=id_)
-    trash = _scan(stack, "TasksTable", f"{of_kind} AND task.created_by = :user", kind="TRASH#", user=id_)
+    trash = _scan(stack, "TasksTable", f"{of_kind} AND #task.created_by = :user", kind="TRASH#", user=id_)
     changes = _scan(stack, "HistoryTable", "#by = :by", by=known.username)
     return {
         "user": user_document(known),
@@ -108,7 +109,7 @@ def _export(stack: Stack, user: Item, keys: Item | None) -> dict[str, Any]:
 
 
 def _scan(stack: Stack, table: str, condition: str, **values: str) -> list[Item]:
-    names = {f"#{name}": name for name in values if f"#{name}" in condition}  # words that are reserved
+    names = {f"#{name}": name for name in re.findall(r"#(\w+)", condition)}
     pages = stack.dynamodb.get_paginator("scan").paginate(
         TableName=stack.tables[table],
         ConsistentRead=True,

@@ -1,0 +1,105 @@
+"""What `make rename` takes for a name, and how it writes another."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.scaffold import new, rename
+from tools.scaffold.rename import CannotRename, Renaming, plural
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text", "renamed"),
+    [
+        ("task", "order", "create_task, tasksOf, {task_id}", "create_order, ordersOf, {order_id}"),
+        ("task", "order", "Task: TASK#, TasksTable, ListTasks", "Order: ORDER#, OrdersTable, ListOrders"),
+        ("task", "order", "multitasking, Taskmaster, MULTITASK", "multitasking, Taskmaster, MULTITASK"),
+        ("task", "order", "A task, a `task`, test_a_task_is", "An order, an `order`, test_an_order_is"),
+        ("order", "task", "an order, An Order, and orders", "a task, A Task, and tasks"),
+        ("task", "big order", "task tasks Task TASK", "big_order big_orders BigOrder BIG_ORDER"),
+        ("task", "category", "tasks, TASKS", "categories, CATEGORIES"),
+        ("IN_PROGRESS", "PACKED", "IN_PROGRESS: x in progress, InProgress", "PACKED: x in progress, Packed"),
+        ("in progress", "packed", "In progress, x in progress", "Packed, x packed"),
+        ("Task API", "Orders API", "Task API, task-api, TaskApi", "Orders API, orders-api, OrdersApi"),
+        ("Task API", "Orders API", "task_api, TASK_API_HOST, task", "orders_api, ORDERS_API_HOST, task"),
+    ],
+)  # fmt: skip
+def test_each_spelling_is_renamed_and_no_other_word(old: str, new: str, text: str, renamed: str) -> None:
+    assert Renaming(old, new)(text) == renamed
+
+
+@pytest.mark.parametrize(
+    ("word", "many"), [("box", "boxes"), ("day", "days"), ("entry", "entries"), ("match", "matches")]
+)
+def test_plurals_are_as_most_are(word: str, many: str) -> None:
+    assert plural(word) == many
+
+
+@pytest.mark.parametrize("name", ["", "1st", "a/b", "naïve", "../x", "two  spaces", "end-"])
+def test_what_code_cannot_be_called_is_refused(name: str) -> None:
+    with pytest.raises(CannotRename, match="is no name"):
+        Renaming("task", name)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of three files, of which git has two."""
+    project = tmp_path / "project"
+    (project / "tasks").mkdir(parents=True)
+    (project / "tasks/task.py").write_text("task = 'Task API'\r\n", newline="")
+    (project / "task.png").write_bytes(b"task \xff")
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    subprocess.run(["git", "add", "."], cwd=project, check=True)
+    (project / "task.tmp").write_text("task")
+    monkeypatch.chdir(project)
+    return project
+
+
+def test_files_of_git_are_renamed_with_what_is_in_them_if_that_is_text(project: Path) -> None:
+    files = rename.tracked_files(project)
+    assert rename.rename(project, files, Renaming("task", "order")) == 1
+    there = {
+        path.relative_to(project).as_posix() for path in project.rglob("*.*") if ".git/" not in str(path)
+    }
+    assert there >= {"orders/order.py", "task.png", "task.tmp"}
+    assert not (project / "tasks").exists()
+    assert (project / "orders/order.py").read_bytes() == b"order = 'Order API'\r\n"
+
+
+def test_what_is_there_is_not_overwritten(project: Path) -> None:
+    (project / "orders").mkdir()
+    (project / "orders/order.py").write_text("mine")
+    with pytest.raises(CannotRename, match=r"orders/order\.py is there already"):
+        rename.rename(project, rename.tracked_files(project), Renaming("task", "order"))
+    assert (project / "tasks/task.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "reason"),
+    [
+        (rename, ["task", "order"], "there are changes that are not committed"),
+        (rename, ["task", ""], "“” is no name"),
+        (new, ["Orders API", "inside"], "is in this project"),
+        (new, ["Orders API", "tasks"], "is there already"),
+        (new, ["???", "../orders"], "“???” is no name"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(
+    project: Path,
+    module: object,
+    arguments: list[str],
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["tool", *arguments])
+    assert module.main() == 1  # type: ignore[attr-defined]
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert reason in error
+    assert error.count("\n") == 1
+    assert not (project.parent / "orders").exists()
