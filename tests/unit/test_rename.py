@@ -15,17 +15,17 @@ from tools.scaffold.rename import CannotRename, Renaming, plural
 @pytest.mark.parametrize(
     ("old", "new", "text", "renamed"),
     [
-        ("task", "order", "create_task, tasksOf, {task_id}", "create_order, ordersOf, {order_id}"),
-        ("task", "order", "Task: TASK#, TasksTable, ListTasks", "Order: ORDER#, OrdersTable, ListOrders"),
-        ("task", "order", "multitasking, Taskmaster, MULTITASK", "multitasking, Taskmaster, MULTITASK"),
-        ("task", "order", "A task, a `task`, test_a_task_is", "An order, an `order`, test_an_order_is"),
-        ("order", "task", "an order, An Order, and orders", "a task, A Task, and tasks"),
-        ("task", "big order", "task tasks Task TASK", "big_order big_orders BigOrder BIG_ORDER"),
-        ("task", "category", "tasks, TASKS", "categories, CATEGORIES"),
-        ("IN_PROGRESS", "PACKED", "IN_PROGRESS: x in progress, InProgress", "PACKED: x in progress, Packed"),
-        ("in progress", "packed", "In progress, x in progress", "Packed, x packed"),
-        ("Task API", "Orders API", "Task API, task-api, TaskApi", "Orders API, orders-api, OrdersApi"),
-        ("Task API", "Orders API", "task_api, TASK_API_HOST, task", "orders_api, ORDERS_API_HOST, task"),
+        ("nut", "olive", "crack_nut, nutsOf, {nut_id}", "crack_olive, olivesOf, {olive_id}"),
+        ("nut", "olive", "Nut: NUT#, NutsTable, ListNuts", "Olive: OLIVE#, OlivesTable, ListOlives"),
+        ("nut", "olive", "walnut, Nutcracker, WALNUT", "walnut, Nutcracker, WALNUT"),
+        ("nut", "olive", "A nut, a `nut`, test_a_nut_is", "An olive, an `olive`, test_an_olive_is"),
+        ("olive", "nut", "an olive, An Olive, and olives", "a nut, A Nut, and nuts"),
+        ("nut", "big olive", "nut nuts Nut NUT", "big_olive big_olives BigOlive BIG_OLIVE"),
+        ("nut", "berry", "nuts, NUTS", "berries, BERRIES"),
+        ("IN_BLOOM", "RIPE", "IN_BLOOM: x in bloom, InBloom", "RIPE: x in bloom, Ripe"),
+        ("in bloom", "ripe", "In bloom, x in bloom", "Ripe, x ripe"),
+        ("Water Mill", "Oil Mill", "Water Mill, water-mill, WaterMill", "Oil Mill, oil-mill, OilMill"),
+        ("Water Mill", "Oil Mill", "water_mill, WATER_MILL_HOST, water", "oil_mill, OIL_MILL_HOST, water"),
     ],
 )  # fmt: skip
 def test_each_spelling_is_renamed_and_no_other_word(old: str, new: str, text: str, renamed: str) -> None:
@@ -42,7 +42,7 @@ def test_plurals_are_as_most_are(word: str, many: str) -> None:
 @pytest.mark.parametrize("name", ["", "1st", "a/b", "naïve", "../x", "two  spaces", "end-"])
 def test_what_code_cannot_be_called_is_refused(name: str) -> None:
     with pytest.raises(CannotRename, match="is no name"):
-        Renaming("task", name)
+        Renaming("nut", name)
 
 
 @pytest.fixture
