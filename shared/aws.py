@@ -35,7 +35,7 @@ _CONFIG = Config(
     user_agent="task-api",  # botocore would compose its own anew for each try: another tenth
 )
 _TRY = 4
-"""Seconds that a try takes: both timeouts, and some for what they do not cover, such as TLS."""
+"""Seconds that one try may take: both timeouts, and a margin for what they do not cover, such as TLS."""
 _RETRY = 5.5
 """Seconds that botocore's second try takes: its wait of up to a second, and the try with some to spare."""
 
@@ -54,7 +54,7 @@ _PASSING = {
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
 }
-"""Reasons to fail that are gone a moment later. See
+"""Errors that are worth a retry. See
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html"""
 
 
@@ -63,7 +63,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Err
 _MAX_MESSAGES = 10
 _MAX_BYTES = 262_144
 _OVERHEAD = 64
-"""Bytes of what is sent besides a body, such as the type of an event."""
+"""Bytes of an entry besides its body, such as an event's type."""
 _REFUSED = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
 """Characters that SQS does not take as they are. See
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
@@ -90,7 +90,7 @@ class ConditionFailed(Exception):
 
 
 def client(service: Literal["dynamodb", "events", "secretsmanager", "sqs"]) -> Any:
-    """Create a client; once per execution environment, because it costs tens of milliseconds.
+    """Create a client. It takes tens of milliseconds, so create one per execution environment.
 
     Its calls raise `Unavailable` instead of beginning what could end after the request's deadline.
     """
@@ -177,7 +177,7 @@ def batches(entries: Sequence[_Entry], size: Callable[[_Entry], int]) -> Iterato
 
 
 def need_time_for(calls: int) -> None:
-    """Begin nothing that takes several calls when there is not time for all of them.
+    """Refuse to begin several calls that the remaining time does not suffice for.
 
     Raises:
         Unavailable: there is not.
@@ -192,13 +192,13 @@ def _begin_in_time(**_event: object) -> None:
 
 
 def _retry_in_time(operation: OperationModel, **_event: object) -> Literal[False] | None:
-    """Keep botocore from another try; what it raises is then the error of the last one."""
+    """Keep botocore from retrying; it then raises the error of the last try."""
     is_transaction = operation.name == "TransactWriteItems"  # which must know what became of each try
     return False if is_transaction or remaining() < _RETRY else None
 
 
 def _may_have_happened(error: BotoCoreError | ClientError) -> bool:
-    """Whether a transaction that failed may have been done all the same."""
+    """Whether a failed transaction may have been applied."""
     if isinstance(error, ClientError):
         is_in_progress = error.response["Error"]["Code"] == "TransactionInProgressException"
         return is_in_progress or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500

@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 
 
 class Moment(NamedTuple):
-    """A moment by both clocks: the monotonic one may stand still meanwhile, the other one may be set."""
+    """A moment by both clocks: the monotonic one may have stood still, the other may have been set."""
 
     monotonic: float
     wall: float
@@ -19,5 +19,5 @@ class Moment(NamedTuple):
 
     @property
     def age(self) -> float:
-        """Seconds since then, by the clock that says more."""
+        """Seconds since then, by the clock that counted more."""
         return max(time.monotonic() - self.monotonic, time.time() - self.wall)

@@ -1,4 +1,4 @@
-"""The time that Lambda leaves for a request: whoever waits asks here first whether there is enough."""
+"""The time that Lambda leaves for a request; every wait on the network checks it first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 _MARGIN = 0.5
-"""Seconds that are left to tell the cache, write the response and log it."""
+"""Seconds reserved for invalidating the cache, and for writing and logging the response."""
 
 # Of all threads: an execution environment handles one request at a time.
 _end = math.inf
@@ -20,7 +20,7 @@ _end = math.inf
 
 @contextmanager
 def deadline_of(context: LambdaContext) -> Iterator[None]:
-    """Handle a request within the time that Lambda has for it; a context without a clock sets no end."""
+    """Set the deadline of a request from Lambda's context; a context without a clock sets none."""
     global _end
     if hasattr(context, "get_remaining_time_in_millis"):
         _end = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _MARGIN

@@ -5,7 +5,7 @@ class DomainError(Exception):
     """Base of the domain's errors. The messages are written for users of the API."""
 
     message = ""
-    """Of errors that always say the same."""
+    """The message, of errors that always have the same."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or self.message)
@@ -38,14 +38,14 @@ class TitleTaken(DomainError):
 
 
 class UnknownAssignee(DomainError):
-    """A task is to be assigned to somebody who is no user."""
+    """The assignee is not a user."""
 
     def __init__(self, username: str) -> None:
         super().__init__(f"There is no user {username!r}. GET /users lists them.")
 
 
 class IdempotencyKeyReused(DomainError):
-    """A user has used an idempotency key for another task before."""
+    """The idempotency key belongs to another request of this user."""
 
     message = "This key was used for another request before. Use a new key for each task."
 
@@ -76,7 +76,7 @@ class BadCredentials(DomainError):
 
 
 class UnsupportedGrant(DomainError):
-    """The client asks for a token in a way that there is not."""
+    """The grant type is not supported."""
 
     message = (
         "There is no such grant_type here. Send password with a username and a password, or refresh_token "
@@ -95,13 +95,13 @@ class RefreshTokenReused(InvalidRefreshToken):
 
 
 class WrongPassword(DomainError):
-    """What a user gave as the current password is not that."""
+    """The current password is wrong."""
 
     message = "This is not your current password."
 
 
 class TooManyAttempts(DomainError):
-    """Somebody guesses, or does something that guessers do."""
+    """Too many attempts to guess a password or a token."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"Too many attempts. Try again in {retry_after} s.")
@@ -165,7 +165,7 @@ class Contention(DomainError):
 
 
 class Unavailable(DomainError):
-    """What the request needs did not respond, or left no time for the next step; nothing was written."""
+    """A service did not respond in time, or no time was left for the next step; nothing was written."""
 
     message = (
         "A service that this API depends on did not respond in time, and nothing was changed. "

@@ -14,11 +14,11 @@ _MAX_NAME = 50
 
 
 class UnexpectedEvent(Exception):
-    """A function was called with an event that it does not take."""
+    """The function does not handle this kind of event."""
 
 
 def expect(event: object, *sources: str) -> str:
-    """Check the source of an event, and return it.
+    """Check and return the source of an event.
 
     Raises:
         UnexpectedEvent: it is none of these.
@@ -30,7 +30,7 @@ def expect(event: object, *sources: str) -> str:
 
 
 def source_of(event: object) -> str:
-    """Name the source of an event, or describe what came instead of one.
+    """Name the source of an event, or describe an event that has none.
 
     See https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html
     """

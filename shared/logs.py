@@ -39,7 +39,7 @@ _OURS = {
     "level", "location", "timestamp", "service", "cold_start", "function_name", "function_memory_size",
     "function_arn", "function_request_id", "xray_trace_id", "correlation_id", "user_id", "method", "status",
 }  # fmt: skip
-"""What no secret can be in; nobody's password changes it."""
+"""Values that hold no secret, and are not masked even where a password occurs in them."""
 
 _concealed: deque[str] = deque(maxlen=32)
 """Those of the request at hand: whoever uses a secret conceals it, also one that is kept for later."""
@@ -48,7 +48,7 @@ _Returned = TypeVar("_Returned")
 
 
 def conceal(secret: str) -> str:
-    """Mask a secret in the log from here on, whatever error has it in its text; returns it."""
+    """Mask a secret in the log from now on, in errors too; returns it."""
     if len(secret) >= _LEAST_SECRET:
         _concealed.append(secret)
     return secret
@@ -72,7 +72,7 @@ def masked(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def _forms(secret: str) -> set[str]:
-    """Write a secret as it is, and as errors and URLs do."""
+    """Yield the spellings of a secret: its own, and those in errors and URLs."""
     quoted = [quotes(secret, safe="", errors="surrogatepass") for quotes in (quote, quote_plus)]
     return {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], *quoted}
 
@@ -145,12 +145,12 @@ class _Handler(logging.StreamHandler[Any]):
 
 
 def _line(log: dict[str, Any]) -> str:
-    """Write a record in ASCII, so that nothing of a client's ends the line or steers a terminal."""
+    """Write a record in ASCII: no text of a client's can end the line or control a terminal."""
     return json.dumps(log, separators=(",", ":"))
 
 
 def _writable(value: object, most: int = MAX_TEXT, ours: bool = False) -> Any:
-    """Make JSON of any value, cut and masked; of one that resists, the name of its type."""
+    """Convert any value to JSON, cut and masked; one that cannot be converted, to the name of its type."""
     try:
         text = value if isinstance(value, str) else json.dumps(value, default=str, allow_nan=False)
         shown = text if ours else masked(text)

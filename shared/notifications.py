@@ -1,4 +1,4 @@
-"""Notifications of people about tasks."""
+"""Notifications about tasks."""
 
 from __future__ import annotations
 

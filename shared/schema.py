@@ -1,4 +1,4 @@
-"""JSON Schema of the fields of documents and requests: what the OpenAPI document says of them."""
+"""JSON Schema of fields in requests and responses, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Schema:
 
 
 def is_uuid(text: str) -> bool:
-    """Whether a text is a UUID, as we write them."""
+    """Whether a text is a UUID in lower case, with hyphens."""
     try:
         return str(uuid.UUID(text)) == text
     except ValueError:

@@ -31,13 +31,13 @@ api_keys = ApiKeys(table)
 
 
 class Bearer(NamedTuple):
-    """Who may do something."""
+    """An authorized caller."""
 
     user_id: str
     expires_at: int | None
-    """Unix time in seconds; None for an API key that has no end."""
+    """Unix time in seconds; None for an API key that does not expire."""
     context: dict[str, str]
-    """What functions are told."""
+    """Context that functions receive."""
 
 
 @event_handler(AUTHORIZER, SCHEDULE)

@@ -10,12 +10,12 @@ from shared.api.response import Response
 
 
 def etag(version: int) -> str:
-    """Write a version as a strong entity tag."""
+    """Format a version as a strong entity tag."""
     return f'"{version}"'
 
 
 def weak_etag(text: str) -> str:
-    """Make a weak entity tag of a text: the same for the same text."""
+    """Make the weak entity tag of a text."""
     return f'W/"{hashlib.blake2b(text.encode(), digest_size=12).hexdigest()}"'
 
 

@@ -121,7 +121,7 @@ class PageQuery(Query):
     limit: Annotated[int, WholeNumber] = Field(20, ge=1, le=100, description="How many to return at most.")
 
     def carried_over(self) -> dict[str, Any]:
-        """Return the parameters that the link to the next page has, too."""
+        """Return the parameters that the link to the next page repeats."""
         return self.model_dump(mode="json", exclude_unset=True, exclude={"cursor"})
 
 

@@ -12,7 +12,7 @@ _Place = TypeVar("_Place")
 
 
 def to_cursor(place: object) -> str:
-    """Encode a place in a list, as `str` writes it, as an opaque cursor."""
+    """Encode a place in a list as an opaque cursor."""
     return base64.urlsafe_b64encode(str(place).encode()).rstrip(b"=").decode()
 
 

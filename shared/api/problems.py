@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457): their statuses, and the texts that are not the domain's own."""
+"""Errors as problem details (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from shared.schema import Schema
 MEDIA_TYPE = "application/problem+json"
 
 MAX_ERRORS = 20
-"""Errors that a 422 lists, so that it has a bound."""
+"""How many errors a 422 lists at most."""
 MAX_NAME = 100
-"""Characters of a field's name, which can be the client's own."""
+"""Maximum length of a field's name in an error; the client may have made it up."""
 
 _STATUSES: dict[type[errors.DomainError], HTTPStatus] = {
     errors.BadCredentials: HTTPStatus.UNAUTHORIZED,
@@ -54,7 +54,7 @@ UNAVAILABLE = (
 HEADERS = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
 }
-"""Headers that responses of a status have."""
+"""Headers by status."""
 _REFUSED_FOR_NOW = {
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -63,7 +63,7 @@ _REFUSED_FOR_NOW = {
     "TransactionConflictException",
     "TransactionInProgressException",
 }
-"""Refusals of AWS that are no mistake of ours."""
+"""AWS errors that are not our mistake."""
 
 
 class FieldError(TypedDict):
@@ -89,7 +89,7 @@ class Problem(TypedDict):
 
 
 class InvalidRequest(Exception):
-    """A request is not what the endpoint takes."""
+    """The request is invalid."""
 
     def __init__(self, field_errors: Sequence[FieldError]) -> None:
         super().__init__(field_errors)
@@ -102,7 +102,7 @@ class InvalidRequest(Exception):
 
 
 class UnsupportedMediaType(Exception):
-    """The body is sent as something that the endpoint does not take."""
+    """The endpoint does not accept the body's media type."""
 
     def __init__(self, media_types: Sequence[str]) -> None:
         super().__init__(f"Send the body as {' or '.join(media_types)}, in UTF-8.")
@@ -121,7 +121,7 @@ def status_of(error: Exception) -> HTTPStatus:
 
 
 def is_our_fault(error: Exception) -> bool:
-    """Whether an error shows that something must be mended here: code, a permission, a table's name."""
+    """Whether an error is our mistake: in code, a permission or the name of a table."""
     if isinstance(error, ClientError):
         is_refused = error.response["ResponseMetadata"].get("HTTPStatusCode", 500) < 500
         return is_refused and error.response["Error"]["Code"] not in _REFUSED_FOR_NOW

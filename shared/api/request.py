@@ -20,7 +20,7 @@ from shared.users.user import Identity
 FORM = "application/x-www-form-urlencoded"
 
 Values = dict[str, str | list[str]]
-"""Values by name; a name that is given more than once has a list of them."""
+"""Values by name; a list where a name is repeated."""
 
 
 class Request:
@@ -54,7 +54,7 @@ class Request:
 
     @property
     def author(self) -> Author:
-        """Who writes a task with this request.
+        """The author of what this request writes.
 
         Raises:
             KeyError: the route is public.
@@ -63,7 +63,7 @@ class Request:
 
     @property
     def identity(self) -> Identity:
-        """Who is signed in, to be checked again where that matters.
+        """The signed-in user, whose session the users table can confirm.
 
         Raises:
             KeyError: the route is public.
@@ -111,7 +111,7 @@ class Request:
         return self._event["pathParameters"] or {}
 
     def header(self, name: str) -> str | None:
-        """Find a header, whatever its case."""
+        """Find a header, in any case."""
         return self._headers.get(name.lower())
 
     @property
@@ -122,7 +122,7 @@ class Request:
 
     @property
     def has_body(self) -> bool:
-        """Whether something is sent along."""
+        """Whether the request has a body."""
         return bool(self._event.get("body"))
 
     def query(self) -> Values:

@@ -106,7 +106,7 @@ class _TaskFields(Body):
     labels: _Labels = ()
 
     def _fields(self, author: Author) -> dict[str, Any]:
-        """Return the fields that are given; `me` is the author."""
+        """Return the given fields, with `me` as the author's name."""
         given = self.model_dump(exclude_unset=True)
         if given.get("assignee") == _ME:
             given["assignee"] = str(author.username).lower()
@@ -123,7 +123,7 @@ class NewTask(_TaskFields):
     )
 
     def to_task(self, *, created_by: str, author: Author) -> Task:
-        """Make the task, of the user with an id."""
+        """Make the task; the user with this id created it."""
         return Task.new(**self._fields(author), created_by=created_by, author=author)
 
 
@@ -215,5 +215,5 @@ class TaskListQuery(Query):
         )
 
     def carried_over(self) -> dict[str, Any]:
-        """Return the parameters that the link to the next page has, too: all but those of the beginning."""
+        """Return the parameters that the link to the next page repeats: all but `skip` and `cursor`."""
         return self.model_dump(mode="json", exclude_unset=True, exclude={"skip", "cursor"})

@@ -1,4 +1,4 @@
-"""Text that requests may have: composed (NFC), without control characters and what nobody sees.
+"""Text in requests: composed (NFC), without control characters and invisible ones.
 
 See https://www.unicode.org/reports/tr15/ (NFC) and
 https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point
@@ -40,12 +40,12 @@ PRINTABLE = rf"^[^{_CONTROLS}{_BREAKS}]*$"
 TRIMMED_LINE = (
     rf"^(?![\s\S]*(?:{_HIDDEN}))[{_SPACES}]*{_PRINTED}([^{_CONTROLS}{_BREAKS}]*{_PRINTED})?[{_SPACES}]*$"
 )
-"""One line that shows something; the white space around it counts for nothing."""
+"""One line with a visible character; white space around it is dropped."""
 MANY_LINES = rf"^(?![\s\S]*(?:{_HIDDEN}))[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
 
 
 def composed(text: str) -> str:
-    """Compose a text (NFC), so that it is one text however it was typed."""
+    """Compose a text (NFC), so that equal text compares equal, however it was typed."""
     return unicodedata.normalize("NFC", text)
 
 
@@ -59,7 +59,7 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Check a text of one line that people must be able to tell from another.
+    """Check a line of text that must not look like another one.
 
     Raises:
         ValueError: it has control characters, line breaks or invisible characters.
@@ -77,7 +77,7 @@ def many_lines(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Check that a text shows something.
+    """Check that a text has a visible character.
 
     Raises:
         ValueError: it has no visible character.

@@ -42,13 +42,13 @@ NewPassword = Annotated[
 _USERNAME = r"[A-Za-z0-9_.@-]{3,32}"
 _PASSWORD, _REFRESH = "password", "refresh_token"
 _FIELDS = {"": ["username", "password"], _PASSWORD: ["username", "password"], _REFRESH: ["refresh_token"]}
-"""What each grant needs."""
+"""The fields that each grant requires."""
 _REQUIRED: Any = {
     "if": {"properties": {"grant_type": {"const": _REFRESH}}, "required": ["grant_type"]},
     "then": {"required": _FIELDS[_REFRESH]},
     "else": {"required": _FIELDS[_PASSWORD]},
 }
-"""The same as JSON Schema."""
+"""The same, in JSON Schema."""
 
 
 def _unreserved(username: str) -> str:

@@ -10,7 +10,7 @@ from shared.api.models import Body
 from shared.tasks.events import EventType
 
 _Url = Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://[!-~]+$")]
-"""Its form alone; where it may lead is checked where it is used."""
+"""Checks the form only; `shared.webhooks.address` checks where it leads."""
 _MAX_TYPES = 20
 
 

@@ -18,7 +18,7 @@ from shared.logs import logger
 from shared.metrics import count
 
 RETRY_AFTER = 5.0
-"""Seconds for which the circuit breaker keeps readers from a server that failed."""
+"""Seconds for which the circuit breaker stays open after a failure."""
 TTL = 60_000
 """Milliseconds for which a page is valid."""
 YOUNG_TTL = 2_000
@@ -26,18 +26,18 @@ YOUNG_TTL = 2_000
 _GENERATION_TTL = 600_000
 """Milliseconds for which a generation stands; how many are left tells how old it is."""
 LEASE = 400
-"""Milliseconds for which the reader of a missing page is waited for, before another one takes its place."""
+"""Milliseconds that others wait for the reader of a missing page, before another takes its place."""
 _MAX_WAIT = 1.0
-"""Seconds after which one who waits reads the table as well."""
+"""Seconds after which a waiting reader reads the table itself."""
 _MIN_DELAY, _MAX_DELAY = 0.01, 0.05
-"""Seconds between two looks of one who waits; each delay is twice the one before, with jitter."""
+"""Seconds between two looks of a waiting reader; each delay is twice the previous one, with jitter."""
 
 # The system's, because a snapshot would give all environments that start from it the same sequence.
 _jitter = random.SystemRandom()
 
 
 class LookUp(NamedTuple):
-    """What the cache has for a query."""
+    """The result of a lookup."""
 
     page: str | None = None
     generation: str | None = None

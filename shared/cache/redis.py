@@ -22,7 +22,7 @@ the system offers no deadline for it."""
 CONNECT_TIMEOUT = 0.03
 """Connection timeout per resolved address, in seconds."""
 IDLE = 1.0
-"""Seconds after which a connection may have been dropped without a word."""
+"""Seconds of idleness after which a connection may have been dropped silently."""
 _OPTIONS = {"timeout", "ssl_ca_certs"}
 _FORM = "redis://[[user]:password@]host[:port][/database][?timeout=…&ssl_ca_certs=…], or rediss:// with TLS"
 _CHUNK = 65_536

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
 SOURCE = "task-api"
-"""By which rules find the events, whatever the stack's name."""
+"""Source of the events, in every stack; rules match it."""
 
 
 class EventBus:
-    """Takes events of tasks, and passes them on to whoever has a rule for them."""
+    """Publishes events of tasks on the stack's event bus."""
 
     def __init__(self, client: EventBridgeClient | None = None, name: str | None = None) -> None:
         self._client = client or aws.client("events")

@@ -1,4 +1,4 @@
-"""JSON representation of a change of a task: which fields it gave which values, when and by whom."""
+"""JSON representation of a change of a task: its fields before and after, the time and the author."""
 
 from __future__ import annotations
 

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 _ENDLESS = 10**18
 """Above all versions."""
 _BATCH = 25
-"""Deletions in a call. See
+"""Deletions in one call. See
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html"""
 _PAUSES = (0.05, 0.1, 0.2, 0)
 """Seconds to wait after each try for items that the table was too busy for."""
 
 
 class HistoryPlace(NamedTuple):
-    """Where a page of a history begins: before a version."""
+    """Where a page of a history begins: below a version."""
 
     before: int
 
@@ -41,7 +41,7 @@ class HistoryPlace(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what `str` writes.
+        """Parse what `str` returns.
 
         Raises:
             ValueError: the text is something else.

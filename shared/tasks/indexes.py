@@ -33,7 +33,7 @@ INDEX_ATTRIBUTES = ("assignee_status", "due")
 MAX_SHARDS = 16
 
 _END_OF_TIME = 10**18
-"""Later than any task, in microseconds."""
+"""Later than any creation, in microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class StatusShards:
         return cls(written, read)
 
     def partition_key(self, status: TaskStatus, task_id: str) -> str:
-        """Name the partition that a task is written to: always the same one while its status is."""
+        """Name the partition that a task is written to; it depends on the status and the id alone."""
         return _partition_key(status, uuid.UUID(task_id).int % self.written)
 
     def partition_keys(self, status: TaskStatus) -> list[str]:
@@ -113,7 +113,7 @@ def part_for(query: TaskQuery, shards: StatusShards) -> Part:
 
 
 def status_in(partition_key: str) -> TaskStatus:
-    """Tell the status of the tasks in a partition."""
+    """Find the status of the tasks in a partition."""
     return TaskStatus(partition_key.partition("#")[0])
 
 

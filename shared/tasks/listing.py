@@ -34,7 +34,7 @@ however few tasks it has."""
 
 
 class Budget:
-    """What may yet be read for a page."""
+    """How much may still be read for a page."""
 
     def __init__(self, left: float = math.inf) -> None:
         self.left = left

@@ -1,4 +1,4 @@
-"""What lists of tasks are sorted by, and places in a list.
+"""Sort orders of the list, and places in it.
 
 A place outlives the task that it was taken from.
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 
 
 class Sort(StrEnum):
-    """What a list of tasks is sorted by."""
+    """Sort order of a list of tasks."""
 
     CREATED_AT = "created_at"
     """When they were created, the newest first."""
@@ -44,7 +44,7 @@ class Place(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what `str` writes.
+        """Parse what `str` returns.
 
         Raises:
             ValueError: the text is something else.

@@ -1,4 +1,4 @@
-"""What one can ask the list for, and what it returns."""
+"""Queries of the list, and their results."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class TaskQuery:
     """Only tasks that come after this place in the list."""
 
     def position(self, task: Task) -> Position:
-        """Tell where a task stands in the list.
+        """Find a task's position in the list.
 
         Raises:
-            ValueError: the list is ordered by something that the task lacks.
+            ValueError: the list is sorted by a field that the task lacks.
         """
         at = task.created_at if self.sort is Sort.CREATED_AT else task.due_at
         if at is None:
@@ -49,14 +49,14 @@ class TaskQuery:
         return Position(at, task.id)
 
     def follows(self, task: Task) -> bool:
-        """Tell whether a task comes after the place where the page begins."""
+        """Whether a task comes after the place where the page begins."""
         if self.after is None:
             return True
         position = self.position(task)
         return position < self.after if self.sort is Sort.CREATED_AT else position > self.after
 
     def admits(self, task: Task) -> bool:
-        """Whether the list that is asked for has a task, wherever the page begins."""
+        """Whether a task passes the filters, wherever the page begins."""
         return (
             (not self.statuses or task.status in self.statuses)
             and (self.created_before is None or task.created_at < self.created_before)
@@ -78,7 +78,7 @@ class TaskPage(NamedTuple):
 
 
 def fold(text: str) -> str:
-    """Reduce a text to what it has beside case and accents.
+    """Fold a text for a search: without case and accents.
 
     See https://www.unicode.org/reports/tr15/ (normal forms) and
     https://www.unicode.org/versions/latest/core-spec/chapter-3/#G33992 (caseless matching)

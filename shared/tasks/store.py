@@ -99,7 +99,7 @@ class TaskStore:
 
         Raises:
             TitleTaken: another task has this title.
-            UnknownAssignee: it is assigned to somebody who is no user.
+            UnknownAssignee: the assignee is not a user.
             IdempotencyKeyReused: the user has used the key for another task.
             Contention: other writers won every race.
         """
@@ -151,8 +151,8 @@ class TaskStore:
         Raises:
             TaskNotFound: there is no such task.
             TitleTaken: another task has the new title.
-            UnknownAssignee: it is to be assigned to somebody who is no user.
-            VersionMismatch: the task is none of `versions`.
+            UnknownAssignee: the new assignee is not a user.
+            VersionMismatch: the task's version is not one of `versions`.
             Contention: other writers won every race.
         """
         for _ in range(RACES):
@@ -191,7 +191,7 @@ class TaskStore:
 
         Raises:
             TaskNotFound: there is no such task.
-            VersionMismatch: the task is none of `versions`.
+            VersionMismatch: the task's version is not one of `versions`.
             Contention: other writers won every race.
         """
         for _ in range(RACES):
@@ -232,7 +232,7 @@ class TaskStore:
         return task
 
     def _replay(self, task: Task, first: Item) -> Task:
-        """Make the task that was created when its key was used first.
+        """Return the task that the first request with the key created.
 
         Raises:
             IdempotencyKeyReused: it was another task.

@@ -50,16 +50,16 @@ Labels = Annotated[
 
 
 class Author(NamedTuple):
-    """Who writes a task, and in which request."""
+    """Author of a write, and its request."""
 
     username: str | None
     request_id: str | None
     api_key: str | None = None
-    """The name of the API key that it is done with, if it is."""
+    """Name of the API key, if one was used."""
 
 
 NOBODY = Author(None, None)
-"""Who writes a task when no user does."""
+"""Author of writes that no user makes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +82,17 @@ class Task:
     created_by: str
     """The user's id."""
     version: int
-    """Raised by every write, so that two editors cannot overwrite each other."""
+    """Incremented by every write, so that two editors cannot overwrite each other."""
     changed_by: str | None = None
-    """The name of the user whose write was the last one; unknown of older ones."""
+    """Username of the last write's author; None for writes before version 1.3."""
     request_id: str | None = None
-    """The request of the last write, to be followed in the logs; unknown of older ones."""
+    """Request id of the last write, for the logs; None for writes before version 1.3."""
     api_key: str | None = None
-    """The name of the API key that the last write was made with, if it was."""
+    """Name of the API key of the last write, if one was used."""
 
     @classmethod
     def new(cls, *, created_by: str, author: Author = NOBODY, **chosen: Any) -> Self:
-        """Make a task of the fields that its user chooses, with an id of its own."""
+        """Make a task with a new id from the fields that users set."""
         now = current_time()
         return cls(
             **chosen,
@@ -108,7 +108,7 @@ class Task:
         )
 
     def next_version(self, author: Author, **fields: Any) -> Self:
-        """Make what the task is after a write, with these fields."""
+        """Return the next version of the task, with these fields."""
         return replace(
             self,
             **fields,
@@ -120,14 +120,14 @@ class Task:
 
     @property
     def reminds(self) -> bool:
-        """Whether it has a due date, which was not past yet when it was set."""
+        """Whether it has a due date that was in the future when it was set."""
         return self.due_at is not None and self.due_at * MICROSECONDS > (self.due_set_at or 0)
 
 
 CONSTANT = {"id", "created_at", "created_by"}
 """Fields that no update changes."""
 KEPT_BY_STORE = CONSTANT | {"due_set_at", "updated_at", "version", "changed_by", "request_id", "api_key"}
-"""Fields that no user chooses; all others come from requests."""
+"""Fields that users cannot set."""
 INTERNAL = {"created_by", "due_set_at", "version", "changed_by", "request_id", "api_key"}
 """Fields that the JSON representation leaves out."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 RACES = 5
-"""How often a change is made anew because others were faster."""
+"""How often a change is retried after a lost race."""
 TASK, NEW_TITLE = 0, 1
 """Positions of the writes of a task and of a title that it is to hold, in each transaction that has them."""
 
@@ -41,7 +41,7 @@ class Transactions:
         self.tell()
 
     def tell(self) -> None:
-        """Call the hook. Also for a write that turns out to be done already: whoever did it may have died."""
+        """Call the hook, also for a write that was applied before: its writer may have died first."""
         if self._on_commit is None:
             return
         try:
@@ -51,6 +51,6 @@ class Transactions:
 
 
 def refusal(task: Task, error: ConditionFailed) -> DomainError:
-    """Tell why a task cannot be written as it is to be: its title is taken, or its assignee is no user."""
+    """Raise why a task cannot be written: its title is taken, or its assignee is not a user."""
     holder = error.failed.get(NEW_TITLE, {}).get("task_id")
     return TitleTaken(task.title, holder["S"]) if holder else UnknownAssignee(str(task.assignee))

@@ -46,7 +46,7 @@ class TrashPlace(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what `str` writes.
+        """Parse what `str` returns.
 
         Raises:
             ValueError: the text is something else.
@@ -121,7 +121,7 @@ class Trash:
         return TrashPage(tasks, TrashPlace(items[-1]["due"]["S"]) if has_more else None)
 
     def restore(self, task_id: str, *, author: Author, title: str | None = None) -> Task:
-        """Make a deleted task what it was, in a new version.
+        """Restore a deleted task, as a new version.
 
         Args:
             task_id: The task.
@@ -129,7 +129,7 @@ class Trash:
             title: Another title for it; its own by default.
 
         Raises:
-            NotInTrash: it is not in the trash, perhaps not any more.
+            NotInTrash: it is not in the trash, or no longer.
             TitleTaken: another task has the title.
             Contention: other writers won every race.
         """
@@ -159,7 +159,7 @@ class Trash:
         """Remove a task from the trash, for good. Its history is deleted after that.
 
         Raises:
-            NotInTrash: it is not in the trash, perhaps not any more.
+            NotInTrash: it is not in the trash, or no longer.
             Contention: other writers won every race.
         """
         if not is_uuid(task_id):

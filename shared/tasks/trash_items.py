@@ -42,7 +42,7 @@ def trash_index_attributes(task_id: str, deleted_at: int) -> dict[str, Attribute
 
 
 def put_in_trash(table: str, deleted: Task, at: int, retention: int) -> TransactWriteItemTypeDef:
-    """Keep what was deleted. The task is one attribute of the item, so that no list has it.
+    """Put a deleted task into the trash. The task is one attribute of the item, so that no list has it.
 
     Args:
         table: The tasks table.
@@ -112,7 +112,7 @@ def trashed_from_item(item: Item) -> TrashedTask:
 
 
 class Purge(NamedTuple):
-    """By whom a task was removed from the trash, and when, as a Unix time in microseconds."""
+    """The author of a purge, and its Unix time in microseconds."""
 
     author: Author
     at: int

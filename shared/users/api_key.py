@@ -1,4 +1,4 @@
-"""What an API key is: its secret, and its items in the users table."""
+"""API keys: their secrets, and their items in the users table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Scope = Literal["read", "write"]
 
 PREFIX = "tsk_"
-"""By which people, and scanners for leaked secrets, know a key."""
+"""Prefix by which people and secret scanners recognize it."""
 _BYTES = 32
 _FORM = re.compile(rf"({PREFIX}[0-9a-f]{{64}})([0-9a-f]{{8}})")
 
@@ -28,11 +28,11 @@ class ApiKey:
 
     id: str
     name: str
-    """As its owner calls it."""
+    """The name that its owner gave it."""
     scope: Scope
     created_at: int
     expires_at: int | None
-    """None if it has no end."""
+    """None if it does not expire."""
     digest: str
     """SHA-256 of the secret, which has 256 random bits: nothing slower is needed."""
 

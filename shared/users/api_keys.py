@@ -1,4 +1,4 @@
-"""API keys, which programs send in the place of a person's token.
+"""API keys, which programs send instead of a person's token.
 
 The item of a key is found by the digest of its secret. Another item lists the keys of a user.
 """
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 MAX_KEYS = 25
-"""Keys that a user may have."""
+"""How many keys a user may have."""
 _RACES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a key allows."""
+    """The identity and the scope of a key."""
 
     user: User
     key_id: str
     name: str
     scope: Scope
     expires_at: int | None
-    """Unix time in seconds; None if it has no end."""
+    """Unix time in seconds; None if it does not expire."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """A user and the keys, as they were read together."""
+    """A user and the user's keys, read together."""
 
     user: User
     password_hash: str
     keys: dict[str, ApiKey]
-    """Those that have not ended, by id."""
+    """Those that have not expired, by id."""
     version: int
     """Of the list."""
 
@@ -60,10 +60,10 @@ class ApiKeys:
     def create(
         self, identity: Identity, name: str, scope: Scope, expires_at: int | None
     ) -> tuple[ApiKey, str]:
-        """Make a key for who is signed in; returns it and its secret, which is not stored.
+        """Make a key for the signed-in user; returns it and its secret, which is not stored.
 
         Raises:
-            SessionEnded: nobody is any more.
+            SessionEnded: the session has ended.
             TooManyApiKeys: the user has as many as there may be.
             Contention: others change the user's keys all the time.
         """
@@ -79,19 +79,19 @@ class ApiKeys:
         raise Contention
 
     def all_of(self, identity: Identity) -> list[ApiKey]:
-        """List the keys of who is signed in, the newest first.
+        """List the signed-in user's keys, the newest first.
 
         Raises:
-            SessionEnded: nobody is any more.
+            SessionEnded: the session has ended.
         """
         keys = self._read(identity).keys.values()
         return sorted(keys, key=lambda key: (key.created_at, key.id), reverse=True)
 
     def delete(self, identity: Identity, key_id: str) -> None:
-        """Delete a key of who is signed in.
+        """Delete a key of the signed-in user.
 
         Raises:
-            SessionEnded: nobody is any more.
+            SessionEnded: the session has ended.
             ApiKeyNotFound: there is no such key.
             Contention: others change the user's keys all the time.
         """
@@ -105,10 +105,10 @@ class ApiKeys:
         raise Contention
 
     def check(self, secret: str) -> Grant:
-        """Find out what a key allows that a client sends.
+        """Verify a key that a client sends.
 
         Raises:
-            InvalidToken: it is none, was deleted, or has expired.
+            InvalidToken: it is not a key, was deleted, or has expired.
             SessionEnded: its user is gone, or has changed the password since it was made.
         """
         check_form(secret)
@@ -133,7 +133,7 @@ class ApiKeys:
         return _Listed(user, conceal(item["password_hash"]["S"]), current, version)
 
     def _write(self, write: TransactWriteItemTypeDef, seen: _Listed, keys: dict[str, ApiKey]) -> bool:
-        """Write a key and the list, unless that, or the password, has changed since it was seen."""
+        """Write a key and the list, unless the list or the password has changed since it was read."""
         key, version = list_key(seen.user.username), seen.version
         item = {
             "keys": keys_to_value(keys),

@@ -27,7 +27,7 @@ _RACES = 5
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many attempts there may be at once, and every how many seconds another one."""
+    """Attempts allowed at once, and seconds until one more is allowed."""
 
     burst: int
     interval: int
@@ -50,17 +50,17 @@ class Counter:
 
     @classmethod
     def of_strangers(cls, username: str) -> Counter:
-        """Of all devices that a user is not known on, or of a name that no user has."""
+        """The limit of unknown devices, or of a name that no user has."""
         return cls(_key("account", username.lower()), OF_STRANGERS)
 
     @classmethod
     def of_device(cls, device: str) -> Counter:
-        """Of a device that a user has signed in on; its id is that of the session that began then."""
+        """The limit of a known device; its id is that of the session that began on it."""
         return cls(_key("device", device), OF_DEVICE)
 
     @classmethod
     def of_session(cls, session: str) -> Counter:
-        """Of whoever has a session's token, and names a current password."""
+        """The limit of a session, for guesses of the current password."""
         return cls(_key("session", session), OF_SESSION)
 
     def count(self, table: UsersTable, item: Item | None) -> None:
@@ -90,7 +90,7 @@ class Counter:
         raise TooManyAttempts(1)
 
     def take_back(self, table: UsersTable) -> TransactWriteItemTypeDef:
-        """Make the write that takes one attempt back, because it was no guess; others stay counted."""
+        """Make the write that takes back one attempt, which was not a guess."""
         return table.update(
             self.key,
             "SET expires_at = if_not_exists(expires_at, :now) - :interval",
@@ -121,5 +121,5 @@ class Counter:
 
 
 def _key(kind: str, subject: str) -> str:
-    """Name a counter, as no user can be named, and without what somebody typed into the wrong field."""
+    """Name a counter, by a digest, because people type passwords into the wrong field."""
     return f"attempts#{kind}#{hashlib.sha256(subject.encode()).hexdigest()}"

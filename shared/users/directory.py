@@ -1,4 +1,4 @@
-"""The list of users, by name: for whoever assigns a task to somebody."""
+"""The list of users, by name, from which assignees are chosen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ USERNAME_INDEX = "listed-username-index"
 
 
 class Directory:
-    """All users that are there, from an index, which follows the table within a second."""
+    """The users, read from an index that follows the table within a second."""
 
     def __init__(self, table: UsersTable | None = None) -> None:
         self._table = table or UsersTable()

@@ -18,13 +18,13 @@ class UserDocument(TypedDict):
 
 
 class ListedUserDocument(TypedDict):
-    """A user, as others see them."""
+    """A user, as other users see them."""
 
     username: Annotated[str, Schema(description="As its owner wrote it.", examples=["ada"])]
 
 
 class TokenDocument(TypedDict):
-    """An access token, and what gets the next one (RFC 6749, section 5.1)."""
+    """An access token, and the refresh token for the next one (RFC 6749, section 5.1)."""
 
     access_token: Annotated[str, Schema(examples=["eyJhbGciOi…"])]
     token_type: Literal["bearer"]

@@ -29,7 +29,7 @@ def verify(password: str, hashed: str) -> tuple[bool, str | None]:
     """Check a password, as it was typed, against a hash, which may be of another form than NFC.
 
     Returns:
-        Whether it is the right one, and a new hash to store when this one has old parameters or another form.
+        Whether it matches, and a new hash to store when this one has old parameters or another form.
     """
     composed, *others = _forms(password)
     is_right, new_hash = _context.verify_and_update(composed, hashed)
@@ -41,7 +41,7 @@ def verify(password: str, hashed: str) -> tuple[bool, str | None]:
 
 
 def verify_nobodys(password: str) -> None:
-    """Take as long as `verify` does, for a user who does not exist."""
+    """Take as long as `verify`, for a user who does not exist."""
     for form in _forms(password):
         _context.verify(form, _NOBODYS_HASH)
 

@@ -28,7 +28,7 @@ class RefreshToken:
     session: str
     """The session's id."""
     family: str = field(repr=False)
-    """What all tokens of the session share, and nobody else knows: who lacks it cannot end the session."""
+    """A secret that all tokens of the session share: whoever lacks it cannot end the session."""
     secret: str = field(repr=False)
 
     @classmethod
@@ -41,7 +41,7 @@ class RefreshToken:
         """Read a token that a client sends.
 
         Raises:
-            InvalidRefreshToken: it is none.
+            InvalidRefreshToken: it is not one.
         """
         found = _FORM.fullmatch(text)
         if found is None:

@@ -1,4 +1,4 @@
-"""Sessions: from a sign-in until sign-out, a new password, or too long a pause.
+"""Sessions, which last from sign-in to sign-out, a new password, or too long a pause.
 
 A session is an item of the users table. It ends with the password's generation that it has, so a new password
 ends all of them without listing them.
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _IDLE_TIMEOUT = 30 * 24 * 60 * 60
 """Seconds without a refresh after which a session ends."""
 _LIFETIME = 90 * 24 * 60 * 60
-"""Seconds after which it ends in any case."""
+"""Seconds after which a session ends in any case."""
 _GRACE = 60
 """Seconds in which a used token is exchanged again: a response got lost, or a second tab was slower."""
 _MOST_USED = 20
@@ -44,7 +44,7 @@ _RACES = 5
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """That a refresh token was exchanged."""
+    """The exchange of a refresh token."""
 
     token: str
     """Its digest."""
@@ -80,7 +80,7 @@ class Sessions:
         self._table = table or UsersTable()
 
     def check(self, identity: Identity) -> Item:
-        """Check that whom a token names is there, and signed in; returns the user's item.
+        """Check that the user of a token exists and is signed in; returns the user's item.
 
         Raises:
             SessionEnded: the user is gone, has changed the password, or has signed out.
@@ -190,7 +190,7 @@ def session_key(session_id: str) -> str:
 
 
 def read_signed_in(table: UsersTable, identity: Identity, *keys: str) -> tuple[Item, list[Item | None]]:
-    """Read the user whom a token names, and other items with it; returns the user's item, and the others.
+    """Read the user of a token, and other items, in one round trip; returns the user's item and the others.
 
     Raises:
         SessionEnded: the user is gone, has changed the password, or has signed out.

@@ -1,4 +1,4 @@
-"""Users: sign-up, sign-in, passwords, and what ends with them."""
+"""Users: sign-up, sign-in, passwords, and the deletion of accounts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class UserStore:
         """Store a new user.
 
         Raises:
-            UsernameTaken: the name exists, or did once, in whatever case.
+            UsernameTaken: the name is or was a user's, in any case.
         """
         id_ = str(uuid.uuid4())
         user = User(id=id_, username=username, created_at=int(time.time()), generation=id_)
@@ -67,7 +67,7 @@ class UserStore:
 
         Raises:
             BadCredentials: the name or the password is wrong; both take the same time.
-            TooManyAttempts: it was wrong too often, whatever it is now.
+            TooManyAttempts: it was wrong too often, even if it is right now.
         """
         strangers = Counter.of_strangers(username)
         counters = [strangers, Counter.of_device(device.id)] if device else [strangers]
@@ -97,12 +97,12 @@ class UserStore:
         return user, session, token
 
     def change_password(self, identity: Identity, current: str, new: str) -> None:
-        """Replace the password of who is signed in. All other sessions end, and all API keys.
+        """Replace the password of the signed-in user. All other sessions end, and all API keys.
 
         Raises:
             TooManyAttempts: `current` was wrong too often in this session.
             WrongPassword: `current` is not the password.
-            SessionEnded: nobody is signed in any more.
+            SessionEnded: the session has ended.
             Contention: the password or the keys were changed at the same time.
         """
         user, keys, counter = self._confirm(identity, current)
@@ -121,12 +121,12 @@ class UserStore:
         self._write(writes)
 
     def delete(self, identity: Identity, current: str) -> None:
-        """Delete the account of who is signed in, with its sessions and API keys. The name stays taken.
+        """Delete the account of the signed-in user, with its sessions and API keys. The name stays taken.
 
         Raises:
             TooManyAttempts: `current` was wrong too often in this session.
             WrongPassword: `current` is not the password.
-            SessionEnded: nobody is signed in any more.
+            SessionEnded: the session has ended.
             Contention: the password or the keys were changed at the same time.
         """
         user, keys, counter = self._confirm(identity, current)
@@ -136,7 +136,7 @@ class UserStore:
         self._write(writes)
 
     def _confirm(self, identity: Identity, password: str) -> tuple[Item, Item | None, Counter]:
-        """Check the password of who is signed in.
+        """Check the password of the signed-in user.
 
         Returns:
             The user's item, that which lists the API keys, and the counter of this attempt.
@@ -184,7 +184,7 @@ def password_change(
 
 
 def deletion(table: UsersTable, user: Item, keys: Item | None) -> list[TransactWriteItemTypeDef]:
-    """Make the writes that delete a user and keep the name taken; arguments as for `password_change`."""
+    """Make the writes that delete a user and keep the name reserved; arguments as for `password_change`."""
     name = user["username"]["S"]
     # With what version 1.0 compares with a token.
     left = {"id": user["id"], "session": text("deleted"), "deleted_at": number(int(time.time()))}

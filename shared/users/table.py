@@ -1,4 +1,4 @@
-"""The users table: users, sessions, API keys and counted attempts, by keys that cannot be each other's."""
+"""The users table: users, sessions, API keys and attempts, under keys that cannot collide."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PAUSES = (0.05, 0.1, 0)
 
 
 def user_exists(table: str, username: str) -> TransactWriteItemTypeDef:
-    """Check, in a transaction, that there is a user; of a deleted one there is no password."""
+    """Condition of a transaction: the user exists. A deleted user has no password."""
     return {
         "ConditionCheck": {
             "TableName": table,
@@ -119,12 +119,12 @@ class UsersTable:
 
 
 def text(value: str) -> AttributeValueTypeDef:
-    """Write a text for a write's values."""
+    """Convert a text to a value of a write."""
     return {"S": value}
 
 
 def number(value: int) -> AttributeValueTypeDef:
-    """Write a number for a write's values."""
+    """Convert a number to a value of a write."""
     return {"N": str(value)}
 
 

@@ -22,7 +22,7 @@ Stage = Literal["AWSCURRENT", "AWSPREVIOUS", "AWSPENDING"]
 _MAX_AGE = 300
 """Seconds for which an execution environment keeps what it read."""
 _ASK_AGAIN_INTERVAL = 1
-"""Seconds between two looks for keys that are not known."""
+"""Seconds between two reads for unknown keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class TokenKey:
 
 
 class TokenKeys:
-    """The key that signs, and the one before it, whose tokens are accepted until they expire."""
+    """The current key, which signs, and the previous one, whose tokens are accepted until they expire."""
 
     def __init__(self, client: SecretsManagerClient | None = None, secret_id: str | None = None) -> None:
         self._client = client or aws.client("secretsmanager")
@@ -45,7 +45,7 @@ class TokenKeys:
         self._asked_again: Moment | None = None
 
     def current(self) -> TokenKey:
-        """Find the key to sign with. For minutes after a rotation it can be the one before.
+        """Find the key to sign with. For minutes after a rotation it can be the previous one.
 
         Raises:
             LookupError: the secret is gone.
@@ -98,7 +98,7 @@ class TokenKeys:
 def read_key(
     client: SecretsManagerClient, secret_id: str, stage: Stage, version: str | None = None
 ) -> TokenKey | None:
-    """Read the key at a stage, if there is one; with a version, only if it is that."""
+    """Read the key at a stage, if there is one; with a version, only if it is that version."""
     which = {"VersionId": version} if version else {}
     try:
         answer = client.get_secret_value(SecretId=secret_id, VersionStage=stage, **which)

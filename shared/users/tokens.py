@@ -18,7 +18,7 @@ _ISSUER = "task-api"
 _AUDIENCE = "task-api"
 _DEVICE_AUDIENCE = "task-api sign-in"
 _DEVICE_LIFETIME = 60 * 24 * 60 * 60
-"""Seconds; it is known as long as its key is, which is a month at least."""
+"""Lifetime in seconds: as long as its key is accepted, a month at least."""
 _LEEWAY = 5
 """Seconds by which the clocks of machines may differ."""
 
@@ -64,7 +64,7 @@ class TokenSigner:
         return self._sign(claims, _DEVICE_AUDIENCE, _DEVICE_LIFETIME)
 
     def verify_device(self, token: str) -> Device | None:
-        """Find the device that a token names; None if that is not to be trusted, or cannot be known here."""
+        """Find the device of a device token; None if the token cannot be verified."""
         try:
             claims = self._verified(token, _DEVICE_AUDIENCE, ["sub", "sid", "device"])
         except InvalidToken:

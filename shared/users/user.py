@@ -1,4 +1,4 @@
-"""What a user is, and its item in the users table."""
+"""Users, and their items in the users table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class User:
 
     id: str
     username: str
-    """As its owner wrote it; names that differ only in case are one name."""
+    """As the user wrote it; names that differ only in case are the same name."""
     created_at: int
     generation: str
     """Of the password: at first the user's id, a new one with each new password, which ends what is older."""
@@ -27,7 +27,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom a token names, as far as the users table knows whether it is still good."""
+    """The user of a token, and what the users table is asked about it."""
 
     username: str
     generation: str
@@ -38,7 +38,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device that somebody has signed in on."""
+    """A device that a user has signed in on."""
 
     id: str
     user_id: str
@@ -59,7 +59,7 @@ def user_key(username: str) -> str:
 
 
 def is_user(item: Item | None) -> bool:
-    """Whether an item is that of a user who is there; what keeps a deleted user's name taken is none."""
+    """Whether an item is a user's; the item that reserves a deleted user's name is not."""
     return item is not None and "password_hash" in item
 
 

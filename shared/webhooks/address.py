@@ -1,4 +1,4 @@
-"""Where webhooks may go: to public addresses, so that nobody reaches what only we can reach.
+"""Addresses that webhooks may use: public ones, so that nobody reaches what only we can reach.
 
 See OWASP's Server-Side Request Forgery Prevention Cheat Sheet. Messages hold no URL, which may have a secret,
 and no address, which would tell what is in a private DNS zone.
@@ -45,7 +45,7 @@ _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 
 
 class ForbiddenUrl(ValueError):
-    """Webhooks may not go there. The message tells the user what to do."""
+    """A webhook may not use this URL. The message tells the user what to do."""
 
 
 class Unresolvable(Exception):

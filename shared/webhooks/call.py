@@ -36,11 +36,11 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 
 
 _LOOK_UP_TIMEOUT = 3
-"""Seconds, for who waits for the answer."""
+"""Deadline of a call, in seconds."""
 
 
 class CallFailed(Exception):
-    """There is no response. The message is written for users, and holds no secrets."""
+    """The call got no response. The message is written for users, and holds no secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def check_target(url: str, *, to_loopback: bool, look_up: LookUp = socket.getadd
     """Check whether a URL may be a webhook's, resolving its host's name.
 
     Raises:
-        ForbiddenUrl: webhooks may not go there.
+        ForbiddenUrl: a webhook may not use it.
         CallFailed: the host has no address, or it could not be found in time.
     """
     check_url(url, to_loopback=to_loopback)
@@ -91,7 +91,7 @@ def call(
 
     Raises:
         CallFailed: there was no response in time, or none that is valid.
-        ForbiddenUrl: webhooks may not go there.
+        ForbiddenUrl: a webhook may not use it.
     """
     check_url(url, to_loopback=to_loopback)
     deadline = time.monotonic() + seconds

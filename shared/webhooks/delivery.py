@@ -127,7 +127,7 @@ class Deliverer:
     def _fail(
         self, webhook: Webhook, delivery: Delivery, reason: str, text: str = "", *, is_gone: bool = False
     ) -> int | None:
-        """Note a failure. What the receiver said, which can repeat the URL, stays out of the log."""
+        """Record a failure. The receiver's response may repeat the URL, so it is not logged."""
         now, failures = int(time.time()), webhook.failures + 1
         is_over = is_gone or failures > len(PAUSES)
         pause = PAUSES[0] if is_over else PAUSES[failures - 1]
@@ -153,7 +153,7 @@ class Deliverer:
 
 
 def ping(webhook_id: str, request_id: str) -> dict[str, Any]:
-    """Make an event that only says hello."""
+    """Make the event of a test call."""
     return {
         "specversion": "1.0",
         "id": request_id,

@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 def time_left(deadline: float) -> float:
-    """Tell how many seconds are left: some, or it raises."""
+    """Return how many seconds are left."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 MAX_WEBHOOKS = 25
-"""In all, because each event is sent to each."""
+"""How many webhooks there may be in all, because each event goes to each."""
 _COUNT = {"id": {"S": "COUNT"}}
 """The item that counts the others, so that no two at once exceed the limit."""
 _EXISTS = "attribute_exists(id)"
 _RACES = 5
 _MAX_OLD_SECRETS = 5
 _ATTRIBUTES = "id, #url, events, created_at, created_by, enabled, failures, paused_until, last_failure"
-"""All but the secrets, which only a call needs."""
+"""Attributes without the secrets, which only a call needs."""
 
 
 class WebhookStore:
@@ -160,7 +160,7 @@ class WebhookStore:
         return webhook_from_item(found["Item"]), valid_secrets(found["Item"], int(time.time()))
 
     def note(self, seen: Webhook, **changes: object) -> bool:
-        """Note how calls of a webhook go, unless another call has since it was seen.
+        """Record the outcome of a call, unless another call has since the webhook was read.
 
         Args:
             seen: The webhook, as it was read.
@@ -175,7 +175,7 @@ class WebhookStore:
     def _update(
         self, webhook_id: str, changes: Mapping[str, object], seen: Mapping[str, object]
     ) -> Webhook | None:
-        """Give fields values, if others have those that were seen; None if they do not."""
+        """Set fields, if others still have the values that were read; None if not."""
         try:
             item = self._client.update_item(
                 TableName=self._table,

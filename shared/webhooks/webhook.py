@@ -1,4 +1,4 @@
-"""What a webhook is: its item in the webhooks table."""
+"""Webhooks, and their items in the webhooks table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shared.aws import Item
 
 PREFIX = "whsec_"
-"""By which people, and scanners for leaked secrets, know a secret."""
+"""Prefix by which people and secret scanners recognize it."""
 _SECRET_BYTES = 24
 """See https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"""
 OVERLAP = 24 * 60 * 60
@@ -47,7 +47,7 @@ class Webhook:
     failures: int = 0
     """How many calls have failed since one succeeded."""
     paused_until: int = 0
-    """When it may be called again."""
+    """Unix time in seconds from which it may be called again."""
     last_failure: Failure | None = None
 
 
