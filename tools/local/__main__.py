@@ -14,7 +14,7 @@ from tools.local.stack import Options, serve
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults where there is one to show, not that a switch is off."""
+    """Shows the defaults of options, but not those of switches."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         return super()._get_help_string(action) if action.default else action.help

@@ -49,7 +49,7 @@ class _Terminal:
         self._codes = {style: self._codes_of(style) for style in ("", "dim", *_STYLES.values())}
 
     def _codes_of(self, style: str) -> tuple[str, str]:
-        """Find out what starts and ends a style; rendering each line with rich takes as long as a request."""
+        """Find the escape codes of a style; rendering each line with rich takes as long as a request."""
         with self._console.capture() as rendered:
             self._console.print("x", style=style, end="")
         start, _, end = rendered.get().partition("x")
@@ -103,7 +103,7 @@ def function_line(function: str, text: str) -> None:
 
 
 def function_failure(function: str, text: str) -> None:
-    """Print how a function failed."""
+    """Print the error of a function."""
     _block(function, text.split("\n"), "red")
 
 

@@ -1,4 +1,4 @@
-"""What the local stack cannot do, told to the person who started it."""
+"""Errors of the local stack, for the person who started it."""
 
 
 class LocalStackError(Exception):

@@ -18,7 +18,7 @@ class RequestLogEntry:
     function: str | None
     """The function of the route; None when there is no such route."""
     cache: str | None
-    """What the response says of the cache, if anything."""
+    """The response's `X-Cache`, if it has one."""
 
 
 RequestLog = Callable[[RequestLogEntry], None]

@@ -43,7 +43,7 @@ def check_parameters(declared: Mapping[str, Any], given: Mapping[str, str]) -> N
 
 
 def _reason(parameter: Mapping[str, Any], value: str) -> str | None:
-    """Say what is wrong with a value; None if nothing is."""
+    """Describe what is wrong with a value; None if it is valid."""
     kind = str(parameter.get("Type", "String"))
     for item in [part.strip() for part in value.split(",")] if kind in _LISTS else [value]:
         if "Number" in kind:

@@ -33,7 +33,7 @@ _WATCH_INTERVAL = 0.5
 
 @dataclass(frozen=True)
 class Options:
-    """What `make run ARGS=…` can choose."""
+    """Options of `make run ARGS=…`."""
 
     template: Path
     host: str

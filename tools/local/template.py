@@ -41,7 +41,7 @@ class Template:
 
     @property
     def gateway_responses(self) -> Mapping[str, Any]:
-        """What API Gateway answers itself, by response type."""
+        """Responses of API Gateway's own, by response type."""
         return dict(self._api_properties.get("GatewayResponses", {}))
 
     @property

@@ -32,9 +32,9 @@ from tools.local.backends.state import StateFile
 from tools.local.errors import LocalStackError
 
 _SYNC_INTERVAL = 2
-"""Seconds between two times at which the disk is made to have what was written."""
+"""Seconds between two syncs of the state to the disk."""
 _EXPIRY_INTERVAL = 60
-"""Seconds between two looks for items whose time to live is over."""
+"""Seconds between two looks for expired items."""
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from tools.local.backends.changes import (
 from tools.local.backends.state import StateFile
 
 _DYNAMODB = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
-"""Who has deleted an item whose time to live was over."""
+"""The identity that deletes expired items."""
 _READ_ONLY = ("Get", "Query", "Scan", "Describe", "List", "BatchGet", "TransactGet")
 
 
@@ -33,9 +33,9 @@ class Aws:
     """The emulator, one request at a time, and what it keeps."""
 
     def __init__(self, schema: Schema, state: StateFile | None) -> None:
-        """Begin without resources; without a state file, nothing is kept."""
+        """Begin without resources; without a state file, nothing is saved."""
         self.changed = threading.Condition(threading.RLock())
-        """Held by who handles something; notified of each change."""
+        """Held while something is handled; notified of each change."""
         self._schema = schema
         self._state = state
         self._positions = dict.fromkeys(schema.keys, 0)
@@ -156,7 +156,7 @@ class Aws:
         self._save(list(self._changes("DynamoDB")))
 
     def sync(self) -> None:
-        """Wait for the disk. An error is left to the next write, which meets and reports it."""
+        """Sync the state to the disk. The next write reports an error."""
         if self._state:
             with self.changed, contextlib.suppress(sqlite3.Error, OSError):
                 self._state.sync()
@@ -204,7 +204,7 @@ class Aws:
                     yield QueueChange(queue, hidden, ())
 
     def _accept(self, change: Change) -> None:
-        """Take a change as done."""
+        """Record that a change was saved."""
         match change:
             case ItemChange(table):
                 self._positions[table] += 1
@@ -230,7 +230,7 @@ class Aws:
             emulator.load_secret(name, json.loads(secret))
 
     def _tell(self, error: Exception | None) -> None:
-        """Tell once that nothing can be saved, and once that it can again."""
+        """Report once that nothing can be saved, and once that it can again."""
         if self._can_save == (error is None) or self._state is None:
             return
         self._can_save = error is None

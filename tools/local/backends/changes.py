@@ -13,7 +13,7 @@ FIRST, LAST = "", "~"
 
 
 class NotSaved(Exception):
-    """What was to be changed cannot be saved, and is as it was."""
+    """A change could not be saved, and was undone."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Schema:
     consumers: Mapping[str, Sequence[str]]
     """The functions that read each table's stream."""
     expiries: Mapping[str, str] = field(default_factory=dict)
-    """The attribute of a table after whose time an item is deleted, if it has one."""
+    """The TTL attribute of each table that has one."""
 
     def key(self, table: str, item: Item) -> Item:
         """Take the key of an item."""
@@ -53,7 +53,7 @@ class ItemChange:
     item: Item | None
     """None if it was deleted."""
     record: Any = None
-    """The record in the table's stream; None if no function has yet to read it."""
+    """The record in the table's stream; None if no function still has to read it."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ TABLES = f"""
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a database, or make it."""
+    """Open a database, or create it."""
     make(path)
     return sqlite3.connect(path, timeout=0, check_same_thread=False)  # one thread at a time
 
@@ -37,7 +37,7 @@ def make(path: Path) -> None:
 
 
 def apply(connection: sqlite3.Connection, changes: Iterable[Change]) -> None:
-    """Write changes, in the transaction at hand."""
+    """Write changes, in the current transaction."""
     for change in changes:
         match change:
             case ItemChange(table, key, item, record):

@@ -51,11 +51,11 @@ _indexes = SortedIndexes(dynamodb)
 
 
 class UnknownService(Exception):
-    """The request is for a service that this machine does not have, or for none."""
+    """The request names a service that this machine does not have, or none."""
 
 
 def enter_account() -> None:
-    """Let what follows, in this thread or task, concern the stack's account and region."""
+    """Set the stack's account and region for this thread or task."""
     set_request_account_id(ACCOUNT)
     set_request_region(REGION)
 
@@ -95,12 +95,12 @@ def enable_stream(table: str) -> None:
 
 
 def keep_expired() -> None:
-    """Leave items alone whose time to live is over: ministack would remove them unseen by their stream."""
+    """Keep expired items: ministack would remove them without a record in the stream."""
     dynamodb._ttl_settings.clear()
 
 
 def expired(table: str, attribute: str, now: float) -> list[Item]:
-    """List the items of a table whose time to live was over by a Unix time."""
+    """List the items of a table that had expired by a Unix time."""
     stored = dynamodb._tables[table]["items"].values()
     items = (item for partition in stored for item in partition.values())
     return [item for item in items if float(item.get(attribute, {}).get("N", "inf")) <= now]
@@ -145,7 +145,7 @@ def load_records(table: str, records: Iterable[Record]) -> int:
 
 
 def number_records_after(sequence_number: str) -> None:
-    """Give all further records higher sequence numbers, whatever the clock says that ministack asks."""
+    """Give all further records higher sequence numbers, even if the clock was set back."""
     numbers = itertools.count(int(sequence_number or 0) + 1)
     dynamodb._next_stream_seq = lambda: f"{next(numbers):030d}"
 
@@ -191,7 +191,7 @@ def forget_transaction(body: bytes) -> None:
 
 
 def secrets() -> Iterator[tuple[str, Secret]]:
-    """Yield each secret's name and all that is known of it, its versions among it."""
+    """Yield each secret by name, with its versions."""
     yield from secretsmanager._secrets.items()
 
 
@@ -201,7 +201,7 @@ def load_secret(name: str, secret: Secret) -> None:
 
 
 def undo(table: str, position: int) -> None:
-    """Take back the changes that a table's stream has from a position on, and their records."""
+    """Undo the changes that a table's stream has from a position on, and remove their records."""
     stored, stream = dynamodb._tables[table], dynamodb._stream_records.get(table) or []
     kept = position - dynamodb.stream_start_position(table)
     for record in reversed(stream[kept:]):
@@ -214,7 +214,7 @@ def undo(table: str, position: int) -> None:
 
 
 def _place(stored: Mapping[str, Any], key: Item) -> tuple[str, str]:
-    """Where ministack keeps the item that has these key attributes."""
+    """Find where ministack keeps the item with these key attributes."""
     partition, sort = stored["pk_name"], stored["sk_name"]
     read = dynamodb._extract_key_val
     return read(key[partition]), read(key[sort]) if sort else "__no_sort__"

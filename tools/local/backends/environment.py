@@ -1,4 +1,4 @@
-"""Where AWS is on this machine, for every AWS client here."""
+"""The environment of every AWS client on this machine."""
 
 import os
 

@@ -24,7 +24,7 @@ _STOP_TIMEOUT = 10
 
 @dataclass(frozen=True)
 class BackendsConfig:
-    """What the backends are made of."""
+    """Configuration of the backends."""
 
     resources: Mapping[str, Any]
     """The template's resources by logical id, which is the name each has here."""
@@ -39,7 +39,7 @@ class BackendsConfig:
     host: str
     """The address they listen on."""
     key: str = ""
-    """What the stack proves itself with to read streams and queues."""
+    """Key with which the stack authenticates to read streams and queues."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Endpoints:
     redis: str
     """URL of Redis; empty when there is none."""
     redis_program: str
-    """What Redis is, for people."""
+    """Name of the Redis server, for people."""
     sources: int
     """The port at which streams and queues are read."""
 

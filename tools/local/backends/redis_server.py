@@ -28,7 +28,7 @@ exec "$@" 3<&-
 
 
 class RedisServer:
-    """A server of its own that keeps nothing on disk."""
+    """A server that keeps nothing on disk."""
 
     def __init__(self, program: str | None = None, port: int | None = None, host: str = "127.0.0.1") -> None:
         """Start it, and wait until it answers.
@@ -86,7 +86,7 @@ def _command(program: str, host: str, port: int) -> list[str]:
 
 
 def without_password(url: str) -> str:
-    """Write a server's URL so that it can be shown."""
+    """Return a server's URL without its password."""
     return re.sub(r"(://[^/?#]*:).*@", r"\1***@", url)
 
 

@@ -57,7 +57,7 @@ class Resources:
         }
 
     def expiries(self) -> dict[str, str]:
-        """Find the attribute of each table after whose time an item is deleted, where there is one."""
+        """Find the TTL attribute of each table that has one."""
         return {
             name: properties["TimeToLiveSpecification"]["AttributeName"]
             for name, properties in self._tables.items()

@@ -16,7 +16,7 @@ from tools.local.backends.aws import Aws
 from tools.local.backends.changes import NotSaved
 
 MOST_BYTES = 16_777_216
-"""What a request may have; DynamoDB takes no more either."""
+"""Maximum size of a request; DynamoDB's own limit."""
 _KEEP_ALIVE = 600
 """Seconds for which idle connections are kept; functions use theirs again after long pauses."""
 _THREADS = 8

@@ -15,7 +15,7 @@ from typing import Any
 from sortedcontainers import SortedDict
 
 _CONDITION = re.compile(r"\s*(\S+)\s*=\s*(\S+?)(?:\s+AND\s+(\S+)\s*(<=|<|>=|>)\s*(\S+))?\s*", re.IGNORECASE)
-"""The key conditions that are understood here; ministack answers others on its own."""
+"""The key conditions that are handled here; ministack handles all others."""
 _ORDERS = "_sorted_partitions"
 """The field of ministack's table that keeps its sorted partitions, by index and partition key."""
 _TOP = "\U0010ffff"
@@ -49,7 +49,7 @@ class SortedIndexes:
             members[partition] = whole
 
     def index_item(self, table: Table, base_pk: str, base_sk: str, item: Any, add: bool) -> None:
-        """Note that an item joins the indexes, or leaves them."""
+        """Record that an item joins the indexes, or leaves them."""
         self._index_item(table, base_pk, base_sk, item, add)
         orders = table.get(_ORDERS)
         if not orders:

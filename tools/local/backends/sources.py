@@ -1,4 +1,4 @@
-"""What calls functions: the records of streams and the messages of queues, for pollers in another process."""
+"""Records of streams and messages of queues, for pollers in another process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tools.local.backends.aws import Aws
 from tools.local.backends.changes import FIRST
 
 _MOST_MESSAGES = 10
-"""What SQS gives, and deletes, at a time."""
+"""Messages that SQS returns, or deletes, in one call."""
 _LOOK_AGAIN = 1.0
 """Seconds between two looks at a queue where nothing changes: messages can become visible."""
 
@@ -75,7 +75,7 @@ class Sources:
             self._aws.call("AmazonSQS.DeleteMessageBatch", QueueUrl=queue, Entries=entries)
 
     def keep(self, bucket: str, body: str) -> None:
-        """Keep what was given up.
+        """Keep a record that was given up.
 
         Raises:
             LookupError: there is no such bucket.

@@ -20,7 +20,7 @@ from tools.local.backends.changes import Change, Schema
 from tools.local.errors import LocalStackError
 
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB}
-"""Errors that a file of another shape causes; others, such as a full disk, are not its fault."""
+"""Errors that a damaged file causes; others, such as a full disk, are not the file's fault."""
 
 
 class StateFile:
@@ -48,7 +48,7 @@ class StateFile:
             raise self.explain(error) from error
 
     def explain(self, error: sqlite3.Error | OSError) -> LocalStackError:
-        """Tell a person what an error of this file means, and what to do about it."""
+        """Explain an error of this file, and what to do about it."""
         code = _code(error)
         if code == sqlite3.SQLITE_BUSY or isinstance(error, BlockingIOError):
             return LocalStackError(
@@ -78,7 +78,7 @@ class StateFile:
         return self._select("SELECT item FROM items WHERE place = ?", table)
 
     def records(self, table: str) -> Iterator[Any]:
-        """Yield the records of a table's stream that some function has yet to read, the oldest first."""
+        """Yield the records of a table's stream that some function still has to read, the oldest first."""
         return self._select("SELECT record FROM records WHERE place = ? ORDER BY number", table)
 
     def highest_number(self) -> str:

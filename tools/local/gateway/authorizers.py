@@ -1,4 +1,4 @@
-"""Asks Lambda authorizers whether a request may pass, and keeps what they answer."""
+"""Asks Lambda authorizers whether a request is allowed, and caches their policies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MakeEvent = Callable[[], dict[str, Any]]
 
 
 class Refused(Exception):
-    """The request does not pass."""
+    """The request is refused."""
 
     def __init__(self, kind: str) -> None:
         """Take the type of the gateway response that says so."""
@@ -53,7 +53,7 @@ class Authorizers:
         method_arn: str,
         make_event: MakeEvent,
     ) -> Mapping[str, str]:
-        """Find out whether a method may be called; returns what the function is told of the caller.
+        """Find out whether a method may be called; returns the context that the function receives.
 
         Args:
             authorizer: The route's authorizer.

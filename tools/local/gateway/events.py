@@ -21,7 +21,7 @@ _OF_THE_CONNECTION = {"connection", "keep-alive", "te", "trailer", "transfer-enc
 
 @dataclass(frozen=True)
 class Facts:
-    """What SAM CLI's events lack, or have only of the moment SAM CLI started."""
+    """Facts that SAM CLI's events lack, or have only of the moment when SAM CLI started."""
 
     request_id: str
     path: str

@@ -1,4 +1,4 @@
-"""What API Gateway answers itself, in the template's words where it has any.
+"""Responses of API Gateway's own, in the template's words where it has any.
 
 See https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 """
@@ -40,7 +40,7 @@ _VARIABLE = re.compile(r"\$context\.([\w.]+)")
 
 @dataclass(frozen=True)
 class GatewayResponse:
-    """A response that no function made."""
+    """A response of API Gateway's own."""
 
     status: int
     headers: Mapping[str, str]

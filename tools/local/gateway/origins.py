@@ -10,7 +10,7 @@ from werkzeug.datastructures import Headers
 
 
 def is_foreign(headers: Headers, hosts: Collection[str] | None, origins: Collection[str]) -> bool:
-    """Tell whether a page from elsewhere sent a request, or can have: by its origin, or by DNS rebinding.
+    """Whether a web page from elsewhere may have sent a request: by its origin, or by DNS rebinding.
 
     Args:
         headers: The request's.
@@ -28,7 +28,7 @@ def is_foreign(headers: Headers, hosts: Collection[str] | None, origins: Collect
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a name or an address is always this machine's."""
+    """Whether a name or an address always means this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""The IAM policies that authorizers return, as far as they say what may be called, and until when.
+"""IAM policies of authorizers: which methods they allow, and until when.
 
 See https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
@@ -24,7 +24,7 @@ class InvalidPolicy(Exception):
 
 @dataclass(frozen=True)
 class Policy:
-    """An authorizer's answer: whom it is about, what is allowed, and what functions are told."""
+    """An authorizer's response: the principal, the policy, and the context for functions."""
 
     statements: tuple[Mapping[str, Any], ...]
     context: Mapping[str, str]
@@ -55,13 +55,13 @@ class Policy:
         return cls(tuple(statements), {**_context(answer), "principalId": answer["principalId"]})
 
     def allows(self, method_arn: str, now: float) -> bool:
-        """Tell whether a method may be called at a time, in seconds since 1970; a Deny wins."""
+        """Whether a method may be called at a Unix time in seconds; a Deny wins."""
         effects = {s["Effect"] for s in self.statements if _applies(s, method_arn, now)}
         return effects == {"Allow"}
 
 
 def _context(answer: Mapping[str, Any]) -> dict[str, str]:
-    """Write the values of `context` as API Gateway hands them to functions: as text."""
+    """Convert the values of `context` to text, as API Gateway does."""
     context = answer.get("context") or {}
     if not isinstance(context, dict) or any(isinstance(value, dict | list) for value in context.values()):
         raise InvalidPolicy("its context is not a map of strings, numbers and booleans")

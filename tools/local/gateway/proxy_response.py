@@ -1,4 +1,4 @@
-"""Reads what a function answers, and refuses what API Gateway refuses.
+"""Parses a function's response, and refuses what API Gateway refuses.
 
 See https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
@@ -38,7 +38,7 @@ class ProxyResponse:
     headers: list[tuple[str, str]]
     body: str
     base64_encoded: bool
-    """Whether `body` may stand for bytes; it does where the API has binary media types."""
+    """Whether `body` is base64; it is decoded where the API has binary media types."""
 
     def decoded(self) -> bytes:
         """Decode a body in base64.
@@ -53,10 +53,10 @@ class ProxyResponse:
 
 
 def parse_response(payload: bytes) -> ProxyResponse:
-    """Read a function's answer.
+    """Parse a function's response.
 
     Raises:
-        MalformedResponse: it is none that API Gateway takes.
+        MalformedResponse: API Gateway would not accept it.
     """
     try:
         answer = json.loads(payload)

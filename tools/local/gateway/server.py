@@ -102,7 +102,7 @@ class Server:
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
-    """Refuses what servers read differently, and keeps the header fields as they were sent.
+    """Refuses requests that servers interpret differently, and keeps the header fields as they were sent.
 
     Waitress is lenient, and joins the values of a repeated name. See RFC 9112, sections 3, 5.2, 6.1 and 11.2.
     """
@@ -177,7 +177,7 @@ def _channel(gateway: Gateway) -> type[HTTPChannel]:
     """Make the class of connections, by which waitress lets parsing and errors be replaced."""
 
     class RefusalTask(_SpelledAsGiven, ErrorTask):  # type: ignore[misc]
-        """Answers what is no HTTP request, in the template's words."""
+        """Answers invalid HTTP, in the template's words."""
 
         def execute(self) -> None:
             started = time.perf_counter()

@@ -89,7 +89,7 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
 
     @property
     def application(self) -> WSGIApplication:
-        """What a server runs."""
+        """The WSGI application."""
         application: WSGIApplication = self._app.wsgi_app
         return application
 
@@ -161,7 +161,7 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
         return event
 
     def _authorize(self, route: Route) -> dict[str, str] | None:
-        """Find out who calls; None where the route does not ask."""
+        """Authorize the caller; None where the route has no authorizer."""
         authorizer = route.authorizer_object
         if not isinstance(authorizer, LambdaAuthorizer):
             return None

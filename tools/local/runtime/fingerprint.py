@@ -1,4 +1,4 @@
-"""Tells one state of a function's code from another."""
+"""Fingerprints of a function's code, to notice that it has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads what a worker prints, and hands it on in whole lines and whole reports."""
+"""Forwards a worker's output, in whole lines and whole reports."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _blocks(logs: Connection) -> Iterator[bytes]:
 
 
 def _parts(block: bytes) -> Iterator[tuple[bool, str]]:
-    """Tell reports, and the runs of lines between them, apart."""
+    """Split output into reports, and the runs of lines between them."""
     lines: list[str] = []
     for line in block.split(b"\n"):
         printed, mark, packed = line.partition(REPORT_MARK)

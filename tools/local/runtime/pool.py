@@ -33,7 +33,7 @@ class Worker:
     process: ForkServerProcess
     events: Connection
     output: threading.Thread
-    """Hands on what the worker prints; ends when the worker has."""
+    """Forwards the worker's output; ends when the worker has."""
 
     ready: bool = False
 
@@ -73,7 +73,7 @@ class Worker:
         self.kill()
 
     def kill(self) -> None:
-        """End the worker, and wait until all that it printed is shown."""
+        """Kill the worker, and wait until its output is shown."""
         self.process.kill()
         self.process.join()
         self.output.join(_OUTPUT_TIMEOUT)
@@ -106,7 +106,7 @@ class Pool:
         self._folders = (spec.code, os.path.join(spec.root, "shared"))  # noqa: PTH118
 
     def code(self) -> Fingerprint:
-        """Tell which state of its code the function is in."""
+        """Fingerprint the function's code."""
         return fingerprint(*self._folders)
 
     def invoke(self, event: bytes) -> Result:

@@ -1,4 +1,4 @@
-"""What workers are forked from: a process that has imported the libraries that functions use.
+"""The process that workers are forked from; it has imported the libraries that functions use.
 
 A worker is ready in a fraction of the time, and shares their memory. The project's own code it imports
 itself, afresh.

@@ -1,4 +1,4 @@
-"""What pool and worker tell each other."""
+"""Messages between pool and worker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 
 @dataclass(frozen=True)
 class FunctionSpec:
-    """What a worker needs to know to run a function."""
+    """A function, as a worker runs it."""
 
     name: str
     code: str

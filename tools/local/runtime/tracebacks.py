@@ -38,7 +38,7 @@ def of_import(error: BaseException, spec: FunctionSpec) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """Take an error's message, also of one that cannot say what it is."""
+    """Return an error's message, even if the error's own `__str__` fails."""
     try:
         return str(error)
     except Exception:

@@ -157,7 +157,7 @@ class Functions:
         return self._pool(name).invoke(event)
 
     def code(self, name: str) -> Fingerprint:
-        """Tell which state of its code a function is in."""
+        """Fingerprint a function's code."""
         return self._pool(name).code()
 
     def is_debugging(self) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EventSourceMapping:
-    """What Lambda is told about a queue or a stream that calls a function.
+    """Lambda's configuration of a queue or a stream that calls a function.
 
     The defaults are Lambda's. See
     https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html

@@ -1,4 +1,4 @@
-"""What pollers of queues and of streams have in common; it knows neither."""
+"""The base of pollers: what those of queues and of streams have in common."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PAUSE = 0.1
 WAIT = 5.0
 """Seconds for which a poll waits for something."""
 STOP_TIMEOUT = 2
-"""Seconds in which what was begun may end when the stack stops."""
+"""Seconds for a batch to end when the stack stops."""
 
 _SAVE_AGAIN = 2.0
-"""Seconds after which what could not be saved is saved again."""
+"""Seconds between two attempts to save."""
 
 Event = dict[str, Any]
 
@@ -41,7 +41,7 @@ class Invoke(Protocol):
 
 
 class InvocationFailed(Exception):
-    """A function answered with an error."""
+    """A function returned an error."""
 
 
 class Poller(ABC):

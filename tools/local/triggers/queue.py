@@ -54,7 +54,7 @@ def _to_record(message: Mapping[str, Any], queue: str) -> Event:
 
 
 def _with_parsed_body(record: Event) -> Event:
-    """Make of a record what filters look at: they see into a body that is JSON."""
+    """Return a record as filters see it: with its body parsed, if that is JSON."""
     try:
         return {**record, "body": json.loads(record["body"])}
     except ValueError:

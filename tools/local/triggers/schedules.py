@@ -77,7 +77,7 @@ class Timers:
     def __init__(
         self, schedules: Iterable[Schedule], invoke: Invoke, log: DeliveryLog, *, start: bool = True
     ) -> None:
-        """Know schedules, and start the timers of those that are on."""
+        """Start the timers of the schedules that are on."""
         self.schedules = list(schedules)
         self._invoke = invoke
         self._log = log

@@ -31,9 +31,9 @@ class StreamPoller(Poller):
     ) -> None:
         super().__init__(mapping, sources, invoke, log)
         self._done = sources.checkpoint(mapping.source, mapping.function)
-        """The sequence number of the last record that is done with."""
+        """Sequence number of the last record that was delivered."""
         self._read = self._done
-        """That of the last one that was read."""
+        """Sequence number of the last record that was read."""
         if self._done is None and mapping.starts_at_latest:
             self._save(sources.newest(mapping.source))
 

@@ -45,7 +45,7 @@ class Triggers:
 
 
 def invoker(functions: Functions) -> Invoke:
-    """Make what calls functions of the local stack."""
+    """Return what calls functions of the local stack."""
 
     def invoke(function: str, event: Event) -> Any:
         result = functions.invoke(function, json.dumps(event).encode())
