@@ -50,7 +50,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of three files, of which git has two."""
     project = tmp_path / "project"
     (project / "tasks").mkdir(parents=True)
-    (project / "tasks/task.py").write_text("task = 'Task API'\r\n", newline="")
+    (project / "tasks/task.py").write_text("task = 'Task'\r\n", newline="")
     (project / "task.png").write_bytes(b"task \xff")
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
     subprocess.run(["git", "add", "."], cwd=project, check=True)
@@ -67,7 +67,7 @@ def test_files_of_git_are_renamed_with_what_is_in_them_if_that_is_text(project: 
     }
     assert there >= {"orders/order.py", "task.png", "task.tmp"}
     assert not (project / "tasks").exists()
-    assert (project / "orders/order.py").read_bytes() == b"order = 'Order API'\r\n"
+    assert (project / "orders/order.py").read_bytes() == b"order = 'Order'\r\n"
 
 
 def test_what_is_there_is_not_overwritten(project: Path) -> None:

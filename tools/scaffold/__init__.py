@@ -1,1 +1,1 @@
-"""A new endpoint, written by `make endpoint` from what the project itself looks like."""
+"""Writes code: `make endpoint` a new endpoint, `make new` a service of one's own, `make rename` another name."""
