@@ -91,7 +91,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--endpoint-url",
         metavar="URL",
-        help="the AWS that `make run` says it has started: its stack instead of one in AWS",
+        help="URL of AWS that `make run` prints: its stack, instead of one in AWS",
     )
 
 

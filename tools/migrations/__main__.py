@@ -46,9 +46,11 @@ def main() -> int:
     )
     add_options(parser)
     parser.add_argument(
-        "--status", action="store_true", help="change nothing; say what is applied and what is not"
+        "--status", action="store_true", help="change nothing; list which migrations are applied"
     )
-    parser.add_argument("--again", action="store_true", help="apply also what is recorded as applied")
+    parser.add_argument(
+        "--again", action="store_true", help="apply migrations again that are recorded as applied"
+    )
     add_rate(
         parser,
         RATE,

@@ -1,1 +1,1 @@
-"""Writes code: `make endpoint` a new endpoint, `make new` a service of one's own, `make rename` another name."""
+"""Writes code: `make endpoint` a new endpoint, `make new` a service of your own, `make rename` a name."""

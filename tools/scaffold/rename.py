@@ -117,14 +117,23 @@ def rename(root: Path, names: Sequence[str], renaming: Renaming) -> int:
 
 
 def tidy(root: Path) -> None:
-    """Sort imports anew, format, and write the documents that are made from code."""
+    """Sort imports anew, format, and write the documents that are made from code.
+
+    Raises:
+        CannotRename: one of these failed, and has printed why.
+    """
     for command in (
         ["ruff", "check", "--quiet", "--fix", "--select", "I"],
         ["ruff", "format", "--quiet"],
         ["tools.openapi"],
         ["tools.costs"],
     ):
-        subprocess.run([sys.executable, "-m", *command], cwd=root, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+        done = subprocess.run([sys.executable, "-m", *command], cwd=root, capture_output=True, text=True)  # noqa: S603
+        if done.returncode:
+            print(done.stdout + done.stderr, file=sys.stderr)
+            raise CannotRename(
+                f"{command[0]} failed, see above: by the new name, the code means something else"
+            )
 
 
 def main() -> int:
@@ -135,7 +144,7 @@ def main() -> int:
         description="Call something by another name, in code, texts and names of files, in each spelling and "
         "in the plural: tasks, ListTasks, TASK# and create_task become orders, ListOrders, ORDER# and "
         "create_order.",
-        epilog="Read what it did with `git diff`; `git reset --hard` takes it back.",
+        epilog="Read what it did with `git diff HEAD`; `git reset --hard` takes it back.",
     )
     parser.add_argument("old", metavar="FROM", help="the name that it has, such as task")
     parser.add_argument("new", metavar="TO", help="the name that it gets, such as order")
@@ -149,15 +158,16 @@ def main() -> int:
                 "there are changes that are not committed: commit them, so that you can go back"
             )
         changed = rename(root, tracked_files(root), renaming)
+        if not changed:
+            raise CannotRename(f"nothing is called {given.old}")
+        # Or a reset would leave the new files.
+        subprocess.run(["git", "add", "--all"], cwd=root, check=True)  # noqa: S607
+        tidy(root)
     except CannotRename as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    if not changed:
-        print(f"error: nothing is called {given.old}", file=sys.stderr)
-        return 1
-    tidy(root)
-    print(f"{changed} files changed. Read them with `git diff`, then run `make test`; `make pictures` draws")
-    print("the pictures anew. What is stored by the old name stays: begin with an empty stack.")
+    print(f"{changed} files changed. Read them with `git diff HEAD`, then run `make test`; `make pictures`")
+    print("draws the pictures anew. What is stored by the old name stays: begin with an empty stack.")
     return 0
 
 
