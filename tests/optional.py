@@ -63,8 +63,8 @@ CHROMIUM = Tool(
 LAMBDA_PYTHON = Tool(
     "python3.13, which Lambda runs: see https://www.python.org/downloads", _find_lambda_python
 )
-RELEASES = {"1.2.0": "78e9292", "1.3.0": "60f24be"}
-"""The commits of the last releases before this one, the oldest first."""
+RELEASES = {"1.4.0": "8b58b25"}
+"""The commits of the releases that this one is deployed over, the oldest first."""
 HISTORY = Tool(
     "the history of the repository: git fetch --unshallow",
     lambda: _output_of("git", "-C", str(Path(__file__).parent), "rev-parse", *RELEASES.values()),
