@@ -8,7 +8,7 @@ import uuid
 import boto3
 
 client = boto3.client("dynamodb")
-TABLE = os.environ["TASKS_TABLE"]
+TABLE, HISTORY = os.environ["TASKS_TABLE"], os.environ["HISTORY_TABLE"]
 
 
 def handler(event, context):
@@ -35,11 +35,23 @@ def create(new):
         "version": {"N": "1"},
     }
     title = {"pk": {"S": f"TITLE#{new['title']}"}, "task_id": {"S": task_id}}
+    changes = json.dumps({"title": [None, new["title"]], "description": [None, new.get("description")]})
+    change = {
+        "task_id": {"S": task_id},
+        "version": {"N": "1"},
+        "type": {"S": "task.created"},
+        "at": {"N": now},
+        "changes": {"S": changes},
+        "by": {"S": "bare"},
+    }
     absent = "attribute_not_exists(pk)"
     client.transact_write_items(
         TransactItems=[
-            {"Put": {"TableName": TABLE, "Item": each, "ConditionExpression": absent}}
-            for each in (item, title)
+            *(
+                {"Put": {"TableName": TABLE, "Item": each, "ConditionExpression": absent}}
+                for each in (item, title)
+            ),
+            {"Put": {"TableName": HISTORY, "Item": change}},
         ]
     )
     return document(item)
@@ -55,7 +67,7 @@ def listed():
             ExpressionAttributeNames={"#status": "status"},
             ExpressionAttributeValues={":status": {"S": status}},
             ScanIndexForward=False,
-            Limit=23,
+            Limit=24,
         )["Items"]
     items.sort(key=lambda item: int(item["created_at"]["N"]), reverse=True)
     return [document(item) for item in items[:20]]

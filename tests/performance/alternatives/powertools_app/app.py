@@ -99,7 +99,7 @@ class TasksDal:
                 IndexName="status-created_at-index",
                 KeyConditionExpression=Key("status").eq(status),
                 ScanIndexForward=False,
-                Limit=limit + 3,
+                Limit=limit + 4,
             )["Items"]
         ]
         entries.sort(key=lambda entry: entry.created_at, reverse=True)
