@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from http import HTTPStatus
+from typing import Any
 
 import pytest
 
 from shared.api.problems import phrase
 from tests.local_stack import ROOT
-from tests.template import FUNCTIONS, RESOURCES, Function, lines_of, of_type
+from tests.template import FUNCTIONS, RESOURCES, TEMPLATE, Function, lines_of, of_type
 
 MAX_LINES_OF_AN_ENDPOINT = 40
 
@@ -92,10 +94,77 @@ def test_the_dashboard_shows_every_metric() -> None:
     assert counted <= set(re.findall(r'"(\w+)"', dashboard))
 
 
-def test_every_alarm_is_published() -> None:
-    for name in of_type("AWS::CloudWatch::Alarm"):
-        alarm = RESOURCES[name]["Properties"]
-        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmTopic"}]
+TOPICS = {"PagingTopic": "**now**", "AlarmTopic": "morning"}
+"""Where alarms are published, and what docs/operating.md calls that."""
+
+
+@pytest.mark.parametrize("alarm", of_type("AWS::CloudWatch::Alarm"))
+def test_an_alarm_goes_where_the_table_says_and_nowhere_else(alarm: str) -> None:
+    properties = RESOURCES[alarm]["Properties"]
+    ((topic,),) = (action.values() for action in properties["AlarmActions"])
+    assert properties["OKActions"] == properties["AlarmActions"]
+    function = f"{alarm.removesuffix('ErrorsAlarm')}Function"
+    row = "<Function>ErrorsAlarm" if function in RESOURCES else alarm
+    table = (ROOT / "docs/operating.md").read_text("utf-8")
+    (when,) = re.findall(rf"^\| `{row}`[^|]*\| ([^|]*) \|", table, re.MULTILINE)
+    assert when == TOPICS[topic], f"Say `{TOPICS[topic]}` of {row} in the table of docs/operating.md."
+
+
+def test_what_wakes_somebody_is_mailed_to_whoever_is_known() -> None:
+    for topic, condition, endpoint in (
+        ("AlarmTopic", "HasAlarmEmail", {"Ref": "AlarmEmail"}),
+        (
+            "PagingTopic",
+            "PagesAreMailed",
+            {"Fn::If": ["HasPageEmail", {"Ref": "PageEmail"}, {"Ref": "AlarmEmail"}]},
+        ),
+    ):
+        (subscription,) = (
+            RESOURCES[name]
+            for name in of_type("AWS::SNS::Subscription")
+            if RESOURCES[name]["Properties"]["TopicArn"] == {"Ref": topic}
+        )
+        assert subscription["Condition"] == condition
+        assert subscription["Properties"]["Endpoint"] == endpoint
+
+
+def evaluated(expression: Any, parameters: dict[str, str]) -> Any:
+    """What CloudFormation makes of a condition or of a rule's assertion."""
+    if not isinstance(expression, dict):
+        return expression
+    ((function, arguments),) = expression.items()
+    if function == "Ref":
+        return parameters.get(arguments, TEMPLATE["Parameters"][arguments].get("Default"))
+    if function == "Condition":
+        return evaluated(TEMPLATE["Conditions"][arguments], parameters)
+    values = [evaluated(each, parameters) for each in arguments]
+    return {
+        "Fn::Equals": lambda: values[0] == values[1],
+        "Fn::Not": lambda: not values[0],
+        "Fn::Or": lambda: any(values),
+    }[function]()
+
+
+@pytest.mark.parametrize(
+    ("addresses", "mailed"),
+    [({}, False), ({"AlarmEmail": "a@b.org"}, True), ({"PageEmail": "a@b.org"}, True)],
+    ids=["none", "AlarmEmail", "PageEmail"],
+)
+def test_pages_are_mailed_if_any_address_is_given(addresses: dict[str, str], mailed: bool) -> None:
+    assert evaluated({"Condition": "PagesAreMailed"}, addresses) is mailed
+
+
+@pytest.mark.parametrize("address", ["", " AlarmEmail=ops@example.com"], ids=["no address", "an address"])
+def test_prod_is_refused_if_its_alarms_reach_nobody(address: str) -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))
+    overrides = config["prod"]["deploy"]["parameters"]["parameter_overrides"] + address
+    prod = dict(each.split("=", 1) for each in overrides.split())
+    (rule,) = TEMPLATE["Rules"].values()
+    (assertion,) = rule["Assertions"]
+    assert evaluated(rule["RuleCondition"], prod)
+    assert evaluated(assertion["Assert"], prod) is bool(address)
+    assert "AlarmEmail=<address>" in assertion["AssertDescription"]
+    assert not evaluated(rule["RuleCondition"], {}), "a stack to try it out needs no address"
 
 
 # See https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
