@@ -124,7 +124,13 @@ def test_another_layer_is_a_new_version_of_every_function() -> None:
             {"Canary": "true", "SnapStart": "PublishedVersions", "DeletionProtection": "true"}, marks=nightly
         ),
         pytest.param(
-            {"Firewall": "enabled", "AccessLogs": "enabled", "Zones": "us-east-1a,us-east-1b"}, marks=nightly
+            {
+                "Firewall": "enabled",
+                "AccessLogs": "enabled",
+                "Objectives": "enabled",
+                "Zones": "us-east-1a,us-east-1b",
+            },
+            marks=nightly,
         ),
     ],
     ids=["default", "no cache", "prod", "everything"],

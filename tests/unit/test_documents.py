@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.local_stack import ROOT
-from tests.template import ROUTES, TEMPLATE, of_type
+from tests.template import RESOURCES, ROUTES, TEMPLATE, of_type
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "tests/performance/RESULTS.md"])
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
@@ -88,5 +88,7 @@ def test_all_alarms_are_documented() -> None:
     text = (ROOT / "docs/operating.md").read_text("utf-8")
     assert "`<Function>ErrorsAlarm`" in text
     of_functions = {name.replace("Function", "ErrorsAlarm") for name in of_type("AWS::Serverless::Function")}
-    alarms = set(of_type("AWS::CloudWatch::Alarm"))
+    alarms = {
+        name for name in of_type("AWS::CloudWatch::") if "AlarmActions" in RESOURCES[name]["Properties"]
+    }
     assert set(re.findall(r"`(\w+Alarm)`", text)) == alarms - of_functions

@@ -98,7 +98,23 @@ TOPICS = {"PagingTopic": "**now**", "AlarmTopic": "morning"}
 """Where alarms are published, and what docs/operating.md calls that."""
 
 
-@pytest.mark.parametrize("alarm", of_type("AWS::CloudWatch::Alarm"))
+def parts() -> set[str]:
+    """The alarms that tell nobody, because others are made of them."""
+    rules = (
+        RESOURCES[name]["Properties"]["AlarmRule"] for name in of_type("AWS::CloudWatch::CompositeAlarm")
+    )
+    return {part for rule in rules for part in re.findall(r"\$\{(\w+)\}", rule["Fn::Sub"])}
+
+
+ALARMS = [*of_type("AWS::CloudWatch::Alarm"), *of_type("AWS::CloudWatch::CompositeAlarm")]
+
+
+@pytest.mark.parametrize("alarm", sorted(parts()))
+def test_a_part_of_another_alarm_tells_nobody_itself(alarm: str) -> None:
+    assert not {"AlarmActions", "OKActions"} & RESOURCES[alarm]["Properties"].keys()
+
+
+@pytest.mark.parametrize("alarm", [each for each in ALARMS if each not in parts()])
 def test_an_alarm_goes_where_the_table_says_and_nowhere_else(alarm: str) -> None:
     properties = RESOURCES[alarm]["Properties"]
     ((topic,),) = (action.values() for action in properties["AlarmActions"])

@@ -127,6 +127,14 @@ def of_options(work: Workload, there: Inventory) -> list[Cost]:
             f"5.00 + {rules} rules × 1.00 + {_m(requests)} requests × 0.60 / M",
             prices.WAF_ACL_MONTH + rules * prices.WAF_RULE_MONTH + requests * prices.WAF_REQUEST,
         ),
+        Cost(
+            "`Objectives=enabled`, as in prod",
+            f"{there.objective_alarms} alarms × 0.10 + {there.composite_alarms} composite alarms × 0.50 + "
+            f"{there.measured_methods} methods × {usage.METHOD_METRICS} metrics × 0.30",
+            there.objective_alarms * prices.ALARM_MONTH
+            + there.composite_alarms * prices.COMPOSITE_ALARM_MONTH
+            + there.measured_methods * usage.METHOD_METRICS * prices.METRIC_MONTH,
+        ),
         Cost("`AccessLogs=enabled`", f"{access_log:.1f} GB × 0.50", access_log * prices.LOGS_GB),
         Cost(
             "Metrics",

@@ -47,6 +47,8 @@ PLATFORM_LOG_BYTES = 900
 """Of Lambda's own entries about a call: start and report."""
 COMPRESSION = 0.3
 """Of a page, compressed."""
+METHOD_METRICS = 5
+"""Of a method that API Gateway measures by itself: requests, 4xx, 5xx, and two latencies."""
 MINUTES = 60 * 730
 """Of a month: calls of `remind`."""
 POLLS = 15 * MINUTES
@@ -125,6 +127,11 @@ class Inventory:
 
     alarms: int
     """Metrics of alarms: each is paid for."""
+    objective_alarms: int
+    """Metrics of the alarms that only `Objectives=enabled` makes."""
+    composite_alarms: int
+    measured_methods: int
+    """Methods of the API with metrics of their own."""
     metrics: int
     snapshot_gb: float
     """Of the functions that start from snapshots."""
@@ -144,11 +151,16 @@ class Inventory:
         functions = [
             each["Properties"] for each in resources.values() if each["Type"] == "AWS::Serverless::Function"
         ]
+        alarms = [each for each in resources.values() if each["Type"] == "AWS::CloudWatch::Alarm"]
+        objectives = [each for each in alarms if each.get("Condition") == "HasObjectives"]
         return cls(
-            alarms=sum(
-                sum("MetricStat" in metric for metric in each["Properties"].get("Metrics", [])) or 1
-                for each in resources.values()
-                if each["Type"] == "AWS::CloudWatch::Alarm"
+            alarms=sum(_metrics(each) for each in alarms if each not in objectives),
+            objective_alarms=sum(map(_metrics, objectives)),
+            composite_alarms=sum(
+                each["Type"] == "AWS::CloudWatch::CompositeAlarm" for each in resources.values()
+            ),
+            measured_methods=sum(
+                "MetricsEnabled" in method for method in resources["Api"]["Properties"]["MethodSettings"]
             ),
             metrics=metrics,
             snapshot_gb=sum(each.get("MemorySize", 512) for each in functions if "SnapStart" in each) / 1024,
@@ -157,3 +169,8 @@ class Inventory:
                 event["Type"] == "SQS" for each in functions for event in each.get("Events", {}).values()
             ),
         )
+
+
+def _metrics(alarm: dict[str, Any]) -> int:
+    """How many metrics an alarm watches."""
+    return sum("MetricStat" in metric for metric in alarm["Properties"].get("Metrics", [])) or 1
