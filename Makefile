@@ -25,7 +25,7 @@ AT_ONCE = --dist worksteal -n $$($(BIN)/python -c "import os; print(min(4, 1 + o
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run schedule sam-local migrate check-data users redrive republish adopt unit component test test-nightly test-all bench lint format types validate scan audit openapi endpoint new rename costs smoke pictures lock \
+.PHONY: help install run schedule sam-local migrate check-data users trace errors slowest redrive republish adopt unit component test test-nightly test-all bench lint format types validate scan audit openapi endpoint new rename costs smoke pictures lock \
 	clean build-SharedLayer build-CompiledLayerArm64 build-CompiledLayerX86
 
 help: ## List these commands
@@ -61,6 +61,15 @@ check-data: $(INSTALLED) ## Tell whether what is in a stack's tables is consiste
 
 users: $(INSTALLED) ## Give a user a new password, delete one, or export what is kept of one; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.users $(ARGS)
+
+trace: $(INSTALLED) ## Show all that a request caused: ID=<x-request-id>; ARGS="--help" lists the options
+	@$(BIN)/python -m tools.logs trace "$(ID)" $(ARGS)
+
+errors: $(INSTALLED) ## Count a stack's errors by function; ARGS="--help" lists the options
+	@$(BIN)/python -m tools.logs errors $(ARGS)
+
+slowest: $(INSTALLED) ## List the calls of a stack's functions that took longest; ARGS="--help" lists the options
+	@$(BIN)/python -m tools.logs slowest $(ARGS)
 
 redrive: $(INSTALLED) ## Send dead letters back to the queue that they came from; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.events.redrive $(ARGS)

@@ -206,7 +206,7 @@ def what_the_gateway_says_of_large_requests_and_failed_functions() -> None:
 
 
 def resources_that_there_are_not() -> None:
-    """Three types of resource are unknown. The cache is the Redis beside us; the others do nothing.
+    """Some types of resource are unknown. The cache is the Redis beside us; the others do nothing.
 
     Alarms on an expression are unknown, too, and are taken for others, because none is watched.
     """
@@ -227,7 +227,9 @@ def resources_that_there_are_not() -> None:
     cloudformation._cw_metric_alarm_record = record_any
     host, _, port = os.environ["BRIDGE_REDIS"].rpartition(":")
     known("AWS::ElastiCache::ServerlessCache", lambda _: {"Endpoint.Address": host, "Endpoint.Port": port})
+    known("AWS::CloudWatch::CompositeAlarm", lambda _: {})
     known("AWS::EC2::SecurityGroupEgress", lambda _: {})
+    known("AWS::Logs::QueryDefinition", lambda _: {})
     known("AWS::SecretsManager::RotationSchedule", lambda _: {})
 
 

@@ -92,3 +92,18 @@ def test_all_alarms_are_documented() -> None:
         name for name in of_type("AWS::CloudWatch::") if "AlarmActions" in RESOURCES[name]["Properties"]
     }
     assert set(re.findall(r"`(\w+Alarm)`", text)) == alarms - of_functions
+
+
+def test_each_alarm_begins_with_a_command() -> None:
+    text = (ROOT / "docs/operating.md").read_text("utf-8")
+    command = rf"(make ({'|'.join(TARGETS)})|aws \w+)\b"
+    sections = {
+        heading.lower().replace(" ", "-"): body.strip()
+        for heading, body in re.findall(r"^#+ (.*)\n((?:(?!#+ ).*\n)*)", text, re.MULTILINE)
+    }
+    rows = re.findall(r"^\| `([\w<>]+Alarm)`.* \| (.*) \|$", text, re.MULTILINE)
+    assert rows
+    for alarm, first in rows:
+        link = re.match(r"\[[^]]*\]\(#([\w-]+)\)", first)
+        begins = re.match(rf"```sh\n{command}", sections[link[1]]) if link else re.match(f"`{command}", first)
+        assert begins, f"Say first which command to run for {alarm}: {first}"

@@ -1,0 +1,1 @@
+"""`make trace`, `make errors` and `make slowest`: what the log of a stack says, by its saved queries."""

@@ -1,0 +1,141 @@
+"""`make trace`, `make errors` and `make slowest`: run a saved query of a stack."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+
+from tools.local import console
+from tools.stacks import NO_REGION, StackError, add_options
+
+PLACEHOLDER = "<x-request-id>"
+"""What stands in the saved query of a request for its id."""
+_INTERVAL = 0.5
+"""Seconds between two looks at whether a query has ended."""
+_LOCAL = (
+    "make run keeps no logs. Its terminal shows each request and what functions write: run it as "
+    "'make run | tee run.log', and look for the path or the task's id: grep <task id> run.log"
+)
+
+
+@dataclass(frozen=True)
+class _Query:
+    name: str
+    """After the stack's name, in AWS."""
+    hours: int
+    """How far back it looks, unless another number is asked for."""
+    what: str
+
+
+QUERIES = {
+    "trace": _Query("request", 24, "show all that a request caused, by the x-request-id of its response"),
+    "errors": _Query("errors", 1, "count errors by function"),
+    "slowest": _Query("slowest", 1, "list the calls of functions that took longest"),
+}
+
+
+def main() -> int:
+    """Run the query; returns the exit status."""
+    command, *arguments = sys.argv[1:]
+    query = QUERIES[command]
+    parser = argparse.ArgumentParser(
+        prog=f'make {command} {"ID=… " if command == "trace" else ""}ARGS="…"',
+        description=f"{query.what[0].upper()}{query.what[1:]}. It is the query that Logs Insights "
+        f"has as <stack>/{query.name}.",
+    )
+    if command == "trace":
+        parser.add_argument("id", type=_request_id, help="the x-request-id of a response")
+    add_options(parser)
+    parser.add_argument(
+        "--hours", type=_hours, default=query.hours, metavar="N", help="how far back (default: %(default)s)"
+    )
+    chosen = parser.parse_args(arguments)
+    if chosen.endpoint_url:
+        print(f"error: {_LOCAL}", file=sys.stderr)
+        return 2
+    try:
+        return _run(query, chosen)
+    except KeyboardInterrupt:
+        return 130
+    except NoRegionError:
+        print(f"error: {NO_REGION}", file=sys.stderr)
+    except (StackError, BotoCoreError, ClientError) as error:
+        print(f"error: {error}", file=sys.stderr)
+    return 2
+
+
+def _request_id(text: str) -> str:
+    if not re.fullmatch(r"[\w-]+", text, flags=re.ASCII):  # or it would end the text of the query
+        raise argparse.ArgumentTypeError(f"{text!r} is no x-request-id; give one: make trace ID=…")
+    return text
+
+
+def _hours(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,4}", text, flags=re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of hours; give a whole one from 1")
+    return int(text)
+
+
+def _run(query: _Query, chosen: argparse.Namespace) -> int:
+    logs = boto3.client("logs")
+    text = _text(logs, f"{chosen.stack_name}/{query.name}")
+    rows = _results(logs, chosen, text.replace(PLACEHOLDER, getattr(chosen, "id", PLACEHOLDER)))
+    if not rows:
+        print(
+            f"nothing in the last {chosen.hours} h; an entry comes some seconds late, and "
+            'ARGS="--hours N" looks further back'
+        )
+        return 1
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    console.table([names, *([row.get(name, "") for name in names] for row in rows)])
+    return 0
+
+
+def _text(logs: Any, name: str) -> str:
+    """Find the text of a saved query.
+
+    Raises:
+        StackError: there is none of that name.
+    """
+    # A stack that is being deployed, or rolled back, has logs to look at: its state does not matter here.
+    found = logs.describe_query_definitions(queryDefinitionNamePrefix=name)["queryDefinitions"]
+    for each in found:
+        if each["name"] == name:
+            return str(each["queryString"])
+    raise StackError(
+        f"There is no saved query {name}. Name your stack with ARGS='--stack-name …', or deploy this version."
+    )
+
+
+def _results(logs: Any, chosen: argparse.Namespace, text: str) -> list[dict[str, str]]:
+    """Run a query; returns its rows.
+
+    Raises:
+        StackError: CloudWatch could not run it.
+    """
+    now = int(time.time())
+    id_ = logs.start_query(
+        logGroupName=f"/aws/lambda/{chosen.stack_name}",
+        startTime=now - 3600 * chosen.hours,
+        endTime=now,
+        queryString=text,
+    )["queryId"]
+    while (result := logs.get_query_results(queryId=id_))["status"] in {"Scheduled", "Running"}:
+        time.sleep(_INTERVAL)
+    if result["status"] != "Complete":
+        raise StackError(f"The query ended as {result['status']}. Try again, with fewer hours.")
+    return [
+        {each["field"]: each["value"].replace("\n", "\\n") for each in row if each["field"] != "@ptr"}
+        for row in result["results"]
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
