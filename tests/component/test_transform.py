@@ -219,6 +219,16 @@ def test_no_function_has_what_is_not_in_a_version(function: str) -> None:
     assert properties.keys() <= OF_A_VERSION
 
 
+def test_traces_are_paid_for_only_where_they_are_wanted() -> None:
+    resources = deployed().values()
+    functions = [each["Properties"] for each in resources if each["Type"] == "AWS::Lambda::Function"]
+    assert all(each["TracingConfig"] == {"Mode": {"Ref": "Tracing"}} for each in functions)
+    (stage,) = (each["Properties"] for each in resources if each["Type"] == "AWS::ApiGateway::Stage")
+    assert stage["TracingEnabled"] == {"Fn::If": ["HasTracing", True, False]}
+    assert TEMPLATE["Conditions"]["HasTracing"] == {"Fn::Equals": [{"Ref": "Tracing"}, "Active"]}
+    assert TEMPLATE["Parameters"]["Tracing"]["Default"] == "PassThrough"
+
+
 def test_snapshots_are_kept_warm() -> None:
     """Lambda refuses the first call of one that nobody called for 14 days."""
     resources = deployed()

@@ -69,7 +69,6 @@ def of_traffic(work: Workload) -> list[Cost]:
             work.lists * page * prices.ELASTICACHE_ECPU,
         ),
         Cost("Logs", f"{logs:.1f} GB × 0.50", logs * prices.LOGS_GB),
-        Cost("X-Ray", f"{_m(work.traces)} traces × 5.00 / M", work.traces * prices.XRAY_TRACE),
         Cost("Data transfer", f"{sent:.1f} GB × 0.09", sent * prices.TRANSFER_GB),
     ]
 
@@ -83,7 +82,6 @@ def of_a_month(work: Workload, there: Inventory) -> list[Cost]:
         + usage.REMIND_READ_UNITS * prices.DYNAMODB_READ_UNIT
         + usage.REMIND_WRITE_UNITS * prices.DYNAMODB_WRITE_UNIT
         + usage.PLATFORM_LOG_BYTES / GB * prices.LOGS_GB
-        + prices.XRAY_TRACE
     )
     return [
         Cost(
@@ -95,7 +93,7 @@ def of_a_month(work: Workload, there: Inventory) -> list[Cost]:
         Cost("Secrets Manager", "1 secret", prices.SECRET_MONTH),
         Cost(
             "Reminders",
-            f"{_m(usage.MINUTES)} calls, each with a trace, {usage.REMIND_READ_UNITS} read units and "
+            f"{_m(usage.MINUTES)} calls, each with {usage.REMIND_READ_UNITS} read units and "
             f"{usage.REMIND_WRITE_UNITS} write unit",
             usage.MINUTES * look,
         ),
@@ -134,6 +132,11 @@ def of_options(work: Workload, there: Inventory) -> list[Cost]:
             there.objective_alarms * prices.ALARM_MONTH
             + there.composite_alarms * prices.COMPOSITE_ALARM_MONTH
             + there.measured_methods * usage.METHOD_METRICS * prices.METRIC_MONTH,
+        ),
+        Cost(
+            "`Tracing=Active`",
+            f"({_m(work.traces)} of requests + {_m(usage.MINUTES)} of reminders) traces × 5.00 / M",
+            (work.traces + usage.MINUTES) * prices.XRAY_TRACE,
         ),
         Cost("`AccessLogs=enabled`", f"{access_log:.1f} GB × 0.50", access_log * prices.LOGS_GB),
         Cost(
