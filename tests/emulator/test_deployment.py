@@ -44,6 +44,12 @@ def test_a_new_task_is_notified_under_the_id_of_its_request(deployed: Emulator, 
     await_condition(was_notified)
 
 
+def test_what_must_not_be_deleted_wants_an_address_for_its_alarms(deployed: Emulator) -> None:
+    command = ("samcli", "deploy", "--stack-name", "precious", "--region", "us-east-1", "--no-progressbar")
+    output = deployed.run(*command, "--parameter-overrides", "DeletionProtection=true", status=1)
+    assert "With DeletionProtection=true, alarms must reach somebody. Add AlarmEmail=<address>" in output
+
+
 def test_a_consumer_in_another_stack_sees_an_event_once(
     deployed: Emulator, user: Client, tmp_path: Path
 ) -> None:
