@@ -25,7 +25,7 @@ AT_ONCE = --dist worksteal -n $$($(BIN)/python -c "import os; print(min(4, 1 + o
 export TASK_API_HOST TASK_API_PORT TASK_API_REDIS
 
 .DEFAULT_GOAL := help
-.PHONY: help install run schedule sam-local migrate check-data users trace errors slowest redrive republish adopt unit component test test-nightly test-all bench lint format types validate scan audit openapi endpoint new rename costs smoke pictures lock \
+.PHONY: help install run schedule sam-local migrate check-data users trace errors slowest redrive republish restore adopt unit component test test-nightly test-all bench lint format types validate scan audit openapi endpoint new rename costs smoke pictures lock \
 	clean build-SharedLayer build-CompiledLayerArm64 build-CompiledLayerX86
 
 help: ## List these commands
@@ -76,6 +76,9 @@ redrive: $(INSTALLED) ## Send dead letters back to the queue that they came from
 
 republish: $(INSTALLED) ## Publish the events that were given up; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.events.republish $(ARGS)
+
+restore: $(INSTALLED) ## Bring the tables of a stack back to a point in time; ARGS="--help" lists the options
+	@$(BIN)/python -m tools.restore $(ARGS)
 
 adopt: $(INSTALLED) ## Make a new stack around the tables that a deleted one has left; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.migrations.adopt $(ARGS)

@@ -23,6 +23,9 @@ EventType = Literal[
     "task.created", "task.updated", "task.deleted", "task.restored", "task.purged", "task.due"
 ]
 
+RESTORED_AT = "restored_at"
+"""Attribute of items that came back with a restored table: when that was, as a Unix time in seconds."""
+
 
 class TaskEventDataDocument(TypedDict):
     """What happened to a task."""
@@ -70,6 +73,8 @@ def event_of(record: Mapping[str, Any]) -> TaskEventDocument | None:
     images = record["dynamodb"]
     kind = images["Keys"]["pk"]["S"].partition("#")[0]
     before, after = images.get("OldImage"), images.get("NewImage")
+    if after is not None and RESTORED_AT in after and after[RESTORED_AT] != (before or {}).get(RESTORED_AT):
+        return None  # `make restore` has written it, and nobody has changed the task
     if kind == "TRASH":
         return _event_of_trash(before, after, by_dynamodb="userIdentity" in record)
     if kind != "TASK" or after is None:

@@ -28,6 +28,7 @@ import boto3
 from ministack import app as server
 from ministack.core import lambda_runtime as runtime
 from ministack.services import apigateway_v1 as gateway
+from ministack.services import lambda_svc
 from ministack.services.cloudformation import provisioners as cloudformation
 from ministack.services.lambda_svc import _resolve_layer_zip
 
@@ -89,6 +90,16 @@ def _opt(zips: Iterable[bytes]) -> Path:
         except OSError:  # another function was faster
             shutil.rmtree(made)
     return opt
+
+
+def a_function_that_is_switched_off() -> None:
+    """A reserved concurrency does not count for calls by an alias. The gateway says 429 then, and not 502."""
+    reserved = lambda_svc._reserved_concurrency
+
+    def reserved_of_all_versions(_version: Any, config: dict[str, Any]) -> int | None:
+        return reserved(lambda_svc._functions.get(config["FunctionName"]), config)
+
+    lambda_svc._reserved_concurrency = reserved_of_all_versions
 
 
 def what_openapi_says_of_the_gateway() -> None:
@@ -265,6 +276,7 @@ if __name__ == "__main__":
     for bridge in (
         in_the_interpreter_of_their_runtime,
         what_functions_find_in_lambda,
+        a_function_that_is_switched_off,
         what_openapi_says_of_the_gateway,
         an_api_keeps_its_id,
         compression,

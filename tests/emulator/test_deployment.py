@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.contract.test_clients import TestAccount, TestRetries, TestText  # noqa: F401 (they run here, too)
@@ -87,6 +88,57 @@ def test_a_webhook_is_called_and_shows_how_that_failed(user: Client) -> None:
     user.create()
     await_condition(lambda: any(each["last_failure"] for each in user("GET", "/webhooks").json()))
     assert user("DELETE", path).status_code == 204
+
+
+def test_tables_are_restored_in_place_and_nobody_is_told(deployed: Emulator, user: Client) -> None:
+    """The emulator copies a table as it is, whatever the time: the copy is made, and then there is loss."""
+    changed, deleted = user.create(unique("Changed")), user.create(unique("Deleted"))
+    same = user.create(unique("Same"))
+    dynamodb = deployed.client("dynamodb")
+    for table in map(deployed.resource, ("TasksTable", "HistoryTable")):
+        copied = {"TargetTableName": f"{table}-restored-20260102T030405Z", "UseLatestRestorableTime": True}
+        dynamodb.restore_table_to_point_in_time(SourceTableName=table, **copied)
+    paths = {each["id"]: f"/tasks/{each['id']}" for each in (changed, deleted, same)}
+    user("PATCH", paths[changed["id"]], json={"title": unique("Lost")})
+    user("DELETE", paths[deleted["id"]])
+    assert user("DELETE", f"/trash/{deleted['id']}").status_code == 204
+    new = user.create(deleted["title"])  # whose title is taken back
+    user("GET", "/tasks")
+
+    def published() -> list[str]:
+        lines = [json.loads(line) for line in deployed.logged() if '"event published"' in line]
+        return [line["event_id"] for line in lines]
+
+    def refuses_writes() -> bool:
+        response = user("POST", "/tasks", json={"title": unique("Refused")})
+        return response.status_code in {429, 502}  # which is AWS's; see bridge.py
+
+    def serves_writes() -> bool:
+        return user("PATCH", paths[same["id"]], json={"description": "after"}).status_code == 200
+
+    await_condition(lambda: f"{new['id']}:1" in published())
+    before = published()
+    with ThreadPoolExecutor(1) as pool:
+        command = ("tools.restore", "--stack-name", STACK, "--to", "2026-01-02T03:04:05Z", "--yes")
+        restore = pool.submit(deployed.run, *command)
+        await_condition(lambda: refuses_writes() or restore.done())
+        assert refuses_writes(), restore.result()
+        assert user("GET", paths[changed["id"]]).status_code == 200
+        assert restore.result().endswith("writes are on again\n")
+
+    for task in (changed, deleted):
+        assert user("GET", paths[task["id"]]).json() == task
+        assert [each["version"] for each in user("GET", f"{paths[task['id']]}/history").json()] == [1]
+    assert user("GET", f"/tasks/{new['id']}").status_code == 404
+    await_condition(lambda: changed in user("GET", "/tasks").json())
+    assert new not in user("GET", "/tasks").json()
+    assert "all is well" in deployed.run("tools.migrations.check", "--stack-name", STACK)
+    assert serves_writes()
+    await_condition(
+        lambda: f"{same['id']}:2" in published()
+    )  # which comes after what the restore has written
+    told = set(published()) - set(before)
+    assert not [each for each in told if each.startswith((changed["id"], deleted["id"]))], told
 
 
 def test_a_parameter_is_changed(deployed: Emulator, anyone: Client, user: Client) -> None:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from shared.tasks.bus import EventBus
 from shared.tasks.document import task_document
-from shared.tasks.events import EventType, TaskEventDocument, due_event, event_of
-from shared.tasks.task import NOBODY, Author, TaskStatus
+from shared.tasks.events import RESTORED_AT, EventType, TaskEventDocument, due_event, event_of
+from shared.tasks.task import NOBODY, Author, Task, TaskStatus
 from shared.webhooks.queue import DeliveryQueue
 from tests.task_events import (
     ADA,
@@ -122,6 +122,23 @@ def test_a_task_whose_time_in_the_trash_is_over_is_purged_by_nobody() -> None:
 )
 def test_what_changes_no_task_is_no_event(silent: dict[str, Any]) -> None:
     assert event_of(silent) is None
+
+
+@pytest.mark.parametrize("before", [None, TASK])
+def test_what_came_back_with_a_restored_table_is_no_event(before: Task | None) -> None:
+    """Until somebody changes it; also if it had come back once before."""
+    for written in (record(before, TASK.next_version(ADA)), record_of_trash(TASK.next_version(ADA))):
+        images = written["dynamodb"]
+        images["NewImage"] = {**images["NewImage"], RESTORED_AT: {"N": "2"}}
+        assert event_of(written) is None
+        images["OldImage"] = {**images["NewImage"], RESTORED_AT: {"N": "1"}}
+        assert event_of(written) is None
+    change = record(TASK, TASK.next_version(GRACE, description="one litre"))
+    for image in ("OldImage", "NewImage"):
+        change["dynamodb"][image] = {**change["dynamodb"][image], RESTORED_AT: {"N": "2"}}
+    event = event_of(change)
+    assert event
+    assert event["type"] == "task.updated"
 
 
 def test_events_of_each_type_are_as_their_schema_says() -> None:

@@ -1,0 +1,141 @@
+"""`make restore`: bring the tables of a stack back to a point in time, under the URL that it has."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from tools.events.command import complain, duration, run
+from tools.restore import copies, wanted
+from tools.restore.copies import Copy
+from tools.restore.differences import Differences
+from tools.restore.writers import Writers, functions_that_write
+from tools.stacks import Stack, StackError, add_options, add_rate
+
+TABLES = {
+    "TasksTable": ("TasksTable", "HistoryTable"),  # which agree only if both are of the same time
+    "WebhooksTable": ("WebhooksTable",),
+    "UsersTable": ("UsersTable",),
+}
+"""What can be asked for, and the tables that are restored for it, in this order."""
+RATE = 200
+"""How many items are written a second, unless another number is asked for."""
+_COMPARED = 2500
+"""Items compared a second, about, from a machine in the region."""
+_SINCE = "Objectives"
+"""A parameter that came with the version whose functions know restored tasks."""
+_WARNINGS = {
+    "WebhooksTable": "Webhooks that were deleted since come back, and secrets that were replaced since.",
+    "UsersTable": "Passwords and API keys of then come back, also those that were replaced or revoked since, "
+    "and users that were deleted since. All sessions end.",
+}
+
+
+def main() -> int:
+    """Restore what is asked for; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog='make restore ARGS="…"',
+        description="Bring tables of a stack back to a point in time. The API goes on, and refuses writes "
+        "while tables are compared. Safe to interrupt: writes stay off until the same command has run to its "
+        "end.",
+    )
+    add_options(parser)
+    parser.add_argument(
+        "--to", required=True, type=_moment, metavar="TIME", help="such as 2026-11-30T12:00:00Z"
+    )
+    parser.add_argument(
+        "--table",
+        choices=TABLES,
+        default="TasksTable",
+        help="TasksTable, with the histories of tasks (default), WebhooksTable, or UsersTable",
+    )
+    add_rate(parser, RATE, "how many items to write a second (default: %(default)s)")
+    parser.add_argument("--dry-run", action="store_true", help="change nothing; say what would be done")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    return run(parser.parse_args(), _restore)
+
+
+def _moment(text: str) -> datetime:
+    """Read a time, to the second, as DynamoDB restores."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time; give one with its zone, as 2026-11-30T12:00:00Z"
+        )
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def _restore(chosen: argparse.Namespace, stack: Stack) -> bool:
+    if stack.endpoint_url:
+        raise StackError(
+            "make run keeps no earlier state of its tables: only a stack in AWS can be restored."
+        )
+    if _SINCE not in stack.parameters:
+        raise StackError(
+            f"The stack {stack.name} is of an earlier version. Deploy this one first: sam deploy."
+        )
+    client = stack.dynamodb
+    pairs = [Copy.of(stack, table, chosen.to) for table in TABLES[chosen.table]]
+    writers = Writers(stack, functions_that_write(TABLES[chosen.table]))
+    writers.check()
+    copies.check(client, pairs, chosen.to)
+    _tell(chosen, stack, pairs, writers)
+    if chosen.dry_run:
+        return True
+    if not chosen.yes and input("Type the name of the stack to go on: ") != stack.name:
+        complain("nothing was done")
+        return False
+    copies.make(client, pairs, chosen.to)
+    try:
+        writers.switch_off()
+        for pair in pairs:
+            Differences(client, pair, _wanted(stack, pair, pairs[0]), chosen.rate).level()
+        # First, because a run that finds a copy while writes are on would undo them.
+        for pair in pairs:
+            client.delete_table(TableName=pair.name)
+    except BaseException:
+        complain(
+            "writes are still off, and the tables may be half restored: run the same command again to finish"
+        )
+        raise
+    writers.switch_on()
+    return True
+
+
+def _tell(chosen: argparse.Namespace, stack: Stack, pairs: Sequence[Copy], writers: Writers) -> None:
+    """Say what is about to be done."""
+    items = sum(stack.dynamodb.describe_table(TableName=pair.table)["Table"]["ItemCount"] for pair in pairs)
+    names = " and ".join(pair.logical_id for pair in pairs)
+    resumes = all(copies.exists(stack.dynamodb, pair) for pair in pairs)
+    print(
+        f"{stack.name}: {names} as of {chosen.to:%Y-%m-%dT%H:%M:%SZ}. "
+        "What was written to them later is lost.\n"
+        f"{'They are copied already.' if resumes else 'They are copied first, while the API goes on.'} "
+        f"Then writes are refused while about {items:,} items are compared, which takes "
+        f"{duration(2 * items, _COMPARED)} or more, and what differs is written, {chosen.rate} a second.\n"
+        f"Off meanwhile: {', '.join(writers.names)}"
+    )
+    if chosen.table in _WARNINGS:
+        print(_WARNINGS[chosen.table])
+
+
+def _wanted(stack: Stack, pair: Copy, first: Copy) -> wanted.Wanted:
+    """Tell what of a table comes back."""
+    match pair.logical_id:
+        case "TasksTable":
+            return wanted.tasks(copies.made_at(stack.dynamodb, pair))
+        case "HistoryTable":
+            return wanted.histories(stack.dynamodb, first.table)
+        case "UsersTable":
+            return wanted.all_but_sessions
+        case _:
+            return wanted.all_of
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Temporary tables: what a stack's tables held at a point in time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from tools.stacks import Stack, StackError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_POLL = 20
+"""Seconds between two looks at whether a table is restored, which takes minutes at least."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A table of a stack, and the temporary one with what it held."""
+
+    logical_id: str
+    table: str
+    name: str
+    """The temporary table's."""
+
+    @classmethod
+    def of(cls, stack: Stack, logical_id: str, to: datetime) -> Copy:
+        """Name the copy of a table at a point in time."""
+        table = stack.tables.get(logical_id) or stack.physical_name(logical_id)
+        return cls(logical_id, table, f"{_prefix(table)}{to:%Y%m%dT%H%M%SZ}")
+
+
+def check(client: DynamoDBClient, copies: Sequence[Copy], to: datetime) -> None:
+    """Make sure that all can be restored, before anything is done.
+
+    Raises:
+        StackError: a table cannot be restored to that time, or another restore of it was not finished.
+    """
+    for copy in copies:
+        if other := next((name for name in _temporary(client, copy) if name != copy.name), None):
+            raise StackError(
+                f"{copy.logical_id} is being restored to another time, or that was interrupted: there is "
+                f"{other}. Finish that first, by the same command with its time as --to. If that switched "
+                f"nothing off yet, delete it: aws dynamodb delete-table --table-name {other}"
+            )
+        if exists(client, copy):
+            continue
+        found = client.describe_continuous_backups(TableName=copy.table)["ContinuousBackupsDescription"]
+        window = found.get("PointInTimeRecoveryDescription", {})
+        earliest, latest = (window.get(f"{each}RestorableDateTime") for each in ("Earliest", "Latest"))
+        if not isinstance(earliest, datetime) or not isinstance(latest, datetime):
+            raise StackError(f"{copy.logical_id} has no point-in-time recovery, so nothing to restore.")
+        if not earliest.replace(microsecond=0) <= to <= latest:
+            raise StackError(
+                f"{copy.logical_id} can be restored to a time from {_utc(earliest)} to {_utc(latest)} only."
+            )
+
+
+def make(client: DynamoDBClient, copies: Sequence[Copy], to: datetime) -> None:
+    """Restore all to temporary tables that are not there yet, at once, and wait for them."""
+    for copy in copies:
+        if not exists(client, copy):
+            client.restore_table_to_point_in_time(
+                SourceTableName=copy.table,
+                TargetTableName=copy.name,
+                RestoreDateTime=to,
+                GlobalSecondaryIndexOverride=[],  # they are not read, and take longest
+            )
+    began = time.monotonic()
+    for copy in copies:
+        while (status := client.describe_table(TableName=copy.name)["Table"]["TableStatus"]) == "CREATING":
+            minutes = int(time.monotonic() - began) // 60
+            print(f"{copy.logical_id}: is being restored to {copy.name}, {minutes} min", flush=True)
+            time.sleep(_POLL)
+        if status != "ACTIVE":
+            raise StackError(f"{copy.name} is {status}. Run this again in some minutes.")
+        print(f"{copy.logical_id}: is restored to {copy.name}", flush=True)
+
+
+def made_at(client: DynamoDBClient, copy: Copy) -> int:
+    """Return when the temporary table was made: a Unix time by which each restore is told from others."""
+    return int(client.describe_table(TableName=copy.name)["Table"]["CreationDateTime"].timestamp())
+
+
+def exists(client: DynamoDBClient, copy: Copy) -> bool:
+    """Whether there is the temporary table, so that a run was interrupted."""
+    try:
+        client.describe_table(TableName=copy.name)
+    except client.exceptions.ResourceNotFoundException:
+        return False
+    return True
+
+
+def _temporary(client: DynamoDBClient, copy: Copy) -> list[str]:
+    """List the temporary tables of a table."""
+    pages = client.get_paginator("list_tables").paginate()
+    return [name for page in pages for name in page["TableNames"] if name.startswith(_prefix(copy.table))]
+
+
+def _prefix(table: str) -> str:
+    return f"{table}-restored-"
+
+
+def _utc(moment: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment.timestamp()))
