@@ -128,6 +128,8 @@ def test_another_layer_is_a_new_version_of_every_function() -> None:
                 "Firewall": "enabled",
                 "AccessLogs": "enabled",
                 "Objectives": "enabled",
+                "AlarmEmail": "ops@example.com",
+                "MonthlyBudget": "50",
                 "Zones": "us-east-1a,us-east-1b",
             },
             marks=nightly,

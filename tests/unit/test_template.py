@@ -158,6 +158,7 @@ def evaluated(expression: Any, parameters: dict[str, str]) -> Any:
         "Fn::Equals": lambda: values[0] == values[1],
         "Fn::Not": lambda: not values[0],
         "Fn::Or": lambda: any(values),
+        "Fn::And": lambda: all(values),
     }[function]()
 
 
@@ -168,6 +169,23 @@ def evaluated(expression: Any, parameters: dict[str, str]) -> Any:
 )
 def test_pages_are_mailed_if_any_address_is_given(addresses: dict[str, str], mailed: bool) -> None:
     assert evaluated({"Condition": "PagesAreMailed"}, addresses) is mailed
+
+
+@pytest.mark.parametrize(
+    ("chosen", "made"),
+    [
+        ({}, False),
+        ({"AlarmEmail": "a@b.org"}, False),
+        ({"MonthlyBudget": 50}, False),
+        ({"MonthlyBudget": 50, "AlarmEmail": "a@b.org"}, True),
+    ],
+    ids=["default", "no budget", "no address", "both"],
+)
+def test_a_budget_is_made_where_somebody_hears_of_it(chosen: dict[str, Any], made: bool) -> None:
+    (name,) = of_type("AWS::Budgets::Budget")
+    assert evaluated({"Condition": RESOURCES[name]["Condition"]}, chosen) is made
+    for each in RESOURCES[name]["Properties"]["NotificationsWithSubscribers"]:
+        assert [subscriber["Address"] for subscriber in each["Subscribers"]] == [{"Ref": "AlarmEmail"}]
 
 
 @pytest.mark.parametrize("address", ["", " AlarmEmail=ops@example.com"], ids=["no address", "an address"])

@@ -1,0 +1,107 @@
+"""GitHub's workflows, and the role by which they deploy."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samcli.yamlhelper import yaml_parse
+
+from tests.conftest import ROOT
+
+FOLDER = ROOT / ".github/workflows"
+WORKFLOWS: dict[str, dict[str, Any]] = {
+    path.name: yaml_parse(path.read_text("utf-8")) for path in FOLDER.glob("*.yaml")
+}
+RELEASE = WORKFLOWS["release.yaml"]["jobs"]
+DEPLOY = WORKFLOWS["deploy.yaml"]["jobs"]["deploy"]
+ROLES = yaml_parse((ROOT / ".github/deploy-role.yaml").read_text("utf-8"))["Resources"]
+CALLS = {name: job["with"] for name, job in RELEASE.items() if "with" in job}
+every_workflow = pytest.mark.parametrize("workflow", sorted(WORKFLOWS))
+
+
+def steps(workflow: str) -> Iterator[dict[str, Any]]:
+    for job in WORKFLOWS[workflow]["jobs"].values():
+        yield from job.get("steps", [])
+
+
+def text(name: str) -> str:
+    return (FOLDER / name).read_text("utf-8")
+
+
+def test_an_action_has_one_major_version_everywhere() -> None:
+    used = {step["uses"] for name in WORKFLOWS for step in steps(name) if "uses" in step}
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@v\d+", each) for each in used), used
+    names = [each.partition("@")[0] for each in used]
+    assert len(names) == len(set(names)), used
+
+
+@every_workflow
+def test_the_commands_that_it_runs_are_there(workflow: str) -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    commands = [step["run"] for step in steps(workflow) if "run" in step]
+    targets = set(itertools.chain(*(re.findall(r"^\s*make ([a-z-]+)", each, re.M) for each in commands)))
+    assert [each for each in targets if not re.search(rf"^{each}:", makefile, re.M)] == []
+    files = re.findall(r"^\.ci/\w+$", "\n".join(commands), re.M)
+    assert [each for each in files if not Path(ROOT, each).exists()] == []
+
+
+def test_one_build_goes_to_dev_and_then_to_prod() -> None:
+    assert (RELEASE["dev"]["needs"], RELEASE["prod"]["needs"]) == ("build", "dev")
+    (upload,) = (step for step in RELEASE["build"]["steps"] if "upload-artifact" in step.get("uses", ""))
+    (download,) = (step for step in DEPLOY["steps"] if "download-artifact" in step.get("uses", ""))
+    for key in ("name", "path"):
+        assert upload["with"][key] == download["with"][key]
+    assert upload["with"]["include-hidden-files"], "what is below .aws-sam is hidden to the action"
+    assert [name for name in WORKFLOWS if re.search(r"\bsam build$", text(name), re.M)] == ["release.yaml"]
+
+
+def test_each_environment_is_in_samconfig() -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))
+    assert [each["environment"] for each in CALLS.values()] == ["dev", "prod"]
+    for each in CALLS.values():
+        assert config[each["config"]]["deploy"]["parameters"]["stack_name"] == each["stack"]
+    assert "Canary=true" in config["prod"]["deploy"]["parameters"]["parameter_overrides"]
+
+
+def test_the_role_trusts_jobs_that_have_an_environment_of_this_repository_and_no_others() -> None:
+    (statement,) = ROLES["DeployRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    ((operator, claims),) = statement["Condition"].items()
+    subjects = [each["Fn::Sub"] for each in claims["token.actions.githubusercontent.com:sub"]]
+    environments = [each["environment"] for each in CALLS.values()]
+    assert subjects == [f"repo:${{Repository}}:environment:{each}" for each in environments]
+    assert operator == "StringEquals", "StringLike would take wildcards"
+    assert claims["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
+    assert DEPLOY["environment"] == "${{ inputs.environment }}"
+
+
+def test_no_key_of_aws_is_stored() -> None:
+    everything = "".join(map(text, WORKFLOWS))
+    assert "access-key" not in everything.lower().replace("_", "-")
+    assert set(re.findall(r"secrets\.(\w+)", everything)) == {"SMOKE_PASSWORD"}
+    for job in (DEPLOY, RELEASE["dev"], RELEASE["prod"]):
+        assert job["permissions"] == {"contents": "read", "id-token": "write"}
+    for name, workflow in WORKFLOWS.items():
+        assert name == "deploy.yaml" or workflow["permissions"] == {"contents": "read"}
+
+
+def test_what_has_to_be_set_on_github_is_documented() -> None:
+    document = (ROOT / "docs/deploying.md").read_text("utf-8")
+    wanted = set(re.findall(r"(?:vars|secrets)\.(\w+)", text("deploy.yaml")))
+    assert wanted
+    assert [each for each in wanted if f"`{each}`" not in document] == []
+
+
+def test_what_the_roles_may_change_begins_with_the_name_of_our_stacks() -> None:
+    """But for what PowerUserAccess allows, which docs/deploying.md says."""
+    (policy,) = ROLES["StackRole"]["Properties"]["Policies"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert all(each["Fn::Sub"].endswith("/${Stack}*") for each in statement["Resource"])
+    document = (ROOT / "docs/deploying.md").read_text("utf-8")
+    (name,) = re.findall(r"deploy-role.yaml --stack-name (\S+)", document)
+    assert not name.startswith("task-api"), "a release could change the roles that it is allowed by"
