@@ -52,7 +52,7 @@ def deliver(server: Emulator, *, is_on: bool) -> None:
 
 
 def test_no_release_changes_more_of_a_table_than_aws_takes(released: Mapping[str, Path]) -> None:
-    """One index in an update, and one TTL in an hour, in which it could not be rolled back; the emulator takes more. See
+    """One index in an update, and one TTL in an hour, or it could not be rolled back. See
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-dynamodb-table.html and
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html"""
 
