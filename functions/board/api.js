@@ -244,6 +244,18 @@ class Api {
     });
   }
 
+  /** A task, wherever it is: in the trash, it has `deleted_at`; null where there is none. */
+  async findAnywhere(id) {
+    const found = await this.#find(id);
+    for (let path = "/trash?limit=100"; !found && path; ) {
+      const { items, next } = await this.page(path);
+      const deleted = items.find((task) => task.id === id);
+      if (deleted) return deleted;
+      path = next;
+    }
+    return found && found.task;
+  }
+
   /** A task as it is now, with its tag; null where there is none. */
   async #find(id) {
     const response = await unlessGone(this.#authorized("GET", `/tasks/${id}`));

@@ -14,7 +14,10 @@ from shared.api.request import Request
 from shared.api.response import Response
 
 FOLDER = Path(__file__).parent
-_PARTS = "api tasks times notices card column deletion list_dialog trash history sign_in board"
+_PARTS = (
+    "api tasks times notices address card markdown menu editor column deletion paged_list trash history panel"
+    " sign_in board"
+)
 SCRIPTS = tuple(f"{part}.js" for part in _PARTS.split())
 
 

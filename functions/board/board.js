@@ -4,63 +4,134 @@ const SOON = 4_000; // milliseconds between two refreshes while things change
 const LATER = 30_000; // and when nothing has for a while
 const LEAVING = 10_000; // milliseconds that signing out waits for what was done before
 
+const TYPED_IN = "input, textarea, select, [contenteditable]";
+
 class Board {
-  #tasks;
+  #tasks = new Tasks(api);
   #cards = new Map(); // by id
   #columns = new Map();
-  #history = new TaskHistory();
-  #trash;
+  #menu = new Menu();
+  #trash = new Trash(this);
+  #panel = new Panel(this);
   #isAwaited = false; // whether the user waits for what is found
 
   constructor() {
-    this.#tasks = new Tasks(api);
-    this.#trash = new Trash(this);
-    for (const [status, name] of STATUSES) {
+    for (const status of STATUSES.keys()) {
       const column = new Column(status, this);
       this.#columns.set(status, column);
       document.querySelector("main").append(column.element);
-      const link = document.createElement("a");
-      link.href = `#${column.element.id}`;
-      link.textContent = name;
-      document.querySelector("nav").append(link);
+      document.querySelector("nav").append(column.tab);
     }
-    this.#tasks.filter(this.#filters);
     byId("search").addEventListener("input", () => this.render());
-    whenTyped(byId("search"), () => this.#search());
-    byId("mine").addEventListener("click", ({ currentTarget: mine }) => {
-      mine.ariaPressed = mine.ariaPressed !== "true";
-      this.#search();
-    });
-    addEventListener("keydown", (event) => {
-      // What has the focus by the time that a held Enter repeats was not meant.
-      if (event.repeat && event.key === "Enter" && !event.target.matches("textarea")) event.preventDefault();
-      const last = [...document.querySelectorAll("#toasts .undo")].at(-1);
-      const hasText = Boolean(event.target.value); // whose typing the browser undoes
-      if (pressed(event) !== "ctrl+z" || hasText || !last) return;
-      if (document.querySelector("dialog[open]")) return; // notices are behind it
-      event.preventDefault();
-      if (!event.repeat) last.click();
-    });
+    whenTyped(byId("search"), () => this.#filter({}));
+    const toggles = { mine: ["mine", "1"], sort: ["sort", "due_at"] };
+    for (const [id, [name, value]] of Object.entries(toggles)) {
+      byId(id).addEventListener("click", () => this.#filter({ [name]: address().filters[name] ? "" : value }));
+    }
+    byId("label").addEventListener("click", () => [this.#filter({ label: "" }), byId("search").focus()]);
+    byId("open-trash").addEventListener("click", () => this.#go("trash"));
+    for (const button of document.querySelectorAll("#keys .close, #open-keys")) {
+      button.addEventListener("click", () => byId("keys")[byId("keys").open ? "close" : "showModal"]());
+    }
+    addEventListener("popstate", () => this.#route());
+    document.addEventListener("click", (event) => this.#follow(event));
+    document.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  /** Show what the address says. */
+  start() {
+    this.#route();
+    this.render();
+    refresher.run();
+  }
+
+  #route() {
+    const { place, id, filters } = address();
+    const opened = this.#panel.id;
+    if (!(place === "task" ? this.#panel.open(id) : this.#panel.close())) return go(`task/${opened}`); // what is typed stays
+    if (place === "trash") this.#trash.open();
+    else if (place === "") this.#trash.close();
+    if (this.#typed !== (filters.q ?? "")) byId("search").value = filters.q ?? "";
+    byId("mine").ariaPressed = String(Boolean(filters.mine));
+    byId("sort").ariaPressed = String(filters.sort === "due_at");
+    byId("label").hidden = !filters.label;
+    byId("label").textContent = filters.label ? `Label: ${filters.label}` : "";
+    if (this.#tasks.isWanted(this.#filters)) return;
+    this.#isAwaited = true;
+    this.#tasks.filter(this.#filters);
+    this.render();
+    refresher.run();
+  }
+
+  #go(place, options) {
+    go(place, options);
+    this.#route();
+  }
+
+  /** Change filters, and take the search as it is typed; an empty one is none. */
+  #filter(changes) {
+    const before = address();
+    const all = { ...before.filters, q: this.#typed, ...changes };
+    const filters = Object.fromEntries(Object.entries(all).filter(([, value]) => value));
+    const goesOn = Boolean(all.q && before.filters.q); // who types on wants no step back for each pause
+    this.#go(before.place === "task" ? `task/${before.id}` : before.place, { filters, isStep: !goesOn });
+  }
+
+  /** Follow a link of the page itself, under the filters that are set. */
+  #follow(event) {
+    const link = event.target.closest?.("a[href^='#']");
+    if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const { place, id, filters } = address(link.hash);
+    this.#go(id ? `${place}/${id}` : place, { filters: { ...address().filters, ...filters } });
+  }
+
+  open(id) {
+    this.#go(`task/${id}`);
+  }
+
+  /** Close the panel, unless the user wants to keep what was typed. */
+  close() {
+    if (this.#panel.close()) this.#go(this.#trash.isOpen ? "trash" : "");
+  }
+
+  closedTrash() {
+    if (address().place === "trash") this.#go("");
+  }
+
+  /** A task that is known, if it is. */
+  find(id) {
+    return this.#cards.get(id)?.task;
+  }
+
+  /** A task from the server, be it on the board or in the trash; null where there is none. */
+  async look(id) {
+    return (await api.findAnywhere(id)) ?? this.#trash.find(id) ?? null;
+  }
+
+  /** What can be done with a deleted task. */
+  trashRow(task) {
+    return this.#trash.row(task, (restored) => (restored ? this.#panel.focus() : this.close()));
   }
 
   /** Load the tasks again, and a page more of one column; returns whether anything had changed. */
   async refresh(more) {
     const hasChanged = await this.#tasks.refresh(more);
     this.render(); // where nothing has changed, too: a due date passes
+    if (this.#panel.id && !this.#cards.has(this.#panel.id)) await this.#panel.refresh();
     return hasChanged;
   }
 
   /** What the user wants to see, as parameters of the list. */
   get #filters() {
-    const q = byId("search").value.trim().normalize(); // as titles are stored
-    return { ...(q && { q }), ...(byId("mine").ariaPressed === "true" && { assignee: "me" }) };
+    const { mine, label, sort } = address().filters;
+    const all = { q: this.#typed, assignee: mine && "me", label, sort };
+    return String(new URLSearchParams(Object.entries(all).filter(([, value]) => value)));
   }
 
-  #search() {
-    this.#isAwaited = true;
-    this.#tasks.filter(this.#filters);
-    this.render();
-    refresher.run();
+  /** What is typed in the search, as titles are stored. */
+  get #typed() {
+    return byId("search").value.trim().normalize();
   }
 
   render() {
@@ -70,7 +141,7 @@ class Board {
     for (const [status, tasks] of this.#tasks.columns()) shown.set(status, tasks.map((task) => this.#card(task)));
     const all = new Set([...shown.values()].flat());
     const focused = document.activeElement;
-    const gone = [...this.#cards].filter(([, card]) => !all.has(card) && !card.isBeingEdited);
+    const gone = [...this.#cards].filter(([, card]) => !all.has(card));
     // The one that has the focus goes last: then those beside it stay.
     gone.sort(([, one], [, other]) => one.element.contains(focused) - other.element.contains(focused));
     for (const [id, { element }] of gone) {
@@ -78,6 +149,8 @@ class Board {
       element.remove();
       this.#cards.delete(id);
     }
+    const open = this.#cards.get(this.#panel.id);
+    if (open) this.#panel.update(open.task);
     for (const [status, cards] of shown) this.#columns.get(status).show(cards, this.#tasks.hasMore(status), isLoaded);
     if (!isLoaded || !this.#isAwaited) return;
     this.#isAwaited = false;
@@ -89,10 +162,6 @@ class Board {
     if (this.#cards.has(task.id)) this.#cards.get(task.id).update(task);
     else this.#cards.set(task.id, new Card(task, this));
     return this.#cards.get(task.id);
-  }
-
-  history(task) {
-    this.#history.open(task);
   }
 
   /** Show a task no longer, because it is deleted, and know of it in the trash. */
@@ -114,13 +183,43 @@ class Board {
   }
 
   focus(id) {
-    this.#cards.get(id)?.focus();
+    (this.#cards.get(id) ?? byId("search")).focus();
   }
 
   chooseTitle(task) {
     byId("open-trash").focus(); // where the focus returns to
     this.#trash.deleted(task);
     this.#trash.open(task);
+    this.#go("trash");
+  }
+
+  async copyLink(id) {
+    const link = new URL(addressOf(`task/${id}`), location).href;
+    try {
+      await navigator.clipboard.writeText(link);
+      toast("The link is copied.");
+    } catch {
+      toast(`The browser does not let this page copy. The link is ${link}`);
+    }
+  }
+
+  openMenu(card, at) {
+    const { task } = card;
+    card.focus();
+    const places = [...STATUSES].filter(([status]) => status !== task.status);
+    const moves = places.map(([status, name]) => [`Move to ${name}`, () => this.moveTo(task.id, status)]);
+    this.#menu.open(`Actions: ${task.title}`, [
+      ["Open", () => this.open(task.id)],
+      ["Edit", () => this.#edit(task.id)],
+      ...moves,
+      ["Copy link", () => this.copyLink(task.id)],
+      ["Delete", () => this.remove(task)],
+    ], at);
+  }
+
+  #edit(id) {
+    this.open(id);
+    this.#panel.edit();
   }
 
   /** Show a task as a write left it. */
@@ -161,8 +260,12 @@ class Board {
   }
 
   remove(task) {
-    const { element } = this.#cards.get(task.id);
-    this.#focusBeside(element, element.closest("section").querySelector(".add input"));
+    if (this.#panel.id === task.id) {
+      if (!this.#panel.close()) return;
+      this.#go("");
+    }
+    const element = this.#cards.get(task.id)?.element;
+    if (element) this.#focusBeside(element, element.closest("section").querySelector(".add input"));
     this.#tasks.hide(task.id);
     this.render();
     new Deletion(task, this);
@@ -170,12 +273,13 @@ class Board {
 
   /** Focus a card beside one that goes, or what is there instead. */
   #focusBeside({ nextElementSibling, previousElementSibling }, instead) {
-    const beside = [nextElementSibling, previousElementSibling].map((one) => one?.querySelector("article:not([hidden])"));
+    const beside = [nextElementSibling, previousElementSibling].map((one) => one?.querySelector("article"));
     (beside.find(Boolean) ?? instead).focus();
   }
 
   /** Show a task that another cannot have the title of. */
   async show(id) {
+    if (document.querySelector("dialog:modal")) return this.open(id); // its card is behind that
     if (!this.#cards.has(id)) {
       try {
         this.put((await api.task(id)).task);
@@ -185,33 +289,74 @@ class Board {
       }
       // It would go again if it did not pass.
       byId("search").value = "";
-      byId("mine").ariaPressed = "false";
-      this.#search();
+      this.#filter({ q: "", mine: "", label: "", sort: "" });
     }
-    this.#cards.get(id)?.focus();
+    this.focus(id);
   }
 
-  key(event, card) {
-    if (event.target !== event.currentTarget) return;
-    const act = {
-      "enter": () => card.edit(),
-      "delete": () => this.remove(card.task),
-      "shift+arrowleft": () => this.move(card.task, -1),
-      "shift+arrowright": () => this.move(card.task, 1),
-      "arrowleft": () => this.#columnBeside(card, -1)?.focus(),
-      "arrowright": () => this.#columnBeside(card, 1)?.focus(),
-      "arrowdown": () => card.element.nextElementSibling?.querySelector("article").focus(),
-      "arrowup": () => card.element.previousElementSibling?.querySelector("article").focus(),
-    }[pressed(event)];
+  /** Do what a key says, but where it is typed, or belongs to a dialog. */
+  #key(event) {
+    const { target, repeat } = event;
+    const keys = pressed(event);
+    // What has the focus by the time that a held Enter repeats was not meant.
+    if (repeat && event.key === "Enter" && !target.matches("textarea")) event.preventDefault();
+    const hasText = Boolean(target.value); // whose typing the browser undoes
+    const isTyped = keys === "ctrl+z" ? hasText : target.matches(TYPED_IN);
+    const modal = document.querySelector("dialog:modal");
+    if (isTyped || event.defaultPrevented || (modal && modal.id !== "panel")) return;
+    const card = this.#cards.get(target.matches("article") && target.dataset.id);
+    const open = target.closest("#panel") || target === document.body ? this.#panel.task : null;
+    const task = target.closest("form") ? null : (card?.task ?? open);
+    const act = { ...(!modal && this.#keys), ...(task && this.#keysOf(task)), ...(card && this.#keysOn(card)) }[keys];
     if (!act) return;
     event.preventDefault();
-    if (!event.repeat || pressed(event).startsWith("arrow")) act(); // a held key deletes and moves one task
+    if (!repeat || keys.startsWith("arrow")) act(); // a held key deletes and moves one task
+  }
+
+  /** What a key does anywhere on the board. */
+  get #keys() {
+    const last = [...document.querySelectorAll("#toasts .undo")].at(-1);
+    const columns = [...this.#columns.values()];
+    return {
+      "/": () => byId("search").select(),
+      "n": () => (columns.find((column) => column.isShown) ?? columns[0]).focus(),
+      "?": () => byId("keys").showModal(),
+      ...(last && { "ctrl+z": () => last.click() }),
+    };
+  }
+
+  /** What a key does to the task that has the focus, or is open. */
+  #keysOf(task) {
+    return {
+      "e": () => this.#edit(task.id),
+      "delete": () => this.remove(task),
+      "shift+arrowleft": () => this.move(task, -this.#rightward),
+      "shift+arrowright": () => this.move(task, this.#rightward),
+    };
+  }
+
+  /** What a key does on a card. */
+  #keysOn(card) {
+    const beside = (by) => () => this.#columnBeside(card, by)?.focus();
+    return {
+      "enter": () => this.open(card.task.id),
+      "escape": () => this.close(),
+      "arrowleft": beside(-this.#rightward),
+      "arrowright": beside(this.#rightward),
+      "arrowdown": () => card.element.nextElementSibling?.querySelector("article").focus(),
+      "arrowup": () => card.element.previousElementSibling?.querySelector("article").focus(),
+    };
+  }
+
+  /** How many columns on a column is that stands to the right of another. */
+  get #rightward() {
+    return getComputedStyle(document.body).direction === "rtl" ? -1 : 1;
   }
 
   #columnBeside(card, by) {
     const statuses = [...STATUSES.keys()];
     const column = this.#columns.get(statuses[statuses.indexOf(card.task.status) + by]);
-    return column?.element.querySelector("article:not([hidden])") ?? column;
+    return column?.element.querySelector("article") ?? column;
   }
 }
 
@@ -288,5 +433,4 @@ addEventListener("beforeunload", (event) => {
 });
 Session.onEnd(() => (isTyping() ? signIn.ask() : location.reload()));
 if (!Session.current) await signIn.ask();
-board.render();
-refresher.run();
+board.start();

@@ -2,6 +2,8 @@
 
 class Column {
   element = clone("column");
+  tab = newButton("", () => this.element.scrollIntoView({ inline: "start", block: "nearest" }));
+  isShown = true; // as far as is known
   #status;
   #list = this.element.querySelector("ol");
 
@@ -11,6 +13,12 @@ class Column {
     this.element.id = status.toLowerCase();
     this.element.setAttribute("aria-label", name);
     this.element.querySelector(".name").textContent = name;
+    // On a phone one column is shown, of which its tab tells.
+    const seen = new IntersectionObserver(([{ isIntersecting }]) => {
+      this.isShown = isIntersecting;
+      this.tab.ariaCurrent = String(isIntersecting);
+    }, { threshold: 0.6 });
+    seen.observe(this.element);
     const form = this.element.querySelector(".add");
     form.elements.title.setAttribute("aria-label", `New task in ${name}`);
     form.elements.title.placeholder = "New task";
@@ -64,7 +72,9 @@ class Column {
       else this.#list.insertBefore(element, next);
     }
     if (focused !== document.activeElement && focused.isConnected) focused.focus();
-    this.element.querySelector(".count").textContent = isLoaded ? `${cards.length}${hasMore ? "+" : ""}` : "";
+    const count = isLoaded ? `${cards.length}${hasMore ? "+" : ""}` : "";
+    this.element.querySelector(".count").textContent = count;
+    this.tab.textContent = `${STATUSES.get(this.#status)} ${count}`;
     this.element.querySelector(".empty").textContent = cards.length || !isLoaded ? "" : hasMore ? "Nothing found yet." : "Nothing here.";
     this.element.querySelector(".more").hidden = !hasMore || !isLoaded;
   }

@@ -80,12 +80,6 @@ function changeRow(change) {
   return element;
 }
 
-class TaskHistory {
-  #dialog = new ListDialog(changeRow, (oldest) =>
-    oldest?.version === 1 ? "" : `${oldest ? "What was changed before" : "What was changed so far"} was not recorded.`,
-  );
-
-  open({ id, title }) {
-    this.#dialog.open(`History of “${title}”`, `/tasks/${id}/history?limit=${PAGE_SIZE}`);
-  }
-}
+/** What is said after the oldest change that is known. */
+const endOfHistory = (oldest) =>
+  oldest?.version === 1 ? "" : `${oldest ? "What was changed before" : "What was changed so far"} was not recorded.`;

@@ -30,5 +30,5 @@ function toast(text, [name, act] = ["Close", () => {}]) {
 
 /** Tell those who hear the page; in an open dialog, outside of which nothing is read, everybody. */
 function announce(text) {
-  for (const place of [byId("announcement"), ...document.querySelectorAll("dialog[open] .said")]) place.textContent = text;
+  for (const place of [byId("announcement"), ...document.querySelectorAll("dialog:modal .said")]) place.textContent = text;
 }

@@ -23,13 +23,18 @@ class Tasks {
   /** Want the tasks that pass filters, which are parameters of the list, from the next refresh on. */
   filter(filters) {
     const before = this.#filters;
-    this.#filters = String(new URLSearchParams(filters));
+    this.#filters = filters;
     if (this.#filters !== before) this.#aborting.abort(); // or what nobody waits for delays what is wanted
   }
 
   /** Whether what is loaded is what passes these filters. */
   isLoaded(filters) {
-    return this.#loaded === String(new URLSearchParams(filters));
+    return this.#loaded === filters;
+  }
+
+  /** Whether what these filters pass is loaded next. */
+  isWanted(filters) {
+    return this.#filters === filters;
   }
 
   /** Whether there are tasks that are not loaded. */
@@ -81,8 +86,11 @@ class Tasks {
     return after;
   }
 
-  /** The tasks by status, newest first. */
+  /** The tasks by status: newest first, or what is due soonest. */
   columns() {
+    const isByDue = new URLSearchParams(this.#loaded ?? "").get("sort") === "due_at";
+    const isAfter = (one, other) =>
+      isByDue ? (one.due_at ?? Infinity) >= (other.due_at ?? Infinity) : one.created_at <= other.created_at;
     const tasks = this.#listed();
     const written = [...this.#written.values()].filter((one) => tasks.has(one.task.id) || this.#isInSight(one));
     for (const { task } of written) tasks.delete(task.id);
@@ -90,8 +98,8 @@ class Tasks {
     for (const task of tasks.values()) columns.get(task.status).push(task);
     for (const { task } of written) {
       const column = columns.get(task.status);
-      const older = column.findIndex((other) => other.created_at <= task.created_at);
-      column.splice(older < 0 ? column.length : older, 0, task);
+      const after = column.findIndex((other) => isAfter(other, task));
+      column.splice(after < 0 ? column.length : after, 0, task);
     }
     for (const [status, column] of columns) columns.set(status, column.filter(({ id }) => !this.#deleted.has(id)));
     return columns;

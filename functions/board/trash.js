@@ -2,16 +2,18 @@
 
 class Trash {
   #board;
-  #dialog;
-  #rows = new Map(); // by id
+  #dialog = byId("trash");
+  #paged;
+  #rows = new Map(); // by id: the rows of the list
   #deleted = new Map(); // by id: what was deleted here, which the list has a moment later
 
-  /** @param board what shows a task that is restored, and a history: restored and history */
+  /** @param board shows a task that is restored, and knows the address */
   constructor(board) {
     this.#board = board;
     const end = (_, count) => (count ? "" : "The trash is empty. What is deleted stays here for a while, and can be restored.");
-    this.#dialog = new ListDialog((task) => this.#row(task), end);
-    byId("open-trash").addEventListener("click", () => this.open());
+    this.#paged = new PagedList(this.#dialog, (task) => this.#listed(task), end);
+    this.#dialog.querySelector(".close").addEventListener("click", () => this.#dialog.close());
+    this.#dialog.addEventListener("close", () => board.closedTrash());
   }
 
   /** Know of a task that was deleted just now. */
@@ -19,42 +21,65 @@ class Trash {
     this.#deleted.set(task.id, { ...task, deleted_at: Date.now() / 1_000 });
   }
 
+  /** A task that was deleted here, if any. */
+  find(id) {
+    return this.#deleted.get(id);
+  }
+
   /** Know of one that is there again. */
   forget(id) {
     this.#deleted.delete(id);
   }
 
+  get isOpen() {
+    return this.#dialog.open;
+  }
+
+  close() {
+    this.#dialog.close();
+  }
+
   /** Open the trash; with a task, at it, to ask for another title. */
   async open(wanted) {
+    if (this.isOpen) return;
     this.#rows.clear();
-    if (!(await this.#dialog.open("Trash", `/trash?limit=${PAGE_SIZE}`))) return;
+    this.#paged.list.replaceChildren();
+    this.#dialog.querySelector(".said").textContent = "";
+    this.#dialog.showModal();
+    if (!(await this.#paged.open(`/trash?limit=${PAGE_SIZE}`))) return;
     for (const task of this.#deleted.values()) {
       const isNew = task.deleted_at * 1_000 + SETTLED > Date.now();
-      if ((isNew || task.id === wanted?.id) && !this.#rows.has(task.id)) this.#dialog.list.prepend(this.#row(task));
+      if ((isNew || task.id === wanted?.id) && !this.#rows.has(task.id)) this.#paged.list.prepend(this.#listed(task));
     }
-    this.#dialog.update();
+    this.#paged.update();
     this.#rows.get(wanted?.id)?.askForTitle();
   }
 
-  #row(task) {
-    this.#rows.get(task.id)?.element.remove();
-    const row = new TrashRow(task, {
-      history: () => this.#board.history(task),
-      restored: (restored, text) => {
-        this.#board.restored(restored);
-        this.#remove(task.id, `“${restored.title}” ${text}`);
-      },
-      gone: (text) => this.#remove(task.id, text),
-    });
-    this.#rows.set(task.id, row);
-    return row.element;
+  /** The element of a deleted task: what it is, and what can be done with it; `ended` gets the task if it was restored. */
+  row(task, ended) {
+    return this.#row(task, ended).element;
   }
 
-  #remove(id, text) {
-    const { element } = this.#rows.get(id);
-    this.#rows.delete(id);
-    this.forget(id);
-    this.#dialog.remove(element, text);
+  #row(task, ended) {
+    const end = (text, restored) => {
+      this.forget(task.id);
+      const listed = this.#rows.get(task.id);
+      this.#rows.delete(task.id);
+      if (listed) this.#paged.remove(listed.element);
+      if (restored) this.#board.restored(restored);
+      ended(restored);
+      announce(text);
+    };
+    return new TrashRow(task, {
+      restored: (restored, text) => end(`“${restored.title}” ${text}`, restored),
+      gone: (text) => end(text),
+    });
+  }
+
+  #listed(task) {
+    this.#rows.get(task.id)?.element.remove();
+    this.#rows.set(task.id, this.#row(task, () => {}));
+    return this.#rows.get(task.id).element;
   }
 }
 
@@ -68,7 +93,8 @@ class TrashRow {
   constructor(task, on) {
     this.#task = task;
     this.#on = on;
-    this.#find("h3").textContent = task.title;
+    this.#find("h3 a").textContent = task.title;
+    this.#find("h3 a").href = addressOf(`task/${task.id}`);
     showTime(this.#find(".deleted time"), task.deleted_at, ago(task.deleted_at));
     this.#find(".kept").hidden = !task.expires_at;
     showTime(this.#find(".kept time"), task.expires_at ?? 0);
@@ -80,7 +106,6 @@ class TrashRow {
       busy(this.#form, () => this.#restore());
     });
     const onClick = (name, act) => this.#find(name).addEventListener("click", act);
-    onClick(".history", () => on.history());
     onClick(".purge", () => this.#ask(true));
     onClick(".keep", () => this.#ask(false));
     onClick(".really", () => busy(this.#form, () => this.#purge()));

@@ -42,7 +42,7 @@ class Board:
         self.name = unique("board").replace(" ", "-")
         self.fill_in(self.name)
         self.page.get_by_role("button", name="Sign up").click()
-        expect(self.page.get_by_role("dialog")).to_be_hidden()
+        expect(self.page.get_by_role("dialog", name="Sign in")).to_be_hidden()
         return self
 
     def fill_in(self, name: str, password: str = PASSWORD) -> None:
@@ -77,15 +77,35 @@ class Board:
             self.add(title)
         return str(created.value.json()["id"])
 
+    def act(self, title: str, action: str) -> None:
+        """Choose from the menu of a card."""
+        self.card(title).hover()
+        self.page.get_by_role("button", name=f"Actions: {title}", exact=True).click()
+        self.page.get_by_role("menuitem", name=action, exact=True).click()
+
+    def open(self, title: str) -> Locator:
+        """Open a task in the panel."""
+        self.card(title).get_by_role("link", name=title, exact=True).click()
+        panel = self.page.get_by_role("dialog", name=title, exact=True)
+        expect(panel).to_be_visible()
+        return panel
+
     def edit(self, title: str) -> Locator:
-        self.page.get_by_label(f"Edit: {title}").click()
-        return self.page.get_by_role("form", name=f"Edit {title}")
+        self.open(title).get_by_role("button", name="Edit", exact=True).click()
+        return self.page.get_by_role("form", name=f"Edit {title}", exact=True)
 
     def save(self) -> None:
         self.page.get_by_role("button", name="Save").click()
 
+    def save_and_close(self) -> None:
+        """Save what is edited, and close the panel once that is done."""
+        self.save()
+        expect(self.page.get_by_role("form", name=re.compile("^Edit "))).to_have_count(0)
+        self.page.keyboard.press("Escape")
+        expect(self.panel).to_be_hidden()
+
     def delete(self, title: str) -> None:
-        self.page.get_by_label(f"Delete: {title}").click()
+        self.act(title, "Delete")
         expect(self.card(title)).to_have_count(0)
 
     def discard(self, title: str) -> str:
@@ -110,9 +130,12 @@ class Board:
         )
 
     def open_history(self, title: str) -> Locator:
-        """Open the history of a task on the board."""
-        self.edit(title).get_by_role("button", name="History").click()
-        return self.page.get_by_role("dialog", name=f"History of “{title}”")
+        """Open a task on the board; returns its history."""
+        return self.open(title).get_by_role("region", name="History")
+
+    @property
+    def panel(self) -> Locator:
+        return self.page.locator("#panel")
 
     def answer_dialogs(self, is_yes: bool) -> list[str]:
         """Answer what the browser asks from now on; returns the questions as they come."""
@@ -251,9 +274,10 @@ class TestWork:
         form.get_by_label("Title").fill(other)
         form.get_by_label("Description").fill("two\nlines")
         form.get_by_label("Description").press("Control+Enter")
-        expect(board.card(other)).to_contain_text("two")
+        expect(board.panel).to_contain_text("two")
+        board.page.keyboard.press("Escape")
         expect(board.card(other)).to_be_focused()
-        board.page.get_by_label(f"Move to In progress: {other}").click()
+        board.act(other, "Move to In progress")
         expect(board.column("In progress").get_by_text(other)).to_be_visible()
         await_condition(lambda: (find(colleague, other) or {}).get("status") == "IN_PROGRESS")
         assert (find(colleague, other) or {})["description"] == "two\nlines"
@@ -264,15 +288,20 @@ class TestWork:
         box = board.edit(title).get_by_label("Title")
         box.fill("nothing of this")
         asked = board.answer_dialogs(False)
-        board.page.keyboard.press("Escape")
+        box.press("Escape")
         expect(box).to_have_value("nothing of this")
         board.page.get_by_role("button", name="Cancel").click()
         expect(box).to_have_value("nothing of this")
+        board.page.get_by_role("button", name="Close").click()
+        expect(box).to_have_value("nothing of this")
         board.answer_dialogs(True)
+        box.press("Escape")
+        expect(box).to_have_count(0)
         board.page.keyboard.press("Escape")
         expect(board.card(title)).to_be_focused()
-        assert asked == ["Discard what you typed?"] * 2
+        assert asked == ["Discard what you typed?"] * 3
         board.edit(title)
+        board.page.keyboard.press("Escape")
         board.page.keyboard.press("Escape")
         expect(board.card(title)).to_be_focused()
 
@@ -314,8 +343,11 @@ class TestWork:
         expect(board.column("In progress").get_by_text(two)).to_be_visible()
         expect(board.card(two)).to_be_focused()
         keyboard.press("Enter")
+        keyboard.press("e")
         keyboard.type("By keys: " + two)
         keyboard.press("Enter")
+        expect(board.panel.get_by_role("heading", name="By keys: " + two)).to_be_focused()
+        keyboard.press("Escape")
         expect(board.card("By keys: " + two)).to_be_focused()
         keyboard.press("ArrowLeft")
         expect(board.column("Pending").locator("article:focus")).to_have_count(1)
@@ -384,7 +416,7 @@ class TestWork:
         expect(column.get_by_role("article")).to_have_count(40)
         column.get_by_role("button", name="Load more").click()
         expect(column.get_by_text(titles[0], exact=True)).to_be_visible()
-        shown = column.get_by_role("heading", level=3).all_inner_texts()
+        shown = column.get_by_role("heading", level=3).all_text_contents()
         assert shown[:45] == titles[::-1]
 
     def test_a_task_that_moves_below_what_is_loaded_stays_in_sight(
@@ -426,7 +458,7 @@ class TestKeys:
         expect(board.card(titles[0])).to_be_focused()
         for _ in range(4):
             board.page.keyboard.down("Enter")
-        expect(board.page.get_by_role("form", name=f"Edit {titles[0]}")).to_be_visible()
+        expect(board.page.get_by_role("dialog", name=titles[0])).to_be_visible()
 
     def test_keys_that_are_the_browsers_do_nothing(self, board: Board) -> None:
         title, beside = unique("Keys"), unique("Beside")
@@ -437,6 +469,48 @@ class TestKeys:
             board.page.keyboard.press(keys)
             expect(board.card(title)).to_be_focused()
         expect(board.undo).to_have_count(0)
+
+    def test_letters_and_signs_do_what_the_list_says(self, board: Board) -> None:
+        title = unique("Keys")
+        board.add(title)
+        keyboard, page = board.page.keyboard, board.page
+        board.card(title).focus()
+        keyboard.press("/")
+        expect(board.search).to_be_focused()
+        keyboard.type("/?ne")
+        expect(board.search).to_have_value("/?ne")
+        board.search.fill("")
+        board.card(title).focus()
+        keyboard.press("n")
+        expect(page.get_by_label("New task in Pending")).to_be_focused()
+        board.card(title).focus()
+        keyboard.press("?")
+        keys = page.get_by_role("dialog", name="Keys")
+        expect(keys).to_be_visible()
+        keyboard.press("n")
+        expect(keys).to_be_visible()
+        keyboard.press("Escape")
+        expect(board.card(title)).to_be_focused()
+        keyboard.press("e")
+        expect(page.get_by_role("form", name=f"Edit {title}").get_by_label("Title")).to_have_value(title)
+
+    def test_arrows_go_to_their_side_from_right_to_left_too(self, board: Board) -> None:
+        title = unique("Mirror")
+        board.add(title)
+        board.page.evaluate("() => { document.dir = 'rtl'; }")
+        board.card(title).press("Shift+ArrowLeft")
+        expect(board.column("In progress").get_by_text(title)).to_be_visible()
+
+    @pytest.mark.parametrize(
+        "key",
+        [{"key": "у", "code": "KeyE"}, {"key": "E", "code": "KeyE"}],
+        ids=["cyrillic", "caps lock"],
+    )
+    def test_they_work_in_other_alphabets(self, board: Board, key: dict[str, str]) -> None:
+        title = unique("Alphabet")
+        board.add(title)
+        board.card(title).dispatch_event("keydown", key)
+        expect(board.page.get_by_role("form", name=f"Edit {title}")).to_be_visible()
 
     @pytest.mark.parametrize("composing", [{"isComposing": True}, {"keyCode": 229}])
     def test_escape_while_composing_leaves_the_editor_open(
@@ -455,6 +529,317 @@ class TestKeys:
         board.delete(title)
         board.page.locator("body").dispatch_event("keydown", {"key": key, "code": "KeyZ", "ctrlKey": True})
         expect(board.card(title)).to_be_focused()
+
+
+class TestMenu:
+    def test_it_is_used_by_keys(self, board: Board) -> None:
+        title = unique("Menu")
+        board.add(title)
+        actions = board.page.get_by_role("button", name=f"Actions: {title}", exact=True)
+        items = board.page.get_by_role("menuitem")
+        keyboard = board.page.keyboard
+        actions.press("Enter")
+        expect(board.page.get_by_role("menu", name=f"Actions: {title}")).to_be_visible()
+        expect(items).to_have_text(
+            ["Open", "Edit", "Move to In progress", "Move to Completed", "Copy link", "Delete"]
+        )
+        expect(items.nth(0)).to_be_focused()
+        for key, place in (("ArrowUp", 5), ("ArrowDown", 0), ("ArrowDown", 1), ("End", 5), ("Home", 0)):
+            keyboard.press(key)
+            expect(items.nth(place)).to_be_focused()
+        keyboard.press("Escape")
+        expect(items).to_have_count(0)
+        expect(board.card(title)).to_be_focused()
+        actions.press("Enter")
+        keyboard.press("ArrowDown")
+        keyboard.press("Enter")
+        expect(board.page.get_by_role("form", name=f"Edit {title}")).to_be_visible()
+
+    def test_a_right_click_opens_it_in_sight(self, board: Board) -> None:
+        title = unique("Context")
+        board.add(title, "Completed")
+        place = board.card(title).bounding_box()
+        assert place
+        board.card(title).click(button="right", position={"x": place["width"] - 3, "y": place["height"] - 3})
+        menu = board.page.get_by_role("menu")
+        expect(menu.get_by_role("menuitem", name="Move to Pending")).to_be_visible()
+        box, size = menu.bounding_box(), board.page.viewport_size
+        assert box
+        assert size
+        assert box["x"] + box["width"] <= size["width"]
+        assert box["y"] >= place["y"]
+
+    def test_a_link_is_copied(self, board: Board, stack: Stack) -> None:
+        board.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        title = unique("Link")
+        task = board.create(title)
+        board.act(title, "Copy link")
+        expect(board.notices).to_contain_text("The link is copied.")
+        copied = board.page.evaluate("navigator.clipboard.readText()")
+        assert copied == f"{stack.url}/#/task/{task}"
+
+    def test_a_link_that_cannot_be_copied_is_shown(self, board: Board) -> None:
+        board.page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+        title = unique("Link")
+        task = board.create(title)
+        board.act(title, "Copy link")
+        expect(board.notices).to_contain_text(f"#/task/{task}")
+
+
+class TestPanel:
+    def test_a_task_is_read_first(self, board: Board, colleague: Client) -> None:
+        title, name = unique("Read"), colleague("GET", "/auth/me").json()["username"]
+        fields = {"description": "why", "assignee": "me", "labels": ["home"], "due_at": FUTURE}
+        colleague.create(title, status="IN_PROGRESS", **fields)
+        expect(board.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        expect(board.card(title)).not_to_contain_text("why")
+        expect(board.card(title).get_by_role("img", name="Has a description")).to_be_visible()
+        board.card(title).press("Enter")
+        panel = board.page.get_by_role("dialog", name=title)
+        expect(panel.get_by_role("heading", name=title)).to_be_focused()
+        expect(panel.get_by_role("textbox")).to_have_count(0)
+        for text in ("In progress", "why", name, "home", "Due Jan 1, 2100", "created it"):
+            expect(panel).to_contain_text(text)
+
+    def test_what_a_task_does_not_have_is_not_named(self, board: Board) -> None:
+        title = unique("Bare")
+        board.add(title)
+        panel = board.open(title)
+        for name in ("Labels", "Assignee", "Due"):
+            expect(panel.get_by_text(name, exact=True)).to_be_hidden()
+
+    def test_it_shows_what_others_do(self, board: Board, colleague: Client) -> None:
+        title, other = unique("Open"), unique("Renamed")
+        task = board.create(title)
+        board.open(title)
+        colleague("PATCH", f"/tasks/{task}", json={"title": other})
+        expect(board.page.get_by_role("dialog", name=other)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        expect(board.panel).to_contain_text("renamed it")
+        colleague("DELETE", f"/tasks/{task}")
+        expect(board.panel).to_contain_text("In the trash", timeout=WHEN_OTHERS_WRITE)
+
+    def test_another_task_takes_its_place(self, board: Board) -> None:
+        one, other = unique("One"), unique("Other")
+        board.add(one)
+        board.add(other)
+        board.open(one)
+        board.open(other)
+        board.page.keyboard.press("Escape")
+        expect(board.card(other)).to_be_focused()
+        form = board.edit(one)
+        form.get_by_label("Description").fill("half a sentence")
+        board.answer_dialogs(False)
+        board.card(other).get_by_role("link", name=other).click()
+        expect(form.get_by_label("Description")).to_have_value("half a sentence")
+        board.answer_dialogs(True)
+        board.open(other)
+        expect(form).to_have_count(0)
+
+    def test_a_task_is_deleted_from_it(self, board: Board, colleague: Client) -> None:
+        title = unique("Delete")
+        task = board.create(title)
+        panel = board.open(title)
+        with board.page.expect_response(lambda response: response.request.method == "DELETE"):
+            panel.get_by_role("button", name="Delete").click()
+        expect(board.panel).to_be_hidden()
+        expect(board.undo).to_be_visible()
+        assert colleague("GET", f"/tasks/{task}").status_code == 404
+
+    def test_a_task_in_the_trash_is_read_and_restored(self, board: Board, colleague: Client) -> None:
+        title = unique("Trashed")
+        task = colleague.create(title, description="what it was")["id"]
+        colleague("DELETE", f"/tasks/{task}")
+        await_trashed(colleague, title)
+        trash = board.open_trash()
+        board.row(title).get_by_role("link", name=title).click()
+        panel = board.page.get_by_role("dialog", name=title)
+        expect(panel).to_contain_text("what it was")
+        expect(panel.get_by_role("button", name="Edit")).to_have_count(0)
+        board.page.keyboard.press("e")
+        expect(panel.get_by_role("form")).to_have_count(0)
+        panel.get_by_role("button", name="Restore").click()
+        expect(panel.get_by_role("button", name="Edit")).to_be_visible()
+        expect(panel).to_contain_text(f"“{title}” is on the board again.")
+        expect(panel.get_by_role("heading", name=title)).to_be_focused()
+        board.page.keyboard.press("Escape")
+        expect(trash).to_be_visible()
+        expect(board.row(title)).to_have_count(0)
+        board.page.keyboard.press("Escape")
+        expect(board.card(title)).to_be_visible()
+        assert read(colleague, task)["title"] == title
+
+
+class TestMarkdown:
+    def show(self, board: Board, colleague: Client, text: str) -> Locator:
+        """Show a text in the panel."""
+        title = unique("Text")
+        task = colleague.create(title, description=text)["id"]
+        board.page.goto(f"{board.page.url.split('#')[0]}#/task/{task}")
+        expect(board.page.get_by_role("dialog", name=title)).to_be_visible()
+        return board.panel.locator(".text")
+
+    def test_a_text_is_shown_as_it_is_meant(self, board: Board, colleague: Client) -> None:
+        text = (
+            "A **bold *and italic*** word,\r\n`**code**`.\n\nNext\n- one\n- *two*\n\n3. three\n4) four\nlast"
+        )
+        shown = self.show(board, colleague, text)
+        html = shown.evaluate("element => element.innerHTML")
+        assert html == (
+            "<p>A <strong>bold <em>and italic</em></strong> word,\n<code>**code**</code>.</p><p>Next</p>"
+            '<ul><li>one</li><li><em>two</em></li></ul><ol start="3"><li>three</li><li>four</li></ol>'
+            "<p>last</p>"
+        )
+
+    def test_links_are_links(self, board: Board, colleague: Client) -> None:
+        text = "(see https://a.example/b?c=(d).) [docs](/docs) [a task](#/task/x) http://b.example, [x](HTTPS://c.example)"
+        links = self.show(board, colleague, text).get_by_role("link")
+        expect(links).to_have_text(["https://a.example/b?c=(d", "docs", "a task", "http://b.example", "x"])
+        hrefs = links.evaluate_all("links => links.map(link => [link.getAttribute('href'), link.rel])")
+        assert [href for href, _ in hrefs] == [
+            "https://a.example/b?c=(d",
+            "/docs",
+            "#/task/x",
+            "http://b.example",
+            "HTTPS://c.example",
+        ]
+        assert {rel for _, rel in hrefs} == {"noopener noreferrer"}
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "<img src=x onerror=alert(1)>",
+            "[x](javascript:alert(1))",
+            "[x](data:text/html,x)",
+            "**not * closed",
+            "2 * 3 * 4",
+            "snake_case_name and a\\b",
+            "[x] (y)",
+        ],
+    )
+    def test_what_is_none_stays_text(self, board: Board, colleague: Client, text: str) -> None:
+        shown = self.show(board, colleague, text)
+        expect(shown).to_have_text(text)
+        assert shown.locator("p *").count() == 0
+
+
+class TestAddresses:
+    def test_a_link_opens_its_task_also_after_signing_in(
+        self, open_board: Callable[..., Board], colleague: Client, stack: Stack
+    ) -> None:
+        title = unique("Linked")
+        task = colleague.create(title)["id"]
+        board = open_board(f"{stack.url}/#/task/{task}").sign_up()
+        expect(board.page.get_by_role("dialog", name=title)).to_be_visible()
+        expect(board.page).to_have_title(f"{title} – Tasks")
+        board.page.keyboard.press("Escape")
+        expect(board.panel).to_be_hidden()
+        expect(board.page).to_have_title("Tasks")
+        assert board.page.url.endswith("#")
+
+    def test_a_link_of_a_task_in_the_trash_opens_it(
+        self, board: Board, colleague: Client, stack: Stack
+    ) -> None:
+        title = unique("Trashed")
+        task = colleague.create(title)["id"]
+        colleague("DELETE", f"/tasks/{task}")
+        await_trashed(colleague, title)
+        board.page.goto(f"{stack.url}/#/task/{task}")
+        expect(board.page.get_by_role("dialog", name=title)).to_contain_text("In the trash")
+
+    @pytest.mark.parametrize("task", ["7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10", "x"])
+    def test_a_link_of_no_task_says_so(self, board: Board, stack: Stack, task: str) -> None:
+        board.page.goto(f"{stack.url}/#/task/{task}")
+        expect(board.page.get_by_role("dialog", name="There is no such task")).to_be_visible()
+        expect(board.panel.get_by_role("button", name="Edit")).to_have_count(0)
+        board.page.keyboard.press("Escape")
+        expect(board.panel).to_be_hidden()
+
+    def test_a_task_that_cannot_be_read_is_tried_again(
+        self, board: Board, colleague: Client, stack: Stack
+    ) -> None:
+        title = unique("Linked")
+        task = colleague.create(title, status="COMPLETED")["id"]
+        board.page.route("**/tasks/*", lambda route: route.fulfill(status=500, body=""))
+        board.page.route("**/tasks?**", lambda route: route.fulfill(status=500, body=""))
+        board.page.goto(f"{stack.url}/#/task/{task}")
+        expect(board.message).to_contain_text("status 500")
+        board.page.unroute("**/tasks/*")
+        board.page.get_by_role("button", name="Try again").click()
+        expect(board.page.get_by_role("dialog", name=title)).to_be_visible()
+        board.page.unroute("**/tasks?**")
+
+    def test_back_and_forward_work(self, board: Board) -> None:
+        title = unique("History")
+        board.add(title)
+        board.open(title)
+        board.page.keyboard.press("Escape")
+        board.mine.click()
+        expect(board.card(title)).to_have_count(0)
+        board.page.go_back()
+        expect(board.mine).to_have_attribute("aria-pressed", "false")
+        expect(board.card(title)).to_be_visible()
+        board.page.go_back()
+        expect(board.page.get_by_role("dialog", name=title)).to_be_visible()
+        board.page.go_forward()
+        expect(board.panel).to_be_hidden()
+        board.open_trash()
+        board.page.go_back()
+        expect(board.page.get_by_role("dialog", name="Trash")).to_be_hidden()
+
+    def test_going_back_from_what_was_typed_asks(self, board: Board) -> None:
+        title = unique("Typed")
+        board.add(title)
+        form = board.edit(title)
+        form.get_by_label("Description").fill("half a sentence")
+        address = board.page.url
+        asked = board.answer_dialogs(False)
+        board.page.go_back()
+        await_condition(lambda: board.page.wait_for_timeout(50) is None and bool(asked))
+        expect(form.get_by_label("Description")).to_have_value("half a sentence")
+        assert board.page.url == address
+
+    def test_filters_are_in_the_address(
+        self, board: Board, open_board: Callable[..., Board], colleague: Client
+    ) -> None:
+        title, label = unique("Filter"), unique("Küche")
+        colleague.create(title, labels=[label], assignee=board.name)
+        colleague.create(f"{title} other", labels=[label])
+        expect(board.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.card(title).get_by_role("link", name=label).click()
+        board.search.fill(title)
+        board.mine.click()
+        expect(board.page.get_by_role("article")).to_have_count(1)
+        with board.page.expect_response("**/tasks?**"):
+            board.page.reload()
+        expect(board.search).to_have_value(title)
+        expect(board.mine).to_have_attribute("aria-pressed", "true")
+        chosen = board.page.get_by_role("button", name=f"Label: {label}")
+        expect(chosen).to_be_visible()
+        expect(board.page.get_by_role("article")).to_have_count(1)
+        board.mine.click()
+        expect(board.page.get_by_role("article")).to_have_count(2)
+        board.open(title)
+        assert f"q={title.split()[0]}" in board.page.url
+        board.page.keyboard.press("Escape")
+        chosen.click()
+        expect(chosen).to_have_count(0)
+        expect(board.search).to_be_focused()
+
+    def test_what_is_due_soonest_comes_first(self, board: Board, colleague: Client) -> None:
+        late, soon, free, new = unique("Late"), unique("Soon"), unique("Free"), unique("New")
+        colleague.create(soon, due_at=PAST)
+        colleague.create(late, due_at=FUTURE)
+        colleague.create(free)
+        expect(board.card(free)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.page.get_by_role("button", name="By due date").click()
+        expect(board.card(free)).to_have_count(0)
+        headings = board.column("Pending").get_by_role("heading", level=3)
+        expect(headings).to_have_text([soon, late])
+        board.add(new)
+        expect(headings).to_have_text([soon, late, new])
+        board.edit(new).get_by_label("Due date").fill("2050-01-01")
+        board.save()
+        expect(headings).to_have_text([soon, new, late])
 
 
 class TestTexts:
@@ -534,12 +919,12 @@ class TestPlanning:
         board.edit(title).get_by_label("Due date").fill(day.isoformat())
         board.save()
         expect(board.card(title)).to_contain_text(f"{day:%b} {day.day}, {day.year}")
+        expect(board.panel).to_contain_text(f"{day:%b} {day.day}, {day.year}")
         end = datetime.combine(day, datetime.max.time(), ZoneInfo(zone))
         assert read(colleague, task)["due_at"] == int(end.timestamp())
         expect(board.edit(title).get_by_label("Due date")).to_have_value(day.isoformat())
         board.page.get_by_label("Due date").fill("")
         board.save()
-        expect(board.card(title)).to_be_visible()
         expect(board.card(title).locator(".plan")).to_be_hidden()
         assert read(colleague, task)["due_at"] is None
 
@@ -555,7 +940,7 @@ class TestPlanning:
         with board.page.expect_request(lambda request: request.method == "PATCH") as sent:
             board.save()
         assert sent.value.post_data_json == {"description": "new"}
-        expect(board.card(title)).to_contain_text("new")
+        expect(board.panel).to_contain_text("new")
         # A label that has a comma stays one, also where another is added.
         board.edit(title).get_by_label("Labels").fill("Home, garden, b, c")
         with board.page.expect_request(lambda request: request.method == "PATCH") as sent:
@@ -602,7 +987,6 @@ class TestPlanning:
         assert (stored["assignee"], stored["labels"]) == (board.name, [])
         board.edit(title).get_by_label("Assignee").fill("")
         board.save()
-        expect(card).to_be_visible()
         expect(card.locator(".plan")).to_be_hidden()
         assert read(colleague, task)["assignee"] is None
 
@@ -702,6 +1086,7 @@ class TestSearch:
         board.answer_dialogs(True)
         form.get_by_role("button", name="Cancel").click()
         expect(board.card(edited)).to_have_count(0)
+        board.page.keyboard.press("Escape")
         expect(board.search).to_be_focused()
 
     def test_mine_shows_what_is_assigned_to_the_user_alone(self, board: Board, colleague: Client) -> None:
@@ -933,7 +1318,9 @@ class TestDelete:
             """title => {
               Object.defineProperty(document, 'hidden', {value: true});
               document.dispatchEvent(new Event('visibilitychange'));
-              document.querySelector(`[aria-label="Delete: ${title}"]`).click();
+              const cards = [...document.querySelectorAll('article')];
+              const card = cards.find((one) => one.textContent.includes(title));
+              card.dispatchEvent(new KeyboardEvent('keydown', {key: 'Delete', bubbles: true}));
             }""",
             title,
         )
@@ -1214,7 +1601,7 @@ class TestHistory:
         expect(changed.get_by_text("two", exact=True)).to_be_visible()
         board.page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
-        expect(board.page.get_by_role("button", name="History")).to_be_focused()
+        expect(board.card(title)).to_be_focused()
 
     def test_a_key_is_told_by_its_name_and_its_user(
         self, board: Board, colleague: Client, stack: Stack
@@ -1233,10 +1620,10 @@ class TestHistory:
         colleague("DELETE", f"/tasks/{task}")
         await_trashed(colleague, title)
         board.open_trash()
-        button = board.row(title).get_by_role("button", name="History")
-        button.click()
-        dialog = board.page.get_by_role("dialog", name=f"History of “{title}”")
-        rows = dialog.locator("li")
+        link = board.row(title).get_by_role("link", name=title)
+        link.click()
+        dialog = board.page.get_by_role("dialog", name=title)
+        rows = dialog.get_by_role("region", name="History").locator("li")
         expect(rows).to_have_count(20)
         expect(rows.first).to_contain_text("deleted it")
         dialog.get_by_role("button", name="Load more").click()
@@ -1244,7 +1631,7 @@ class TestHistory:
         expect(rows.last).to_contain_text("created it")
         expect(dialog.get_by_role("button", name="Close")).to_be_focused()
         board.page.keyboard.press("Escape")
-        expect(button).to_be_focused()
+        expect(link).to_be_focused()
 
     @pytest.mark.parametrize("has_changes", [True, False])
     def test_that_of_an_old_task_says_what_was_not_recorded(self, board: Board, has_changes: bool) -> None:
@@ -1277,16 +1664,16 @@ class TestHistory:
         expect(dialog).to_contain_text(f"to “{long[:60]}…” and changed the description")
         dialog.get_by_text("The title before and after").first.click()
         expect(dialog.locator("dd").get_by_text(long, exact=True)).to_be_visible()
-        assert dialog.locator("img, i, script, b b").count() == 0
-        assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+        assert board.panel.locator("img, i, script, b b").count() == 0
+        assert board.panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
 
     def test_that_of_a_task_that_is_gone_says_so(self, board: Board, colleague: Client) -> None:
         title = unique("Gone")
         task = board.create(title)
-        board.edit(title)
-        colleague("DELETE", f"/tasks/{task}")
-        colleague("DELETE", f"/trash/{task}").raise_for_status()
-        board.page.get_by_role("button", name="History").click()
+        with board.paused("GET", f"/tasks/{task}/history?limit=20"):
+            board.open(title)
+            colleague("DELETE", f"/tasks/{task}")
+            colleague("DELETE", f"/trash/{task}").raise_for_status()
         expect(board.message).to_have_text("It is not there any more.")
 
 
@@ -1326,7 +1713,7 @@ class TestTogether:
         expect(second.card(theirs)).to_be_visible()
         board.save()
         expect(board.message).to_contain_text(f"the title “{theirs}”, the status “In progress”")
-        expect(form.get_by_label("Title")).to_have_value(mine)
+        expect(form.get_by_label("Title", exact=True)).to_have_value(mine)
         board.page.get_by_role("button", name="Keep mine").click()
         # What the user did not touch stays as somebody else left it.
         expect(board.column("In progress").get_by_text(mine)).to_be_visible()
@@ -1337,11 +1724,44 @@ class TestTogether:
         board.add(title)
         task = find(colleague, title) or {}
         board.edit(title).get_by_label("Description").fill("mine")
-        colleague("PATCH", f"/tasks/{task['id']}", json={"title": theirs})
+        changes = {"title": theirs, "description": "theirs"}
+        colleague("PATCH", f"/tasks/{task['id']}", json=changes)
         board.save()
         board.page.get_by_role("button", name="Take theirs").click()
         expect(board.card(theirs)).to_be_visible()
+        expect(board.panel.locator(".text")).to_have_text("theirs")
         expect(board.page.get_by_text("mine", exact=True)).to_have_count(0)
+
+    def test_what_both_changed_is_decided_field_by_field(self, board: Board, colleague: Client) -> None:
+        title, mine, theirs = unique("Shared"), unique("Mine"), unique("Theirs")
+        task = board.create(title)
+        form = board.edit(title)
+        form.get_by_label("Title").fill(mine)
+        form.get_by_label("Description").fill("mine")
+        form.get_by_label("Labels").fill("mine")
+        changes = {"title": theirs, "description": "theirs", "status": "COMPLETED"}
+        colleague("PATCH", f"/tasks/{task}", json=changes)
+        board.save()
+        expect(form.get_by_role("group", name="labels")).to_have_count(0)
+        form.get_by_role("group", name="title").get_by_role("button", name="Take theirs").click()
+        form.get_by_role("group", name="description").get_by_role("button", name="Keep mine").click()
+        expect(board.column("Completed").get_by_text(theirs)).to_be_visible()
+        expect(form).to_have_count(0)
+        stored = read(colleague, task)
+        fields = ("title", "description", "status", "labels")
+        assert [stored[field] for field in fields] == [theirs, "mine", "COMPLETED", ["mine"]]
+
+    def test_what_only_somebody_else_changed_needs_no_decision(self, board: Board, colleague: Client) -> None:
+        title, theirs = unique("Shared"), unique("Theirs")
+        task = board.create(title)
+        form = board.edit(title)
+        form.get_by_label("Description").fill("mine")
+        colleague("PATCH", f"/tasks/{task}", json={"title": theirs})
+        board.save()
+        expect(board.card(theirs)).to_be_visible()
+        expect(form).to_have_count(0)
+        stored = read(colleague, task)
+        assert (stored["title"], stored["description"]) == (theirs, "mine")
 
     def test_a_task_that_is_gone_can_be_created_again(self, board: Board, colleague: Client) -> None:
         title, planned = unique("Gone"), {"labels": ["home"], "due_at": 1_767_225_600, "assignee": "me"}
@@ -1351,7 +1771,7 @@ class TestTogether:
         board.save()
         expect(board.message).to_contain_text("deleted")
         board.page.get_by_role("button", name="Create it again").click()
-        expect(board.card(title)).to_contain_text("typed for long")
+        expect(board.panel.locator(".text")).to_have_text("typed for long")
         again = find(colleague, title) or {}
         assert {name: again[name] for name in planned} == {name: task[name] for name in planned}
 
@@ -1407,14 +1827,14 @@ class TestTrouble:
         form.get_by_label("Description").fill("typed before")
         board.change_session(token="a.b.c", refreshToken="ended")
         board.save()
-        dialog = board.page.get_by_role("dialog")
+        dialog = board.page.get_by_role("dialog", name="Sign in")
         expect(dialog).to_contain_text("Your session has ended")
         board.page.keyboard.press("Escape")
         expect(dialog).to_be_visible()
         expect(board.page.get_by_label("Username")).to_have_value(board.name)
         board.page.get_by_label("Password").fill(PASSWORD)
         board.page.get_by_role("button", name="Sign in").click()
-        expect(board.card(title)).to_contain_text("typed before")
+        expect(board.panel.locator(".text")).to_have_text("typed before")
 
     def test_an_expired_token_is_renewed_unnoticed(self, board: Board) -> None:
         title = unique("Renewed")
@@ -1473,6 +1893,7 @@ class TestTrouble:
     def test_a_failing_server_loses_nothing_that_was_typed(self, board: Board) -> None:
         title = unique("Failing")
         board.add(title)
+        expect(board.open_history(title)).to_contain_text("created it")
 
         def fail(route: Route) -> None:
             route.fulfill(status=500, body="<h1>no problem document</h1>")
@@ -1485,13 +1906,13 @@ class TestTrouble:
         expect(form.get_by_label("Description")).to_have_value("still here")
         board.page.unroute("**/tasks*/**")
         board.save()
-        expect(board.card(title)).to_contain_text("still here")
+        expect(board.panel.locator(".text")).to_have_text("still here")
 
     def test_a_move_that_fails_is_taken_back(self, board: Board) -> None:
         title = unique("Stay")
         board.add(title)
         board.page.route("**/tasks/*", lambda route: route.fulfill(status=500, body=""))
-        board.page.get_by_label(f"Move to In progress: {title}").click()
+        board.act(title, "Move to In progress")
         expect(board.notices).to_contain_text("was not moved")
         expect(board.column("Pending").get_by_text(title)).to_be_visible()
 
@@ -1534,7 +1955,7 @@ class TestTrouble:
         expect(board.column("Completed").get_by_role("alert")).to_contain_text(said)
         board.undo.click()
         expect(board.notices).to_contain_text(f"“{title}” was not restored. {said}")
-        board.page.get_by_label("Delete: ").click()
+        board.page.get_by_role("article").first.press("Delete")
         expect(board.notices).to_contain_text(f"was not deleted. {said}")
         expect(shown).to_be_visible()
         board.open_trash()
@@ -1581,7 +2002,7 @@ class TestTrouble:
         board.sign_up()
         title = unique("Visit")
         board.add(title)
-        board.page.get_by_label(f"Move to In progress: {title}").click()
+        board.act(title, "Move to In progress")
         expect(board.column("In progress").get_by_text(title)).to_be_visible()
         board.page.get_by_role("button", name="Sign out").click()
         expect(board.page.get_by_role("dialog", name="Sign in")).to_be_visible()
@@ -1641,17 +2062,23 @@ def test_everybody_can_use_it(open_board: Callable[..., Board], colleague: Clien
     look()
     board.mine.click()
     expect(board.card(late)).to_be_visible()
-    board.page.get_by_text("Keys", exact=True).click()
+    board.page.keyboard.press("?")
+    look()
+    board.page.keyboard.press("Escape")
     long = unique("W" * 150)
     board.discard(long)
     board.delete(title)
     # Its title is taken, which the trash tells.
     await_condition(lambda: colleague("POST", "/tasks", json={"title": title}).status_code == 201)
     board.page.get_by_label("New task in Pending").press("Enter")
-    board.page.get_by_label("Edit: ").first.click()
+    board.act(late, "Open")
+    expect(board.panel.get_by_text("created it")).to_be_visible()
     look()
-    board.page.get_by_role("button", name="History").click()
-    expect(board.page.get_by_role("dialog").get_by_text("created it")).to_be_visible()
+    board.page.keyboard.press("e")
+    look()
+    board.page.keyboard.press("Escape")
+    board.page.keyboard.press("Escape")
+    board.card(late).click(button="right")
     look()
     board.page.keyboard.press("Escape")
     trash = board.open_trash()
@@ -1665,7 +2092,10 @@ def test_everybody_can_use_it(open_board: Callable[..., Board], colleague: Clien
     assert trash.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
     board.page.keyboard.press("Escape")
     look()
-    assert seen == [""] * 8
+    board.act(late, "Open")
+    look()
+    assert board.panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
+    assert seen == [""] * 11
     assert board.page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
@@ -1675,7 +2105,7 @@ def test_it_works_under_a_stage(open_board: Callable[..., Board], staged: str) -
         title = unique("Stage")
         board.add(title)
         assert board.page.get_by_role("link", name="API").evaluate("link => link.href") == f"{staged}/docs"
-        board.page.get_by_label(f"Move to In progress: {title}").click()
+        board.act(title, "Move to In progress")
         expect(board.column("In progress").get_by_text(title)).to_be_visible()
 
 
@@ -1683,5 +2113,43 @@ def test_a_phone_moves_tasks_without_dragging(open_board: Callable[..., Board]) 
     board = open_board(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).sign_up()
     title = unique("Phone")
     board.add(title)
-    board.page.get_by_label(f"Move to In progress: {title}").tap()
+    board.page.get_by_label(f"Actions: {title}").tap()
+    board.page.get_by_role("menuitem", name="Move to In progress").tap()
     expect(board.column("In progress").get_by_text(title)).to_be_visible()
+
+
+def test_a_phone_shows_one_column_at_a_time(open_board: Callable[..., Board]) -> None:
+    board = open_board(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).sign_up()
+    tabs = board.page.get_by_role("navigation", name="Columns")
+    expect(board.column("Pending")).to_be_in_viewport(ratio=0.9)
+    expect(board.column("In progress")).not_to_be_in_viewport()
+    tab = tabs.get_by_role("button", name="Completed")
+    tab.tap()
+    expect(board.column("Completed")).to_be_in_viewport(ratio=0.9)
+    expect(board.column("Pending")).not_to_be_in_viewport()
+    expect(tab).to_have_attribute("aria-current", "true")
+    title = unique("Phone")
+    board.add(title, "Completed")
+    board.card(title).tap()
+    box = board.page.get_by_role("dialog", name=title).bounding_box()
+    assert box == {"x": 0, "y": 0, "width": 390, "height": 844}
+
+
+@pytest.mark.parametrize("width", [320, 1280, 2560])
+@pytest.mark.parametrize("direction", ["ltr", "rtl"])
+def test_nothing_is_wider_than_the_page_in_large_text(
+    open_board: Callable[..., Board], colleague: Client, width: int, direction: str
+) -> None:
+    title = unique("W" * 100)
+    colleague.create(title, labels=["W" * 40], due_at=PAST, assignee="me", description="W" * 500)
+    board = open_board(viewport={"width": width, "height": 800}, forced_colors="active").sign_up()
+    board.page.evaluate(
+        "direction => { document.dir = direction; document.documentElement.style.fontSize = '200%'; }",
+        direction,
+    )
+    board.open(title)
+    for place in ("html", "#panel"):
+        assert board.page.locator(place).evaluate("element => element.scrollWidth <= element.clientWidth")
+    side = board.panel.bounding_box()
+    assert side
+    assert (side["x"] == 0) or direction == "ltr"

@@ -1,0 +1,217 @@
+/* The form that a task is edited with. */
+
+/** The texts of a form's fields for a task. */
+const textsOf = ({ title, description, status, due_at, assignee, labels }) => ({
+  title,
+  description: (description ?? "").replace(/\r\n?/g, "\n"), // the line ends of a textarea
+  status,
+  due_at: due_at === null ? "" : dayOf(due_at),
+  assignee: assignee ?? "",
+  labels: labels.join(", "),
+});
+
+/** The labels of a text that separates them by commas. One that has a comma itself, as other clients may make it, stays whole. */
+function labelsOf(text, before) {
+  const known = before.filter((label) => label.includes(",")).sort((one, other) => other.length - one.length);
+  const whole = known.map((label) => label.replace(/[^\w\s]/g, "\\$&"));
+  const parts = text.matchAll(new RegExp(`\\s*(${[...whole, "[^,]+"].join("|")})\\s*(?:,|$)`, "g"));
+  return [...parts].map(([, label]) => label.trim().normalize()).filter(Boolean);
+}
+
+/**
+ * It saves what the user changed and no more. What somebody else changed meanwhile stays; where both changed the same
+ * field, the user decides.
+ */
+class Editor {
+  element = clone("editor");
+  #board;
+  #close;
+  #before; // the task that the user's changes are changes of
+  #current; // a promise of the task as it is now, with its tag; null when it could not be read
+
+  /**
+   * @param board shows what is saved
+   * @param close closes the editor; it gets the task that was saved, if any
+   */
+  constructor(task, board, close) {
+    this.#board = board;
+    this.#close = close;
+    this.#before = task;
+    this.#read();
+    const { status, assignee } = this.element.elements;
+    for (const [value, name] of STATUSES) status.append(new Option(name, value));
+    this.#fill(task, {});
+    whenTyped(assignee, () => this.#suggest(assignee, this.element.querySelector("datalist")));
+    this.element.ariaLabel = `Edit ${task.title}`;
+    this.element.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#save();
+    });
+    this.element.querySelector(".cancel").addEventListener("click", () => this.leave());
+    this.element.addEventListener("keydown", (event) => {
+      if (pressed(event) === "ctrl+enter") this.element.requestSubmit();
+      if (pressed(event) !== "escape") return;
+      event.preventDefault();
+      event.stopPropagation(); // the panel stays
+      this.leave();
+    });
+  }
+
+  /** Whether it may go: what was typed is not discarded without a question. */
+  get mayGo() {
+    return !hasTyped(this.element) || confirm("Discard what you typed?");
+  }
+
+  leave() {
+    if (this.mayGo) this.#close();
+  }
+
+  /** Show a task in the fields, but for those that the user has changed. */
+  #fill(task, changes) {
+    for (const [name, text] of Object.entries(textsOf(task))) {
+      const input = this.element.elements[name];
+      const value = name in changes ? input.value : text;
+      input.defaultValue = text;
+      input.value = value;
+    }
+  }
+
+  /** What the user changed. */
+  get #changes() {
+    const { title, description, status, due_at, assignee, labels } = this.element.elements;
+    const before = this.#before;
+    const name = assignee.value.trim().toLowerCase();
+    const wanted = {
+      title: title.value.trim(),
+      status: status.value,
+      assignee: (name === "me" ? Session.current?.username.trim().toLowerCase() : name) || null,
+      // Read only where they were touched: a due date has a time of day, too.
+      description: description.value === description.defaultValue ? before.description : description.value || null,
+      due_at: due_at.value === due_at.defaultValue ? before.due_at : due_at.value ? endOf(due_at.value) : null,
+      labels: labels.value === labels.defaultValue ? before.labels : labelsOf(labels.value, before.labels),
+    };
+    return Object.fromEntries(Object.entries(wanted).filter(([field, value]) => !isEqual(value, before[field])));
+  }
+
+  /** Suggest users whose names begin as what is typed. */
+  async #suggest(input, list) {
+    const prefix = input.value.trim();
+    const names = prefix ? await api.usernames(prefix).catch(() => []) : [];
+    if (input.value.trim() === prefix) list.replaceChildren(...names.map((name) => new Option(name)));
+  }
+
+  async #save() {
+    await busy(this.element, async () => {
+      try {
+        await this.#change();
+      } catch (error) {
+        this.#current = null; // the next try starts from what is there now
+        this.#tell(error);
+      }
+    });
+  }
+
+  async #change() {
+    for (let tries = 1; ; tries += 1) {
+      const changes = this.#changes;
+      if (!Object.keys(changes).length) return this.#close();
+      const { task, tag } = await (this.#current ?? this.#read());
+      // Of a change whose response was lost, the repetition is refused, though it is done.
+      if (isSame(task, { ...this.#before, ...changes })) return this.#finish(task);
+      const conflicts = this.#rebase(task, changes);
+      if (conflicts.length) return this.#askFor(conflicts);
+      try {
+        return this.#finish((await api.change(task.id, this.#changes, tag)).task);
+      } catch (error) {
+        if (error.status !== 412 || tries === 3) throw error;
+        this.#current = null; // somebody was faster
+      }
+    }
+  }
+
+  /** Go on from the task as it is now; returns the fields that both changed. */
+  #rebase(theirs, mine) {
+    const changed = [...FIELDS.keys()].filter((field) => !isEqual(theirs[field], this.#before[field]));
+    if (!changed.length) return [];
+    this.#before = theirs;
+    this.#fill(theirs, mine);
+    this.#board.put(theirs);
+    const conflicts = changed.filter((field) => field in mine && !isEqual(mine[field], theirs[field]));
+    const now = changed.map((field) => inWords(theirs, field)).join(", ");
+    if (conflicts.length) this.#say(`Somebody else changed this task meanwhile. It has now ${now}. What you typed is not saved yet.`);
+    return conflicts;
+  }
+
+  /** Ask for each field whose version is kept; what is decided is saved. */
+  #askFor(fields) {
+    const rows = fields.map((field) => {
+      const row = made("div", made("span", `The ${FIELDS.get(field)}:`));
+      row.role = "group";
+      row.ariaLabel = FIELDS.get(field);
+      const decide = () => {
+        row.remove();
+        const next = this.#choices.querySelector("button");
+        if (next) next.focus();
+        else this.element.requestSubmit();
+      };
+      const takeTheirs = () => {
+        const input = this.element.elements[field];
+        input.value = input.defaultValue;
+        decide();
+      };
+      row.append(newButton("Keep mine", decide), newButton("Take theirs", takeTheirs));
+      return row;
+    });
+    this.#choices.replaceChildren(...rows);
+    this.#choices.querySelector("button").focus();
+  }
+
+  #read() {
+    const current = api.task(this.#before.id);
+    this.#current = current;
+    current.catch(() => {
+      if (this.#current === current) this.#current = null; // it is read again when it is needed
+    });
+    return current;
+  }
+
+  #tell(error) {
+    if (error.status === 404) {
+      this.#board.gone(this.#before.id);
+      this.#say("Somebody else deleted this task meanwhile.", [
+        ["Create it again", () => this.#createAgain()],
+        ["Let it go", () => this.#close()],
+      ]);
+    } else {
+      const choices = error.taskId ? [["Show that task", () => this.#board.show(error.taskId)]] : [];
+      this.#say(textOf(error), choices);
+    }
+  }
+
+  async #createAgain() {
+    const { title, description, status, assignee, due_at, labels } = { ...this.#before, ...this.#changes };
+    await busy(this.element, async () => {
+      try {
+        this.#finish((await api.create({ title, description, status, assignee, due_at, labels })).task);
+      } catch (error) {
+        this.#tell(error);
+      }
+    });
+  }
+
+  #finish(task) {
+    this.#board.put(task);
+    this.#close(task);
+  }
+
+  #say(text, choices = []) {
+    this.element.querySelector(".message").textContent = text;
+    const buttons = choices.map(([name, act]) => newButton(name, act));
+    this.#choices.replaceChildren(...buttons);
+    buttons[0]?.focus();
+  }
+
+  get #choices() {
+    return this.element.querySelector(".choices");
+  }
+}

@@ -1,0 +1,194 @@
+/* The panel: one task, with its text, its fields and its history; to be read first, and edited. */
+
+class Panel {
+  #dialog = byId("panel");
+  #board;
+  #id = null; // of the task that is open
+  #task = null; // as it is shown; null before it is loaded
+  #editor = null;
+  #isHistoryOld = false;
+  #history = new PagedList(this.#dialog, changeRow, endOfHistory);
+
+  /** @param board finds, removes and restores tasks, and knows the address */
+  constructor(board) {
+    this.#board = board;
+    const on = (name, act) => this.#find(name).addEventListener("click", act);
+    on(".edit", () => this.edit());
+    on(".copy", () => board.copyLink(this.#id));
+    on(".delete", () => board.remove(this.#task));
+    on(".close", () => board.close());
+    this.#dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      board.close();
+    });
+    this.#dialog.addEventListener("keydown", (event) => {
+      if (pressed(event) !== "escape") return;
+      event.preventDefault();
+      board.close();
+    });
+  }
+
+  /** The task that is open and can be changed; null where there is none. */
+  get task() {
+    return this.#isInTrash ? null : this.#task;
+  }
+
+  get id() {
+    return this.#id;
+  }
+
+  get #isInTrash() {
+    return Boolean(this.#task?.deleted_at);
+  }
+
+  /** Open a task, unless the user wants to keep what was typed; returns whether it is open. */
+  open(id) {
+    if (id === this.#id) return true;
+    if (!this.#mayGo) return false;
+    this.#leave();
+    this.#id = id;
+    this.#task = null;
+    const task = this.#board.find(id);
+    if (task) this.#show(task);
+    else this.#load();
+    if (!this.#dialog.open) {
+      // Beside the board where there is room; over what is there elsewhere, and over another dialog.
+      const isAlone = matchMedia("(max-width: 44rem)").matches || document.querySelector("dialog:modal");
+      this.#dialog[isAlone ? "showModal" : "show"]();
+    }
+    this.focus();
+    return true;
+  }
+
+  /** Close it, unless the user wants to keep what was typed; returns whether it is closed. */
+  close() {
+    if (!this.#dialog.open) return true;
+    if (!this.#mayGo) return false;
+    const [id, hadFocus] = [this.#id, this.#dialog.contains(document.activeElement)];
+    this.#leave();
+    this.#id = this.#task = null;
+    this.#dialog.close();
+    document.title = "Tasks";
+    if (hadFocus && !document.querySelector("dialog:modal")) this.#board.focus(id);
+    return true;
+  }
+
+  /** Show the task as it is now, if it is the one that is open and no form covers it. */
+  update(task) {
+    if (task.id !== this.#id || this.#editor) return;
+    const isKnown = this.#task && !this.#isInTrash && isSame(task, this.#task) && task.updated_at === this.#task.updated_at;
+    if (!isKnown) this.#show(task);
+    else showDue(this.#find(".due"), task); // the date passes
+    this.#readHistory();
+  }
+
+  /** Read the history again if it is old, once what makes it so has been done. */
+  #readHistory() {
+    if (!this.#isHistoryOld || api.isBusy(this.#id)) return;
+    this.#isHistoryOld = false;
+    this.#history.open(`/tasks/${this.#id}/history?limit=${PAGE_SIZE}`);
+  }
+
+  /** Read the task again, which no list tells of. */
+  async refresh() {
+    const [id, task] = [this.#id, this.task];
+    if (!task || this.#editor) return;
+    try {
+      const now = await api.look(id);
+      if (now && id === this.#id) this.update(now);
+    } catch (error) {
+      if (error.status === 404 && id === this.#id) await this.#load();
+      // Otherwise the next refresh tries again.
+    }
+  }
+
+  focus() {
+    this.#find("h2").focus();
+  }
+
+  edit() {
+    if (!this.task || this.#editor) return;
+    this.#editor = new Editor(this.#task, this.#board, (saved) => this.#endEdit(saved));
+    this.#find(".view").hidden = true;
+    this.#find(".edit").disabled = true;
+    this.#find(".view").after(this.#editor.element);
+    this.#editor.element.elements.title.select();
+  }
+
+  #endEdit(saved) {
+    this.#leave();
+    this.focus();
+    if (saved && saved.id !== this.#id) return this.#board.open(saved.id); // it was created again
+    const now = saved ?? this.#board.find(this.#id);
+    if (now) this.#show(now);
+    else this.#load();
+  }
+
+  get #mayGo() {
+    return !this.#editor || this.#editor.mayGo;
+  }
+
+  #leave() {
+    this.#find(".said").textContent = "";
+    this.#editor?.element.remove();
+    this.#editor = null;
+    this.#find(".view").hidden = this.#find(".edit").disabled = false;
+    this.#say("");
+  }
+
+  async #load() {
+    const id = this.#id;
+    if (!this.#task) this.#clear("Loading…");
+    try {
+      const found = await this.#board.look(id);
+      if (id !== this.#id) return;
+      if (found) this.#show(found);
+      else this.#clear("There is no such task", "It was deleted for good, or never was.");
+    } catch (error) {
+      if (id === this.#id) this.#clear("The task is not shown", textOf(error), ["Try again", () => this.#load()]);
+    }
+  }
+
+  /** Show no task, but why. */
+  #clear(title, text = "", ...choices) {
+    this.#task = null;
+    this.#dialog.classList.add("bare");
+    this.#find("h2").textContent = title;
+    this.#say(text, choices);
+  }
+
+  #show(task) {
+    this.#task = task;
+    this.#say("");
+    this.#dialog.classList.remove("bare");
+    this.#dialog.classList.toggle("trashed", this.#isInTrash);
+    document.title = `${task.title} – Tasks`;
+    this.#find(".place").textContent = this.#isInTrash ? "In the trash" : STATUSES.get(task.status);
+    this.#find("h2").textContent = task.title;
+    this.#find(".text").replaceChildren(...markdown(task.description ?? ""));
+    showDue(this.#find(".due"), task);
+    this.#showField("assignee", task.assignee && [made("bdi", task.assignee)]);
+    this.#showField("labels", task.labels.length && task.labels.map(chip));
+    showTime(this.#find(".created time"), task.created_at);
+    showTime(this.#find(".updated time"), task.updated_at, ago(task.updated_at));
+    this.#find(".restoring").replaceChildren(...(this.#isInTrash ? [this.#board.trashRow(task)] : []));
+    this.#isHistoryOld = true;
+    this.#readHistory();
+  }
+
+  /** Show the parts of a field; nothing where there are none. */
+  #showField(name, parts) {
+    const place = this.#find(`.${name}`);
+    place.closest("dl > div").hidden = !parts;
+    place.replaceChildren(...(parts || []));
+  }
+
+  #say(text, choices = []) {
+    this.#find(".message").textContent = text;
+    this.#find(".choices").replaceChildren(...choices.map(([name, act]) => newButton(name, act)));
+  }
+
+  #find(name) {
+    return this.#dialog.querySelector(name);
+  }
+}
