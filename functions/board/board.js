@@ -1,7 +1,7 @@
 /* The board: columns of cards, what the user does with them, and what others do. */
 
-const SOON = 4_000; // milliseconds between two refreshes while things change
-const LATER = 30_000; // and when nothing has for a while
+const OFTEN = 4_000; // milliseconds between two refreshes
+const SELDOM = 30_000; // and after several that failed
 const LEAVING = 10_000; // milliseconds that signing out waits for what was done before
 
 const TYPED_IN = "input, textarea, select, [contenteditable]";
@@ -114,12 +114,16 @@ class Board {
     return this.#trash.row(task, (restored) => (restored ? this.#panel.focus() : this.close()));
   }
 
-  /** Load the tasks again, and a page more of one column; returns whether anything had changed. */
-  async refresh(more) {
-    const hasChanged = await this.#tasks.refresh(more);
+  /** See what has changed. */
+  async refresh() {
+    await this.#tasks.refresh();
     this.render(); // where nothing has changed, too: a due date passes
     if (this.#panel.id && !this.#cards.has(this.#panel.id)) await this.#panel.refresh();
-    return hasChanged;
+  }
+
+  async loadMore(status) {
+    await this.#tasks.loadMore(status);
+    this.render();
   }
 
   /** What the user wants to see, as parameters of the list. */
@@ -226,14 +230,12 @@ class Board {
   put(task) {
     this.#tasks.put(task);
     this.render();
-    refresher.soon();
   }
 
   /** Show a task no longer, because it is deleted. */
   gone(id) {
     this.#tasks.hide(id);
     this.render();
-    refresher.soon();
   }
 
   moveTo(id, status) {
@@ -360,9 +362,9 @@ class Board {
   }
 }
 
-/** Refreshes the board: often while things change, seldom when they do not, never when nobody looks. */
+/** Refreshes the board while somebody looks. */
 class Refresher {
-  #delay = SOON;
+  #delay = OFTEN;
   #timer = null;
   #isRunning = false;
   #isWanted = false; // whether to run again at once
@@ -373,34 +375,23 @@ class Refresher {
     document.addEventListener("visibilitychange", () => this.run());
   }
 
-  /** Look again soon. */
-  soon() {
-    this.#delay = SOON;
-    if (!this.#isRunning) this.#schedule();
-  }
-
   async run() {
     clearTimeout(this.#timer);
     this.#isWanted = this.#isRunning;
     if (document.hidden || this.#isRunning) return;
     this.#isRunning = true;
     try {
-      const hasChanged = await this.board.refresh();
-      this.#delay = hasChanged ? SOON : Math.min(this.#delay * 1.5, LATER);
+      await this.board.refresh();
+      this.#delay = OFTEN;
       byId("status").textContent = "";
     } catch (error) {
-      this.#delay = Math.max(Math.min(this.#delay * 1.5, LATER), (error.wait ?? 0) * 1_000);
+      this.#delay = Math.max(Math.min(this.#delay * 1.5, SELDOM), (error.wait ?? 0) * 1_000);
       byId("status").textContent = `Not up to date: ${textOf(error)} Trying again in ${Math.round(this.#delay / 1_000)} s.`;
     }
     this.#isRunning = false;
     byId("username").textContent = Session.current?.username ?? "";
     if (this.#isWanted) this.run();
-    else this.#schedule();
-  }
-
-  #schedule() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.run(), this.#delay);
+    else this.#timer = setTimeout(() => this.run(), this.#delay);
   }
 }
 

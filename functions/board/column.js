@@ -29,7 +29,7 @@ class Column {
     const more = this.element.querySelector(".more");
     more.addEventListener("click", async () => {
       more.disabled = true;
-      await board.refresh(status).catch((error) => toast(textOf(error)));
+      await board.loadMore(status).catch((error) => toast(textOf(error)));
       more.disabled = false;
     });
     this.element.addEventListener("dragover", (event) => {

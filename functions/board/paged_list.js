@@ -1,5 +1,7 @@
 /* A list of what the API has, a page at a time. */
 
+const PAGE_SIZE = 20;
+
 class PagedList {
   #place;
   #row;

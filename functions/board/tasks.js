@@ -1,20 +1,27 @@
-/* The tasks: pages as the API lists them, and over them what this user has just done. */
+/* The tasks: what the API lists, and over it what this user has just done. */
 
 const STATUSES = new Map([["PENDING", "Pending"], ["IN_PROGRESS", "In progress"], ["COMPLETED", "Completed"]]);
-const PAGE_SIZE = 20;
 const SETTLED = 3_000; // milliseconds after a write in which a list may be from before it: its index lags
 
+/** The path of the first page of tasks that pass filters, which are parameters of the list. */
+const pathOf = (...filters) => `/tasks?${["limit=100", ...filters].filter(Boolean).join("&")}`;
+
+/**
+ * One page has the newest of all tasks, and mostly it has all. Only where it has not, each column has pages of its own,
+ * which are looked at in turn: so a refresh costs one or two requests, however much is loaded.
+ */
 class Tasks {
   #api;
   #filters = ""; // of the tasks that are wanted, as parameters of the list
-  #pages = new Map([...STATUSES.keys()].map((status) => [status, []]));
-  #loaded = null; // the filters of these pages; null before the first
+  #head = null; // the page with the first of all tasks; null before it is loaded
+  #pages = new Map(); // by status: its own, if the head does not have all
+  #turn = 0;
   // By id: the task as this user's last write left it, when that was, under which filters, and whether it has settled
   // and stays in sight though it is not listed.
   #written = new Map();
   #deleted = new Map(); // by id: when
-  #refreshes = Promise.resolve();
-  #aborting = new AbortController(); // of the last refresh
+  #requests = Promise.resolve(); // those that are on their way
+  #aborting = new AbortController(); // of the last of them
 
   constructor(api) {
     this.#api = api;
@@ -22,14 +29,13 @@ class Tasks {
 
   /** Want the tasks that pass filters, which are parameters of the list, from the next refresh on. */
   filter(filters) {
-    const before = this.#filters;
+    if (this.#filters !== filters) this.#aborting.abort(); // or what nobody waits for delays what is wanted
     this.#filters = filters;
-    if (this.#filters !== before) this.#aborting.abort(); // or what nobody waits for delays what is wanted
   }
 
   /** Whether what is loaded is what passes these filters. */
   isLoaded(filters) {
-    return this.#loaded === filters;
+    return this.#head?.path === pathOf(filters);
   }
 
   /** Whether what these filters pass is loaded next. */
@@ -39,66 +45,107 @@ class Tasks {
 
   /** Whether there are tasks that are not loaded. */
   hasMore(status) {
-    return Boolean(this.#pages.get(status).at(-1)?.next);
+    return Boolean(this.#pages.get(status)?.at(-1).next);
   }
 
-  /**
-   * Load again what is loaded. What has not changed costs a response without a body.
-   * @param more the status whose next page is loaded besides
-   * @returns whether anything had changed
-   */
-  refresh(more) {
-    const refreshed = this.#refreshes.then(async () => {
-      const started = Date.now();
+  /** See what has changed. */
+  refresh() {
+    return this.#enqueue(async (signal) => {
       const filters = this.#filters;
+      const isLoaded = this.isLoaded(filters);
+      const head = await this.#read(isLoaded ? this.#head : { path: pathOf(filters) }, signal);
+      let pages = head.next && isLoaded ? this.#pages : new Map();
+      if (head.next && !pages.size) {
+        const first = async (status) => [status, [await this.#read({ path: pathOf(filters, `status=${status}`) }, signal)]];
+        pages = new Map(await Promise.all([...STATUSES.keys()].map(first)));
+      }
+      [this.#head, this.#pages] = [head, pages];
+      await this.#lookInTurn(signal);
+      this.#forgetSettled();
+    });
+  }
+
+  /** Load a page more of a column. */
+  loadMore(status) {
+    return this.#enqueue(async (signal) => {
+      const pages = this.#pages.get(status);
+      const path = pages?.at(-1).next;
+      if (path) pages.push(await this.#read({ path }, signal));
+    });
+  }
+
+  /** Send requests after those that are on their way; what nobody waits for any more is no error. */
+  #enqueue(send) {
+    const sent = this.#requests.then(async () => {
       this.#aborting = new AbortController();
       const { signal } = this.#aborting;
-      const before = filters === this.#loaded ? this.#pages : new Map();
-      const load = async (status) => {
-        const pages = before.get(status) ?? [];
-        return [status, await this.#load(status, filters, pages, pages.length + (status === more ? 1 : 0), signal)];
-      };
-      const looking = [...this.#written].map(([id, written]) => written.isKept && this.#look(id, written, signal));
-      const loading = Promise.all([...STATUSES.keys()].map(load));
-      const after = new Map(await loading.catch((error) => (signal.aborted ? [] : Promise.reject(error))));
-      await Promise.all(looking);
-      if (signal.aborted) return true; // who typed on waits for other tasks
-      this.#pages = after;
-      this.#loaded = filters;
-      this.#forgetSettled(started);
-      return [...after].some(([status, pages]) => {
-        const known = before.get(status) ?? [];
-        return pages.length !== known.length || pages.some((page) => !known.includes(page));
-      });
+      await send(signal).catch((error) => (signal.aborted ? null : Promise.reject(error)));
     });
-    this.#refreshes = refreshed.catch(() => {});
-    return refreshed;
+    this.#requests = sent.catch(() => {});
+    return sent;
   }
 
-  async #load(status, filters, before, count, signal) {
-    const after = [];
-    let path = `/tasks?status=${status}&limit=${PAGE_SIZE}${filters && `&${filters}`}`;
-    while (path && after.length < Math.max(count, 1)) {
-      const known = before.find((page) => page.path === path);
-      after.push((await this.#api.page(path, known?.tag, signal)) ?? known);
-      path = after.at(-1).next;
+  /** A page as it is now. If it was read before and has not changed, it costs a response without a body. */
+  async #read(page, signal) {
+    const at = Date.now();
+    return { ...page, ...(await this.#api.page(page.path, page.tag, signal)), at };
+  }
+
+  /** Look at one thing that the head does not tell of: a page of a column, or a task that is not listed. */
+  async #lookInTurn(signal) {
+    const pages = [...this.#pages.values()].flatMap((all) => all.map((_, index) => () => this.#readAgain(all, index, signal)));
+    const kept = [...this.#written.values()].filter((one) => one.isKept && this.#isInSight(one));
+    const looks = [...pages, ...kept.map((written) => () => this.#look(written, signal))];
+    this.#turn += 1;
+    await looks[this.#turn % looks.length]?.();
+  }
+
+  async #readAgain(pages, index, signal) {
+    const before = pages[index];
+    const after = await this.#read(before, signal);
+    pages[index] = after;
+    if (after.next === before.next) return;
+    if (!after.next) pages.length = index + 1;
+    const following = pages[index + 1];
+    if (!following) return;
+    // It ends elsewhere now. Until the page after it is read from there, that one has what no longer fits.
+    const last = after.items.at(-1);
+    const items = [...before.items.filter((task) => !last || this.#isAfter(task, last)), ...following.items];
+    pages[index + 1] = { ...following, path: after.next, tag: null, items };
+  }
+
+  /** Read again what is in sight though it is not listed: somebody may change or delete it. */
+  async #look(written, signal) {
+    const { id } = written.task;
+    try {
+      written.task = (await this.#api.look(id, signal)) ?? written.task;
+    } catch (error) {
+      if (error.status === 404 && this.#written.get(id) === written) this.#written.delete(id);
+      // Otherwise it stays, and is read again in turn.
     }
-    return after;
   }
 
-  /** The tasks by status: newest first, or what is due soonest. */
+  /** Whether a task comes after another: newest first, or what is due soonest. */
+  #isAfter(task, other) {
+    if (!/[?&]sort=due_at/.test(this.#head?.path)) return task.created_at < other.created_at;
+    return (task.due_at ?? Infinity) > (other.due_at ?? Infinity);
+  }
+
+  /** The tasks by status, in their order. */
   columns() {
-    const isByDue = new URLSearchParams(this.#loaded ?? "").get("sort") === "due_at";
-    const isAfter = (one, other) =>
-      isByDue ? (one.due_at ?? Infinity) >= (other.due_at ?? Infinity) : one.created_at <= other.created_at;
     const tasks = this.#listed();
-    const written = [...this.#written.values()].filter((one) => tasks.has(one.task.id) || this.#isInSight(one));
+    const isShown = (one) => {
+      const listed = tasks.get(one.task.id);
+      if (!listed) return this.#isInSight(one);
+      return listed.updated_at <= one.task.updated_at || this.#api.isBusy(listed.id);
+    };
+    const written = [...this.#written.values()].filter(isShown);
     for (const { task } of written) tasks.delete(task.id);
     const columns = new Map([...STATUSES.keys()].map((status) => [status, []]));
     for (const task of tasks.values()) columns.get(task.status).push(task);
     for (const { task } of written) {
       const column = columns.get(task.status);
-      const after = column.findIndex((other) => isAfter(other, task));
+      const after = column.findIndex((other) => !this.#isAfter(task, other));
       column.splice(after < 0 ? column.length : after, 0, task);
     }
     for (const [status, column] of columns) columns.set(status, column.filter(({ id }) => !this.#deleted.has(id)));
@@ -120,8 +167,13 @@ class Tasks {
   }
 
   #listed() {
+    const head = this.#head?.items ?? [];
+    const last = head.at(-1);
+    // A column's page may be older than the head: of where both are, the head tells.
+    const own = [...this.#pages.values()].flat().flatMap(({ items }) => items);
+    const beyond = own.filter((task) => !last || !this.#isAfter(last, task));
     const tasks = new Map();
-    for (const task of [...this.#pages.values()].flat().flatMap((page) => page.items)) {
+    for (const task of [...head, ...beyond]) {
       // One that moved between two requests is in both columns.
       if (tasks.has(task.id) && tasks.get(task.id).updated_at > task.updated_at) continue;
       tasks.delete(task.id);
@@ -132,23 +184,13 @@ class Tasks {
 
   /** Whether what was written is shown though it is not listed. Without a filter everything is. */
   #isInSight({ filters }) {
-    return [this.#loaded, this.#filters].some((shown) => !shown || shown === filters);
+    return this.isLoaded("") || !this.#filters || this.isLoaded(filters) || this.#filters === filters;
   }
 
-  /** Read again what is in sight though it is not listed: somebody may change or delete it. */
-  async #look(id, written, signal) {
-    try {
-      const task = await this.#api.look(id, signal);
-      if (task) written.task = task;
-    } catch (error) {
-      if (error.status === 404 && this.#written.get(id) === written) this.#written.delete(id);
-      // Otherwise it stays until the next refresh, which tries again.
-    }
-  }
-
-  /** Forget of this user's writes what a list that was read from `started` on has, or would have. */
-  #forgetSettled(started) {
+  /** Forget of this user's writes what was in, or missed by, a list that was read long enough after them. */
+  #forgetSettled() {
     const listed = this.#listed();
+    const started = Math.min(...[this.#head, ...[...this.#pages.values()].flat()].map(({ at }) => at));
     const isSettled = (id, at) => at + SETTLED < started && !this.#api.isBusy(id);
     for (const [id, written] of this.#written) {
       if (!isSettled(id, written.at)) continue;
@@ -167,8 +209,8 @@ class Tasks {
    * filter only the server knows that: what was written stays in sight until the filter changes.
    */
   #isBeyondLoaded({ task, filters }) {
-    if (this.#loaded) return this.#loaded === filters;
-    const last = this.#pages.get(task.status).at(-1);
-    return Boolean(last?.next) && task.created_at <= (last.items.at(-1)?.created_at ?? Infinity);
+    if (!this.isLoaded("")) return this.isLoaded(filters);
+    const last = this.#pages.get(task.status)?.at(-1);
+    return Boolean(last?.next) && !(last.items.length && this.#isAfter(last.items.at(-1), task));
   }
 }
