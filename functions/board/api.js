@@ -52,47 +52,6 @@ function randomKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** localStorage; where it cannot be used or is full, what it should keep is kept for this visit. */
-class Store {
-  static #unsaved = new Map();
-
-  static get(name) {
-    try {
-      return Store.#unsaved.get(name) ?? localStorage.getItem(name);
-    } catch {
-      return null;
-    }
-  }
-
-  static set(name, text) {
-    try {
-      localStorage.setItem(name, text);
-      Store.#unsaved.delete(name);
-    } catch {
-      Store.#unsaved.set(name, text);
-    }
-  }
-}
-
-class Session {
-  static #name = "session";
-
-  /** `{token, refreshToken, username}`, or null. Kept for all tabs, until signing out. */
-  static get current() {
-    const session = parsed(Store.get(Session.#name));
-    return typeof session?.username === "string" ? session : null;
-  }
-
-  static set current(session) {
-    Store.set(Session.#name, JSON.stringify(session));
-  }
-
-  /** Call back when another tab signs out. */
-  static onEnd(act) {
-    addEventListener("storage", ({ key }) => key === Session.#name && !Session.current && act());
-  }
-}
-
 /** Where a token is kept by which strangers who guess a user's password slow nobody down here. Outlives the session. */
 const deviceOf = (username) => `device of ${username.toLowerCase()}`;
 
@@ -125,6 +84,7 @@ class Api {
   /** End the session, here and in all tabs; out of reach, it ends by itself. */
   logOut() {
     const token = Session.current?.refreshToken;
+    Kept.forget();
     Session.current = null;
     if (token) navigator.sendBeacon(`${this.#root}/auth/revoke`, new URLSearchParams({ token }));
   }
@@ -320,14 +280,5 @@ class Api {
       if (isLast) throw new Problem(status, body ?? {}, wait);
       await pause(Math.max(PAUSES[tries], wait * 1_000), signal);
     }
-  }
-}
-
-/** The value of a JSON text; null where it is none, as a proxy's may be. */
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }

@@ -15,8 +15,8 @@ from shared.api.response import Response
 
 FOLDER = Path(__file__).parent
 _PARTS = (
-    "api tasks times notices address card markdown menu editor column deletion paged_list trash history panel"
-    " sign_in board"
+    "storage api tasks times notices address card markdown menu editor column deletion paged_list trash"
+    " history panel sign_in board"
 )
 SCRIPTS = tuple(f"{part}.js" for part in _PARTS.split())
 

@@ -41,6 +41,7 @@ class Board {
   /** Show what the address says. */
   start() {
     this.#route();
+    this.#tasks.recall();
     this.render();
     refresher.run();
   }

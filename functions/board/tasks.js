@@ -1,6 +1,7 @@
 /* The tasks: what the API lists, and over it what this user has just done. */
 
 const STATUSES = new Map([["PENDING", "Pending"], ["IN_PROGRESS", "In progress"], ["COMPLETED", "Completed"]]);
+const MOST_KEPT = 500_000; // characters of the board that are kept for the next visit
 const SETTLED = 3_000; // milliseconds after a write in which a list may be from before it: its index lags
 
 /** The path of the first page of tasks that pass filters, which are parameters of the list. */
@@ -33,9 +34,15 @@ class Tasks {
     this.#filters = filters;
   }
 
+  /** Show the board as the user saw it last, until the first refresh. */
+  recall() {
+    const kept = Kept.get("board");
+    if (kept?.path === pathOf(this.#filters) && kept.items?.every(isTask)) this.#head = { ...kept, at: 0 };
+  }
+
   /** Whether what is loaded is what passes these filters. */
   isLoaded(filters) {
-    return this.#head?.path === pathOf(filters);
+    return Boolean(this.#head?.at) && this.#head.path === pathOf(filters);
   }
 
   /** Whether what these filters pass is loaded next. */
@@ -52,14 +59,16 @@ class Tasks {
   refresh() {
     return this.#enqueue(async (signal) => {
       const filters = this.#filters;
-      const isLoaded = this.isLoaded(filters);
-      const head = await this.#read(isLoaded ? this.#head : { path: pathOf(filters) }, signal);
-      let pages = head.next && isLoaded ? this.#pages : new Map();
+      const path = pathOf(filters);
+      const known = this.#head?.path === path ? this.#head : { path };
+      const head = await this.#read(known, signal);
+      let pages = head.next && known.at ? this.#pages : new Map();
       if (head.next && !pages.size) {
         const first = async (status) => [status, [await this.#read({ path: pathOf(filters, `status=${status}`) }, signal)]];
         pages = new Map(await Promise.all([...STATUSES.keys()].map(first)));
       }
       [this.#head, this.#pages] = [head, pages];
+      if (!filters && head.tag !== known.tag) Kept.set("board", JSON.stringify(head).length < MOST_KEPT ? head : null);
       await this.#lookInTurn(signal);
       this.#forgetSettled();
     });

@@ -1866,6 +1866,37 @@ class TestTogether:
         expect(board.card(taken)).to_be_focused()
 
 
+class TestNextVisit:
+    def test_the_last_board_is_there_until_the_list_is(self, board: Board, colleague: Client) -> None:
+        title, new = unique("Last"), unique("New")
+        colleague.create(title, status="IN_PROGRESS")
+        expect(board.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        colleague.create(new)
+        with board.paused("GET", "/tasks?**") as held:
+            board.page.reload()
+            expect(board.column("In progress").get_by_text(title)).to_be_visible()
+            expect(board.page.get_by_role("main")).to_have_attribute("aria-busy", "true")
+            expect(board.card(new)).to_have_count(0)
+        assert len(held) == 1
+        assert "if-none-match" in held[0].request.headers
+        expect(board.card(new)).to_be_visible()
+        expect(board.page.get_by_role("main")).to_have_attribute("aria-busy", "false")
+
+    def test_signing_out_leaves_nothing_of_it(self, board: Board) -> None:
+        title = unique("Secret")
+        board.add(title)
+        stored = "JSON.stringify(localStorage)"
+        await_condition(lambda: board.refresh() is None and title in board.page.evaluate(stored))
+        board.page.get_by_role("button", name="Sign out").click()
+        expect(board.page.get_by_role("dialog", name="Sign in")).to_be_visible()
+        assert title not in board.page.evaluate(stored)
+
+    def test_a_board_that_is_too_large_is_not_kept(self, board: Board, colleague: Client) -> None:
+        create_many(colleague, 60, description="x" * 9_000)
+        expect(board.page.get_by_role("article")).to_have_count(60, timeout=WHEN_OTHERS_WRITE)
+        assert board.page.evaluate("JSON.stringify(localStorage).length") < 500_000
+
+
 class TestTrouble:
     def test_a_wrong_password_is_said(self, open_board: Callable[..., Board]) -> None:
         board = open_board()
