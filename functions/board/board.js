@@ -42,6 +42,7 @@ class Board {
   start() {
     this.#route();
     this.#tasks.recall();
+    for (const column of this.#columns.values()) column.recall();
     this.render();
     refresher.run();
   }
@@ -412,7 +413,7 @@ const board = new Board();
 const refresher = new Refresher(board);
 const isTyping = () => [...document.querySelectorAll(".add, .editor")].some(hasTyped);
 byId("sign-out").addEventListener("click", async ({ currentTarget: button }) => {
-  if (isTyping() && !confirm("Sign out, and discard what you typed?")) return;
+  if ((isTyping() || Kept.hasDrafts) && !confirm("Sign out, and discard what you typed?")) return;
   button.disabled = true;
   // What the user has just done is done first; but nobody stays signed in for a server that does not respond.
   await Promise.race([api.settled(), pause(LEAVING)]);
@@ -420,8 +421,8 @@ byId("sign-out").addEventListener("click", async ({ currentTarget: button }) => 
   location.reload();
 });
 addEventListener("beforeunload", (event) => {
-  // The browser asks whether to leave before all is done and saved.
-  if (Session.current && (api.isAnyBusy || isTyping())) event.preventDefault();
+  // The browser asks whether to leave before all is done, and saved or kept.
+  if (Session.current && (api.isAnyBusy || (isTyping() && !Store.isWhole))) event.preventDefault();
 });
 Session.onEnd(() => (isTyping() ? signIn.ask() : location.reload()));
 if (!Session.current) await signIn.ask();

@@ -22,6 +22,7 @@ class Column {
     const form = this.element.querySelector(".add");
     form.elements.title.setAttribute("aria-label", `New task in ${name}`);
     form.elements.title.placeholder = "New task";
+    form.addEventListener("input", () => this.#keepDraft());
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#add(form, board);
@@ -44,6 +45,23 @@ class Column {
     });
   }
 
+  /** Show what was typed before the page went. */
+  recall() {
+    this.#title.value = Kept.get(this.#draft) ?? "";
+  }
+
+  #keepDraft() {
+    Kept.set(this.#draft, this.#title.value || null);
+  }
+
+  get #title() {
+    return this.element.querySelector(".add input");
+  }
+
+  get #draft() {
+    return `draft in ${this.#status}`;
+  }
+
   async #add(form, board) {
     const { title } = form.elements;
     const message = form.querySelector(".message");
@@ -53,6 +71,7 @@ class Column {
         board.put((await api.create({ title: typed, status: this.#status })).task);
         message.textContent = "";
         if (title.value === typed) title.value = "";
+        this.#keepDraft();
       } catch (error) {
         message.textContent = textOf(error);
       }
@@ -80,6 +99,6 @@ class Column {
   }
 
   focus() {
-    this.element.querySelector(".add input").focus();
+    this.#title.focus();
   }
 }

@@ -18,6 +18,10 @@ function labelsOf(text, before) {
   return [...parts].map(([, label]) => label.trim().normalize()).filter(Boolean);
 }
 
+/** What was typed of a task and is neither saved nor discarded: texts by field, and the task as it was `before`; or null. */
+const draftOf = (id) => Kept.get(`draft of ${id}`);
+const keepDraft = (id, draft) => Kept.set(`draft of ${id}`, draft);
+
 /**
  * It saves what the user changed and no more. What somebody else changed meanwhile stays; where both changed the same
  * field, the user decides.
@@ -36,34 +40,51 @@ class Editor {
   constructor(task, board, close) {
     this.#board = board;
     this.#close = close;
-    this.#before = task;
+    const draft = draftOf(task.id);
+    this.#before = draft?.before ?? task;
     this.#read();
     const { status, assignee } = this.element.elements;
     for (const [value, name] of STATUSES) status.append(new Option(name, value));
-    this.#fill(task, {});
+    this.#fill(this.#before, {});
+    for (const [name, text] of Object.entries(draft?.texts ?? {})) this.element.elements[name].value = text;
+    this.element.addEventListener("input", () => this.#keepDraft());
     whenTyped(assignee, () => this.#suggest(assignee, this.element.querySelector("datalist")));
     this.element.ariaLabel = `Edit ${task.title}`;
     this.element.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#save();
     });
-    this.element.querySelector(".cancel").addEventListener("click", () => this.leave());
+    this.element.querySelector(".cancel").addEventListener("click", () => this.#leave());
     this.element.addEventListener("keydown", (event) => {
       if (pressed(event) === "ctrl+enter") this.element.requestSubmit();
       if (pressed(event) !== "escape") return;
       event.preventDefault();
       event.stopPropagation(); // the panel stays
-      this.leave();
+      this.#leave();
     });
   }
 
-  /** Whether it may go: what was typed is not discarded without a question. */
-  get mayGo() {
-    return !hasTyped(this.element) || confirm("Discard what you typed?");
+  /** Discard what was typed, if the user says so; returns whether there is nothing to keep. */
+  discard() {
+    if (hasTyped(this.element) && !confirm("Discard what you typed?")) return false;
+    keepDraft(this.#before.id, null);
+    return true;
   }
 
-  leave() {
-    if (this.mayGo) this.#close();
+  #leave() {
+    if (this.discard()) this.#close();
+  }
+
+  /** Keep what was typed, for the case that the page goes before it is saved. */
+  #keepDraft() {
+    const texts = Object.fromEntries(Object.keys(textsOf(this.#before)).map((name) => [name, this.element.elements[name].value]));
+    keepDraft(this.#before.id, hasTyped(this.element) ? { before: this.#before, texts } : null);
+  }
+
+  /** Close the editor, because what was typed is saved, as a task, or discarded. */
+  #end(saved) {
+    keepDraft(this.#before.id, null);
+    this.#close(saved);
   }
 
   /** Show a task in the fields, but for those that the user has changed. */
@@ -114,7 +135,7 @@ class Editor {
   async #change() {
     for (let tries = 1; ; tries += 1) {
       const changes = this.#changes;
-      if (!Object.keys(changes).length) return this.#close();
+      if (!Object.keys(changes).length) return this.#end();
       const { task, tag } = await (this.#current ?? this.#read());
       // Of a change whose response was lost, the repetition is refused, though it is done.
       if (isSame(task, { ...this.#before, ...changes })) return this.#finish(task);
@@ -135,6 +156,7 @@ class Editor {
     if (!changed.length) return [];
     this.#before = theirs;
     this.#fill(theirs, mine);
+    this.#keepDraft();
     this.#board.put(theirs);
     const conflicts = changed.filter((field) => field in mine && !isEqual(mine[field], theirs[field]));
     const now = changed.map((field) => inWords(theirs, field)).join(", ");
@@ -180,7 +202,7 @@ class Editor {
       this.#board.gone(this.#before.id);
       this.#say("Somebody else deleted this task meanwhile.", [
         ["Create it again", () => this.#createAgain()],
-        ["Let it go", () => this.#close()],
+        ["Let it go", () => this.#end()],
       ]);
     } else {
       const choices = error.taskId ? [["Show that task", () => this.#board.show(error.taskId)]] : [];
@@ -201,7 +223,7 @@ class Editor {
 
   #finish(task) {
     this.#board.put(task);
-    this.#close(task);
+    this.#end(task);
   }
 
   #say(text, choices = []) {

@@ -44,7 +44,7 @@ class Panel {
   /** Open a task, unless the user wants to keep what was typed; returns whether it is open. */
   open(id) {
     if (id === this.#id) return true;
-    if (!this.#mayGo) return false;
+    if (this.#editor?.discard() === false) return false;
     this.#leave();
     this.#id = id;
     this.#task = null;
@@ -63,7 +63,7 @@ class Panel {
   /** Close it, unless the user wants to keep what was typed; returns whether it is closed. */
   close() {
     if (!this.#dialog.open) return true;
-    if (!this.#mayGo) return false;
+    if (this.#editor?.discard() === false) return false;
     const [id, hadFocus] = [this.#id, this.#dialog.contains(document.activeElement)];
     this.#leave();
     this.#id = this.#task = null;
@@ -107,8 +107,9 @@ class Panel {
   }
 
   edit() {
-    if (!this.task || this.#editor) return;
-    this.#editor = new Editor(this.#task, this.#board, (saved) => this.#endEdit(saved));
+    const task = this.task ?? draftOf(this.#id)?.before;
+    if (!task || this.#editor) return;
+    this.#editor = new Editor(task, this.#board, (saved) => this.#endEdit(saved));
     this.#find(".view").hidden = true;
     this.#find(".edit").disabled = true;
     this.#find(".view").after(this.#editor.element);
@@ -122,10 +123,6 @@ class Panel {
     const now = saved ?? this.#board.find(this.#id);
     if (now) this.#show(now);
     else this.#load();
-  }
-
-  get #mayGo() {
-    return !this.#editor || this.#editor.mayGo;
   }
 
   #leave() {
@@ -143,7 +140,10 @@ class Panel {
       const found = await this.#board.look(id);
       if (id !== this.#id) return;
       if (found) this.#show(found);
-      else this.#clear("There is no such task", "It was deleted for good, or never was.");
+      else {
+        this.#clear("There is no such task", "It was deleted for good, or never was.");
+        this.#offerDraft();
+      }
     } catch (error) {
       if (id === this.#id) this.#clear("The task is not shown", textOf(error), ["Try again", () => this.#load()]);
     }
@@ -172,8 +172,16 @@ class Panel {
     showTime(this.#find(".created time"), task.created_at);
     showTime(this.#find(".updated time"), task.updated_at, ago(task.updated_at));
     this.#find(".restoring").replaceChildren(...(this.#isInTrash ? [this.#board.trashRow(task)] : []));
+    if (!this.#isInTrash) this.#offerDraft();
     this.#isHistoryOld = true;
     this.#readHistory();
+  }
+
+  /** Offer what was typed before the page went. */
+  #offerDraft() {
+    if (!draftOf(this.#id)) return;
+    const discard = () => [keepDraft(this.#id, null), this.#say(""), this.focus()];
+    this.#say("What you typed here is not saved.", [["Go on", () => this.edit()], ["Discard it", discard]]);
   }
 
   /** Show the parts of a field; nothing where there are none. */

@@ -39,6 +39,11 @@ class Store {
     }
   }
 
+  /** Whether it keeps everything. */
+  static get isWhole() {
+    return Store.#unsaved.size === 0;
+  }
+
   static get names() {
     try {
       return Object.keys(localStorage);
@@ -83,6 +88,11 @@ class Kept {
     if (!Session.current) return; // it could be anybody's
     if (value === null) Store.remove(Kept.#nameOf(name));
     else Store.set(Kept.#nameOf(name), JSON.stringify(value));
+  }
+
+  /** Whether there is something that the user typed and did not save. */
+  static get hasDrafts() {
+    return Store.names.some((name) => name.startsWith(Kept.#nameOf("draft")));
   }
 
   static forget() {

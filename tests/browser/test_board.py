@@ -345,6 +345,8 @@ class TestWork:
     def test_what_was_typed_is_not_left_without_a_question(self, board: Board, is_new: bool) -> None:
         title = unique("Leave")
         board.add(title)
+        # Nothing can be kept.
+        board.page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('quota'); }; }")
         box = (
             board.page.get_by_label("New task in Completed")
             if is_new
@@ -1895,6 +1897,103 @@ class TestNextVisit:
         create_many(colleague, 60, description="x" * 9_000)
         expect(board.page.get_by_role("article")).to_have_count(60, timeout=WHEN_OTHERS_WRITE)
         assert board.page.evaluate("JSON.stringify(localStorage).length") < 500_000
+
+
+class TestDrafts:
+    def crash(self, board: Board) -> None:
+        """End the page without a word, and open it again."""
+        asked = board.answer_dialogs(True)
+        url, page = board.page.url, board.page
+        board.page = board.context.new_page()
+        page.close()
+        board.page.goto(url)
+        assert asked == []
+
+    def test_what_was_typed_of_a_task_is_offered_when_it_is_opened(
+        self, board: Board, colleague: Client
+    ) -> None:
+        title, theirs = unique("Draft"), unique("Theirs")
+        task = board.create(title)
+        form = board.edit(title)
+        form.get_by_label("Description").fill("half a sentence")
+        form.get_by_label("Labels").fill("one, t")
+        colleague("PATCH", f"/tasks/{task}", json={"title": theirs, "labels": ["x"]})
+        self.crash(board)
+        panel = board.page.get_by_role("dialog", name=theirs)
+        expect(panel).to_contain_text("What you typed here is not saved.")
+        panel.get_by_role("button", name="Go on").click()
+        form = board.page.get_by_role("form", name="Edit ")
+        expect(form.get_by_label("Description")).to_have_value("half a sentence")
+        expect(form.get_by_label("Labels")).to_have_value("one, t")
+        board.save()
+        form.get_by_role("group", name="labels").get_by_role("button", name="Keep mine").click()
+        expect(form).to_have_count(0)
+        expect(panel).not_to_contain_text("not saved")
+        stored = read(colleague, task)
+        fields = ("title", "description", "labels")
+        assert [stored[field] for field in fields] == [theirs, "half a sentence", ["one", "t"]]
+        self.crash(board)
+        expect(board.panel).to_contain_text("half a sentence")
+        expect(board.panel).not_to_contain_text("not saved")
+
+    @pytest.mark.parametrize("is_in_editor", [True, False])
+    def test_what_was_discarded_is_not_offered(self, board: Board, is_in_editor: bool) -> None:
+        title = unique("Draft")
+        board.add(title)
+        form = board.edit(title)
+        form.get_by_label("Description").fill("half a sentence")
+        if is_in_editor:
+            board.answer_dialogs(True)
+            form.get_by_role("button", name="Cancel").click()
+        else:
+            self.crash(board)
+            board.page.get_by_role("button", name="Discard it").click()
+        self.crash(board)
+        expect(board.panel).to_contain_text("created it")
+        expect(board.panel).not_to_contain_text("not saved")
+
+    def test_what_was_typed_of_a_task_that_is_gone_can_be_created_again(
+        self, board: Board, colleague: Client
+    ) -> None:
+        title = unique("Gone")
+        task = board.create(title)
+        board.edit(title).get_by_label("Description").fill("half a sentence")
+        colleague("DELETE", f"/tasks/{task}")
+        colleague("DELETE", f"/trash/{task}").raise_for_status()
+        self.crash(board)
+        board.page.get_by_role("button", name="Go on").click()
+        board.save()
+        board.page.get_by_role("button", name="Create it again").click()
+        expect(board.panel.locator(".text")).to_have_text("half a sentence")
+        assert (find(colleague, title) or {})["description"] == "half a sentence"
+
+    def test_a_new_task_that_was_typed_is_there_until_it_is_added(self, board: Board) -> None:
+        title = unique("Draft")
+        box = board.page.get_by_label("New task in Completed")
+        box.fill(title)
+        self.crash(board)
+        box = board.page.get_by_label("New task in Completed")
+        expect(box).to_have_value(title)
+        box.press("Enter")
+        expect(board.card(title)).to_be_visible()
+        expect(box).to_have_value("")
+        self.crash(board)
+        expect(board.card(title)).to_be_visible()
+        expect(board.page.get_by_label("New task in Completed")).to_have_value("")
+
+    def test_signing_out_asks_and_takes_drafts_along(self, board: Board) -> None:
+        title = unique("Draft")
+        board.add(title)
+        board.edit(title).get_by_label("Description").fill("half a sentence")
+        self.crash(board)
+        board.page.keyboard.press("Escape")
+        asked = board.answer_dialogs(False)
+        board.page.get_by_role("button", name="Sign out").click()
+        assert asked == ["Sign out, and discard what you typed?"]
+        board.answer_dialogs(True)
+        board.page.get_by_role("button", name="Sign out").click()
+        expect(board.page.get_by_role("dialog", name="Sign in")).to_be_visible()
+        assert "half a sentence" not in board.page.evaluate("JSON.stringify(localStorage)")
 
 
 class TestTrouble:
