@@ -62,6 +62,8 @@ class Api {
   #root;
   #signIn;
   #turns = new Map(); // by a task's id: the last request about it that is on its way
+  #waiting = new Set(); // the ids of tasks about which a request waits for a connection
+  onWaiting = () => {}; // called when that has changed
 
   /**
    * @param root the path of the API, such as /prod, or nothing
@@ -134,8 +136,9 @@ class Api {
     return body.map(({ username }) => username);
   }
 
-  async task(id) {
-    return this.#inTurn(id, async () => this.#task(await this.#authorized("GET", `/tasks/${id}`)));
+  /** A task as it is now, with its tag; without a connection, it may wait for one. */
+  async task(id, mayWait = false) {
+    return this.#inTurn(id, async () => this.#task(await this.#authorized("GET", `/tasks/${id}`, { about: mayWait && id })));
   }
 
   /** Whether a request about a task is on its way. */
@@ -143,7 +146,17 @@ class Api {
     return this.#turns.has(id);
   }
 
-  /** Whether any request about a task is. */
+  /** Whether one waits for a connection. */
+  isWaiting(id) {
+    return this.#waiting.has(id);
+  }
+
+  /** How many do. */
+  get waiting() {
+    return this.#waiting.size;
+  }
+
+  /** Whether any request about a task is on its way. */
   get isAnyBusy() {
     return this.#turns.size > 0;
   }
@@ -158,18 +171,38 @@ class Api {
     return this.isBusy(id) ? null : this.#task(await this.#authorized("GET", `/tasks/${id}`, { signal })).task;
   }
 
-  /** Create a task, once however often this is tried. */
-  async create(task) {
-    const key = randomKey();
-    const create = () => this.#authorized("POST", "/tasks", { json: task, headers: { "Idempotency-Key": key } });
+  /** Create a task, once however often this is tried with a key. */
+  async create(task, key = randomKey()) {
+    const headers = { "Idempotency-Key": key };
+    const create = () => this.#authorized("POST", "/tasks", { json: task, headers, about: key });
     return this.#inTurn(key, async () => this.#task(await create()));
   }
 
-  /** Change a task; with a tag, only if it is still that version. */
+  /** Change a task, if it is still the version of a tag, else throw a 412. */
   async change(id, changes, tag) {
-    const headers = tag ? { "If-Match": tag } : {};
-    const change = () => this.#authorized("PATCH", `/tasks/${id}`, { json: changes, headers });
-    return this.#inTurn(id, async () => this.#task(await change()));
+    return this.#inTurn(id, () => this.#patch(id, changes, tag));
+  }
+
+  /** Move a task from one status to another. If it is in neither, somebody else has moved it: that throws a 412. */
+  async move(id, from, to) {
+    return this.#inTurn(id, async () => {
+      for (let tries = 1; ; tries += 1) {
+        const now = await this.#find(id);
+        if (!now) throw new Problem(404, {}, 0);
+        if (now.task.status === to) return now;
+        if (now.task.status !== from) throw new Problem(412, {}, 0);
+        try {
+          return await this.#patch(id, { status: to }, now.tag);
+        } catch (error) {
+          if (error.status !== 412 || tries === 3) throw error;
+          // Something else of it was changed, or the response to a first try was lost.
+        }
+      }
+    });
+  }
+
+  async #patch(id, changes, tag) {
+    return this.#task(await this.#authorized("PATCH", `/tasks/${id}`, { json: changes, headers: { "If-Match": tag }, about: id }));
   }
 
   /** Move a task to the trash if it is as `isExpected` says, else throw a 412. One that is gone is no failure. */
@@ -179,7 +212,7 @@ class Api {
       if (!now) return;
       if (!isExpected(now.task)) throw new Problem(412, {}, 0);
       // If it is gone, the response to a first try was lost, or somebody was faster.
-      await unlessGone(this.#authorized("DELETE", `/tasks/${id}`, { headers: { "If-Match": now.tag } }));
+      await unlessGone(this.#authorized("DELETE", `/tasks/${id}`, { headers: { "If-Match": now.tag }, about: id }));
     });
   }
 
@@ -187,7 +220,7 @@ class Api {
   async restore(id, title) {
     return this.#inTurn(id, async () => {
       try {
-        return this.#task(await this.#authorized("POST", `/trash/${id}/restore`, { json: title && { title } }));
+        return this.#task(await this.#authorized("POST", `/trash/${id}/restore`, { json: title && { title }, about: id }));
       } catch (error) {
         const restored = error.status === 404 && (await this.#find(id));
         if (!restored) throw error;
@@ -199,14 +232,14 @@ class Api {
   /** Remove a task from the trash for good; returns it if somebody has restored it instead. */
   async purge(id) {
     return this.#inTurn(id, async () => {
-      const removed = await unlessGone(this.#authorized("DELETE", `/trash/${id}`));
+      const removed = await unlessGone(this.#authorized("DELETE", `/trash/${id}`, { about: id }));
       return removed ? null : this.#find(id);
     });
   }
 
   /** A task, wherever it is: in the trash, it has `deleted_at`; null where there is none. */
   async findAnywhere(id) {
-    const found = await this.#find(id);
+    const found = await this.#find(id, null);
     for (let path = "/trash?limit=100"; !found && path; ) {
       const { items, next } = await this.page(path);
       const deleted = items.find((task) => task.id === id);
@@ -217,8 +250,8 @@ class Api {
   }
 
   /** A task as it is now, with its tag; null where there is none. */
-  async #find(id) {
-    const response = await unlessGone(this.#authorized("GET", `/tasks/${id}`));
+  async #find(id, about = id) {
+    const response = await unlessGone(this.#authorized("GET", `/tasks/${id}`, { about }));
     return response && this.#task(response);
   }
 
@@ -229,6 +262,7 @@ class Api {
     try {
       return await turn;
     } finally {
+      if (this.#waiting.delete(id)) this.onWaiting();
       if (this.#turns.get(id) === turn) this.#turns.delete(id);
     }
   }
@@ -255,7 +289,8 @@ class Api {
     }
   }
 
-  async #send(method, path, { json, headers = {}, signal, ...options }) {
+  /** Send a request; one `about` a task waits for a connection as long as it takes. */
+  async #send(method, path, { json, headers = {}, signal, about, ...options }) {
     if (json) {
       options.body = JSON.stringify(json);
       headers = { ...headers, "Content-Type": "application/json" };
@@ -267,8 +302,15 @@ class Api {
         response = await fetch(this.#root + path, { ...options, method, headers, signal: ends, cache: "no-store" });
         text = await response.text();
       } catch {
-        if (signal?.aborted || tries === PAUSES.length) throw new Unreachable();
-        await pause(PAUSES[tries], signal);
+        const isLast = tries === PAUSES.length;
+        if (signal?.aborted || (isLast && !about)) throw new Unreachable();
+        if (!about || (navigator.onLine && !isLast && !this.isWaiting(about))) await pause(PAUSES[tries], signal);
+        else {
+          this.#waiting.add(about);
+          this.onWaiting();
+          await Promise.race([pause(PAUSES.at(-1)), new Promise((resolve) => addEventListener("online", resolve, { once: true }))]);
+          tries = -1; // it begins anew
+        }
         continue;
       }
       const { status } = response;

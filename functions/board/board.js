@@ -155,6 +155,7 @@ class Board {
       element.remove();
       this.#cards.delete(id);
     }
+    this.#panel.showWaiting();
     const open = this.#cards.get(this.#panel.id);
     if (open) this.#panel.update(open.task);
     for (const [status, cards] of shown) this.#columns.get(status).show(cards, this.#tasks.hasMore(status), isLoaded);
@@ -216,14 +217,14 @@ class Board {
     const moves = places.map(([status, name]) => [`Move to ${name}`, () => this.moveTo(task.id, status)]);
     this.#menu.open(`Actions: ${task.title}`, [
       ["Open", () => this.open(task.id)],
-      ["Edit", () => this.#edit(task.id)],
+      ["Edit", () => this.edit(task.id)],
       ...moves,
       ["Copy link", () => this.copyLink(task.id)],
       ["Delete", () => this.remove(task)],
     ], at);
   }
 
-  #edit(id) {
+  edit(id) {
     this.open(id);
     this.#panel.edit();
   }
@@ -253,13 +254,13 @@ class Board {
     this.#cards.get(task.id)?.focus();
     announce(`${task.title} is now in ${STATUSES.get(status)}.`);
     try {
-      // Whatever else somebody changes meanwhile, the move is as good.
-      const moved = (await api.change(task.id, { status })).task;
+      const moved = (await api.move(task.id, task.status, status)).task;
       if (this.#cards.get(task.id)?.task.status === status) this.put(moved); // or it has moved on since
     } catch (error) {
       this.put(task);
       if (error.status === 404) this.gone(task.id);
-      toast(`“${task.title}” was not moved. ${error.status === 404 ? "Somebody deleted it meanwhile." : textOf(error)}`);
+      const reasons = { 404: "Somebody deleted it meanwhile.", 412: "Somebody else moved it meanwhile." };
+      toast(`“${task.title}” was not moved. ${reasons[error.status] ?? textOf(error)}`);
     }
   }
 
@@ -332,7 +333,7 @@ class Board {
   /** What a key does to the task that has the focus, or is open. */
   #keysOf(task) {
     return {
-      "e": () => this.#edit(task.id),
+      "e": () => this.edit(task.id),
       "delete": () => this.remove(task),
       "shift+arrowleft": () => this.move(task, -this.#rightward),
       "shift+arrowright": () => this.move(task, this.#rightward),
@@ -412,8 +413,14 @@ const api = new Api(document.querySelector("meta[name=api]").content, signIn.ask
 const board = new Board();
 const refresher = new Refresher(board);
 const isTyping = () => [...document.querySelectorAll(".add, .editor")].some(hasTyped);
+api.onWaiting = () => {
+  const count = api.waiting;
+  byId("waiting").textContent = count ? `Not sent yet: ${count} ${count > 1 ? "changes" : "change"}.` : "";
+  board.render();
+};
 byId("sign-out").addEventListener("click", async ({ currentTarget: button }) => {
-  if ((isTyping() || Kept.hasDrafts) && !confirm("Sign out, and discard what you typed?")) return;
+  const discarded = api.waiting ? "is not sent yet" : isTyping() || Kept.hasDrafts ? "you typed" : "";
+  if (discarded && !confirm(`Sign out, and discard what ${discarded}?`)) return;
   button.disabled = true;
   // What the user has just done is done first; but nobody stays signed in for a server that does not respond.
   await Promise.race([api.settled(), pause(LEAVING)]);

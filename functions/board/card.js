@@ -125,6 +125,7 @@ class Card {
 
   /** Show the task as it is now. */
   update(task) {
+    this.#article.toggleAttribute("data-is-waiting", api.isWaiting(task.id));
     const isKnown = this.task && isSame(this.task, task) && this.task.updated_at === task.updated_at;
     if (isKnown && isOverdue(task) === this.#wasOverdue) return;
     this.#wasOverdue = isOverdue(task);

@@ -5,11 +5,13 @@ class Column {
   tab = newButton("", () => this.element.scrollIntoView({ inline: "start", block: "nearest" }));
   isShown = true; // as far as is known
   #status;
+  #board;
   #list = this.element.querySelector("ol");
 
   constructor(status, board) {
     const name = STATUSES.get(status);
     this.#status = status;
+    this.#board = board;
     this.element.id = status.toLowerCase();
     this.element.setAttribute("aria-label", name);
     this.element.querySelector(".name").textContent = name;
@@ -20,12 +22,15 @@ class Column {
     }, { threshold: 0.6 });
     seen.observe(this.element);
     const form = this.element.querySelector(".add");
-    form.elements.title.setAttribute("aria-label", `New task in ${name}`);
-    form.elements.title.placeholder = "New task";
+    this.#title.setAttribute("aria-label", `New task in ${name}`);
+    this.#title.placeholder = "New task";
     form.addEventListener("input", () => this.#keepDraft());
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#add(form, board);
+      const title = this.#title.value;
+      this.#type("");
+      this.focus();
+      this.#add(title);
     });
     const more = this.element.querySelector(".more");
     more.addEventListener("click", async () => {
@@ -45,9 +50,15 @@ class Column {
     });
   }
 
-  /** Show what was typed before the page went. */
+  /** Show what was typed before the page went, and send what was not sent. */
   recall() {
     this.#title.value = Kept.get(this.#draft) ?? "";
+    for (const [key, title] of Kept.all(this.#unsent)) this.#add(title, key);
+  }
+
+  #type(text) {
+    this.#title.value = text;
+    this.#keepDraft();
   }
 
   #keepDraft() {
@@ -62,21 +73,30 @@ class Column {
     return `draft in ${this.#status}`;
   }
 
-  async #add(form, board) {
-    const { title } = form.elements;
-    const message = form.querySelector(".message");
-    const typed = title.value;
-    await busy(form, async () => {
-      try {
-        board.put((await api.create({ title: typed, status: this.#status })).task);
-        message.textContent = "";
-        if (title.value === typed) title.value = "";
-        this.#keepDraft();
-      } catch (error) {
+  /** What the names begin with of what is kept until it is sent. */
+  get #unsent() {
+    return `unsent in ${this.#status}: `;
+  }
+
+  /** Add a task: its title is kept, and in sight, until that is done; one that is refused is given back. */
+  async #add(title, key = randomKey()) {
+    const row = made("li", title, " ", made("small", "Not sent yet"));
+    const name = this.#unsent + key;
+    const end = () => [row.remove(), Kept.set(name, null)];
+    const message = this.element.querySelector(".add .message");
+    Kept.set(name, title);
+    this.element.querySelector(".unsent").append(row);
+    message.textContent = "";
+    try {
+      this.#board.put((await api.create({ title, status: this.#status }, key)).task);
+      end();
+    } catch (error) {
+      if (!this.#title.value) {
         message.textContent = textOf(error);
-      }
-      title.focus();
-    });
+        this.#type(title);
+        end();
+      } else row.replaceChildren(title, " ", made("small", textOf(error)), newButton("Type it again", () => [this.#type(title), this.focus(), end()]));
+    }
   }
 
   /**

@@ -31,7 +31,7 @@ class Editor {
   #board;
   #close;
   #before; // the task that the user's changes are changes of
-  #current; // a promise of the task as it is now, with its tag; null when it could not be read
+  #current; // the task as it is now, with its tag, or a promise of it; null when it is to be read
 
   /**
    * @param board shows what is saved
@@ -42,7 +42,7 @@ class Editor {
     this.#close = close;
     const draft = draftOf(task.id);
     this.#before = draft?.before ?? task;
-    this.#read();
+    this.#current = api.task(task.id).catch(() => null); // it is read again when it is needed
     const { status, assignee } = this.element.elements;
     for (const [value, name] of STATUSES) status.append(new Option(name, value));
     this.#fill(this.#before, {});
@@ -64,8 +64,14 @@ class Editor {
     });
   }
 
-  /** Discard what was typed, if the user says so; returns whether there is nothing to keep. */
+  /** Whether the user went on to something else while it was being saved. */
+  get #isLeft() {
+    return !this.element.isConnected;
+  }
+
+  /** Discard what was typed, if the user says so; returns whether the editor may go. What is being saved goes on. */
   discard() {
+    if (this.element.ariaBusy === "true") return true;
     if (hasTyped(this.element) && !confirm("Discard what you typed?")) return false;
     keepDraft(this.#before.id, null);
     return true;
@@ -81,10 +87,10 @@ class Editor {
     keepDraft(this.#before.id, hasTyped(this.element) ? { before: this.#before, texts } : null);
   }
 
-  /** Close the editor, because what was typed is saved, as a task, or discarded. */
-  #end(saved) {
+  /** Close the editor, because there is nothing to save. */
+  #end() {
     keepDraft(this.#before.id, null);
-    this.#close(saved);
+    this.#close();
   }
 
   /** Show a task in the fields, but for those that the user has changed. */
@@ -136,7 +142,7 @@ class Editor {
     for (let tries = 1; ; tries += 1) {
       const changes = this.#changes;
       if (!Object.keys(changes).length) return this.#end();
-      const { task, tag } = await (this.#current ?? this.#read());
+      const { task, tag } = (await this.#current) ?? (await api.task(this.#before.id, true));
       // Of a change whose response was lost, the repetition is refused, though it is done.
       if (isSame(task, { ...this.#before, ...changes })) return this.#finish(task);
       const conflicts = this.#rebase(task, changes);
@@ -154,11 +160,12 @@ class Editor {
   #rebase(theirs, mine) {
     const changed = [...FIELDS.keys()].filter((field) => !isEqual(theirs[field], this.#before[field]));
     if (!changed.length) return [];
+    const conflicts = changed.filter((field) => field in mine && !isEqual(mine[field], theirs[field]));
+    if (conflicts.length && this.#isLeft) throw new Problem(412, { detail: "Somebody else changed the same." }, 0);
     this.#before = theirs;
     this.#fill(theirs, mine);
     this.#keepDraft();
     this.#board.put(theirs);
-    const conflicts = changed.filter((field) => field in mine && !isEqual(mine[field], theirs[field]));
     const now = changed.map((field) => inWords(theirs, field)).join(", ");
     if (conflicts.length) this.#say(`Somebody else changed this task meanwhile. It has now ${now}. What you typed is not saved yet.`);
     return conflicts;
@@ -188,17 +195,11 @@ class Editor {
     this.#choices.querySelector("button").focus();
   }
 
-  #read() {
-    const current = api.task(this.#before.id);
-    this.#current = current;
-    current.catch(() => {
-      if (this.#current === current) this.#current = null; // it is read again when it is needed
-    });
-    return current;
-  }
-
   #tell(error) {
-    if (error.status === 404) {
+    if (this.#isLeft) {
+      const { id, title } = this.#before;
+      toast(`“${title}” was not saved. ${textOf(error)} What you typed is kept.`, ["Open it", () => this.#board.edit(id)]);
+    } else if (error.status === 404) {
       this.#board.gone(this.#before.id);
       this.#say("Somebody else deleted this task meanwhile.", [
         ["Create it again", () => this.#createAgain()],
@@ -222,8 +223,9 @@ class Editor {
   }
 
   #finish(task) {
+    keepDraft(this.#before.id, null);
     this.#board.put(task);
-    this.#end(task);
+    this.#close(task);
   }
 
   #say(text, choices = []) {

@@ -73,6 +73,11 @@ class Panel {
     return true;
   }
 
+  /** Show whether what was done with it waits for a connection. */
+  showWaiting() {
+    this.#dialog.toggleAttribute("data-is-waiting", api.isWaiting(this.#id));
+  }
+
   /** Show the task as it is now, if it is the one that is open and no form covers it. */
   update(task) {
     if (task.id !== this.#id || this.#editor) return;
@@ -109,7 +114,8 @@ class Panel {
   edit() {
     const task = this.task ?? draftOf(this.#id)?.before;
     if (!task || this.#editor) return;
-    this.#editor = new Editor(task, this.#board, (saved) => this.#endEdit(saved));
+    const editor = new Editor(task, this.#board, (saved) => this.#editor === editor && this.#endEdit(saved));
+    this.#editor = editor;
     this.#find(".view").hidden = true;
     this.#find(".edit").disabled = true;
     this.#find(".view").after(this.#editor.element);
@@ -179,7 +185,7 @@ class Panel {
 
   /** Offer what was typed before the page went. */
   #offerDraft() {
-    if (!draftOf(this.#id)) return;
+    if (!draftOf(this.#id) || api.isBusy(this.#id)) return;
     const discard = () => [keepDraft(this.#id, null), this.#say(""), this.focus()];
     this.#say("What you typed here is not saved.", [["Go on", () => this.edit()], ["Discard it", discard]]);
   }

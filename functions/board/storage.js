@@ -90,12 +90,19 @@ class Kept {
     else Store.set(Kept.#nameOf(name), JSON.stringify(value));
   }
 
+  /** The values whose names begin so, by what follows. */
+  static all(prefix) {
+    const start = Kept.#nameOf(prefix);
+    const names = Store.names.filter((name) => name.startsWith(start));
+    return new Map(names.map((name) => [name.slice(start.length), parsed(Store.get(name))]));
+  }
+
   /** Whether there is something that the user typed and did not save. */
   static get hasDrafts() {
-    return Store.names.some((name) => name.startsWith(Kept.#nameOf("draft")));
+    return Kept.all("draft").size > 0;
   }
 
   static forget() {
-    for (const name of Store.names) if (name.startsWith(Kept.#nameOf(""))) Store.remove(name);
+    for (const name of Kept.all("").keys()) Kept.set(name, null);
   }
 }
