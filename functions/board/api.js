@@ -3,6 +3,7 @@
 const TIMEOUT = 20_000; // milliseconds for a response
 const PAUSES = [500, 1_500, 4_000]; // milliseconds before each retry
 const PATIENCE = 10; // seconds that a server may ask to wait before a retry
+const SEARCHED = 5; // pages of the trash, for one task
 const RETRIED = new Set([429, 502, 503, 504]);
 
 /** A problem that the API describes (RFC 9457). */
@@ -237,16 +238,21 @@ class Api {
     });
   }
 
-  /** A task, wherever it is: in the trash, it has `deleted_at`; null where there is none. */
+  /**
+   * A task, wherever it is: in the trash, it has `deleted_at`. Null where there is none; undefined where it may be in
+   * the trash, but not among the last that were deleted.
+   */
   async findAnywhere(id) {
     const found = await this.#find(id, null);
-    for (let path = "/trash?limit=100"; !found && path; ) {
+    if (found) return found.task;
+    let path = "/trash?limit=100";
+    for (let pages = 0; path && pages < SEARCHED; pages += 1) {
       const { items, next } = await this.page(path);
       const deleted = items.find((task) => task.id === id);
       if (deleted) return deleted;
       path = next;
     }
-    return found && found.task;
+    return path ? undefined : null;
   }
 
   /** A task as it is now, with its tag; null where there is none. */

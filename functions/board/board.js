@@ -29,7 +29,7 @@ class Board {
       byId(id).addEventListener("click", () => this.#filter({ [name]: address().filters[name] ? "" : value }));
     }
     byId("label").addEventListener("click", () => [this.#filter({ label: "" }), byId("search").focus()]);
-    byId("open-trash").addEventListener("click", () => this.#go("trash"));
+    byId("open-trash").addEventListener("click", () => this.openTrash());
     for (const button of document.querySelectorAll("#keys .close, #open-keys")) {
       button.addEventListener("click", () => byId("keys")[byId("keys").open ? "close" : "showModal"]());
     }
@@ -106,9 +106,14 @@ class Board {
     return this.#cards.get(id)?.task;
   }
 
-  /** A task from the server, be it on the board or in the trash; null where there is none. */
+  /** A task from the server, as `findAnywhere` does; also one that was deleted just now. */
   async look(id) {
-    return (await api.findAnywhere(id)) ?? this.#trash.find(id) ?? null;
+    const found = await api.findAnywhere(id);
+    return found ?? this.#trash.find(id) ?? found;
+  }
+
+  openTrash() {
+    this.#go("trash");
   }
 
   /** What can be done with a deleted task. */

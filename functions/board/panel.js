@@ -146,10 +146,10 @@ class Panel {
       const found = await this.#board.look(id);
       if (id !== this.#id) return;
       if (found) this.#show(found);
-      else {
+      else if (found === null) {
         this.#clear("There is no such task", "It was deleted for good, or never was.");
         this.#offerDraft();
-      }
+      } else this.#clear("The task is not on the board", "It may be in the trash.", ["Open the trash", () => this.#board.openTrash()]);
     } catch (error) {
       if (id === this.#id) this.#clear("The task is not shown", textOf(error), ["Try again", () => this.#load()]);
     }
