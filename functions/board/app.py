@@ -16,7 +16,7 @@ from shared.api.response import Response
 FOLDER = Path(__file__).parent
 _PARTS = (
     "storage api tasks times notices address card markdown menu editor column deletion paged_list trash"
-    " history panel sign_in board"
+    " history panel sign_in board keys refresher start"
 )
 SCRIPTS = tuple(f"{part}.js" for part in _PARTS.split())
 

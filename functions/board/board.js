@@ -1,11 +1,5 @@
 /* The board: columns of cards, what the user does with them, and what others do. */
 
-const OFTEN = 4_000; // milliseconds between two refreshes
-const SELDOM = 30_000; // and after several that failed
-const LEAVING = 10_000; // milliseconds that signing out waits for what was done before
-
-const TYPED_IN = "input, textarea, select, [contenteditable]";
-
 class Board {
   #tasks = new Tasks(api);
   #cards = new Map(); // by id
@@ -30,19 +24,15 @@ class Board {
     }
     byId("label").addEventListener("click", () => [this.#filter({ label: "" }), byId("search").focus()]);
     byId("open-trash").addEventListener("click", () => this.openTrash());
-    for (const button of document.querySelectorAll("#keys .close, #open-keys")) {
-      button.addEventListener("click", () => byId("keys")[byId("keys").open ? "close" : "showModal"]());
-    }
     addEventListener("popstate", () => this.#route());
     document.addEventListener("click", (event) => this.#follow(event));
-    document.addEventListener("keydown", (event) => this.#key(event));
   }
 
   /** Show what the address says. */
   start() {
     this.#route();
     this.#tasks.recall();
-    for (const column of this.#columns.values()) column.recall();
+    for (const column of this.columns) column.recall();
     this.render();
     refresher.run();
   }
@@ -58,9 +48,8 @@ class Board {
     byId("sort").ariaPressed = String(filters.sort === "due_at");
     byId("label").hidden = !filters.label;
     byId("label").textContent = filters.label ? `Label: ${filters.label}` : "";
-    if (this.#tasks.isWanted(this.#filters)) return;
+    if (!this.#tasks.filter(this.#filters)) return;
     this.#isAwaited = true;
-    this.#tasks.filter(this.#filters);
     this.render();
     refresher.run();
   }
@@ -101,9 +90,18 @@ class Board {
     if (address().place === "trash") this.#go("");
   }
 
-  /** A task that is known, if it is. */
-  find(id) {
-    return this.#cards.get(id)?.task;
+  /** The card of a task that is known, if it is. */
+  cardOf(id) {
+    return this.#cards.get(id);
+  }
+
+  /** The task that is open and can be changed, if any. */
+  get openTask() {
+    return this.#panel.task;
+  }
+
+  get columns() {
+    return [...this.#columns.values()];
   }
 
   /** A task from the server, as `findAnywhere` does; also one that was deleted just now. */
@@ -303,139 +301,4 @@ class Board {
     }
     this.focus(id);
   }
-
-  /** Do what a key says, but where it is typed, or belongs to a dialog. */
-  #key(event) {
-    const { target, repeat } = event;
-    const keys = pressed(event);
-    // What has the focus by the time that a held Enter repeats was not meant.
-    if (repeat && event.key === "Enter" && !target.matches("textarea")) event.preventDefault();
-    const hasText = Boolean(target.value); // whose typing the browser undoes
-    const isTyped = keys === "ctrl+z" ? hasText : target.matches(TYPED_IN);
-    const modal = document.querySelector("dialog:modal");
-    if (isTyped || event.defaultPrevented || (modal && modal.id !== "panel")) return;
-    const card = this.#cards.get(target.matches("article") && target.dataset.id);
-    const open = target.closest("#panel") || target === document.body ? this.#panel.task : null;
-    const task = target.closest("form") ? null : (card?.task ?? open);
-    const act = { ...(!modal && this.#keys), ...(task && this.#keysOf(task)), ...(card && this.#keysOn(card)) }[keys];
-    if (!act) return;
-    event.preventDefault();
-    if (!repeat || keys.startsWith("arrow")) act(); // a held key deletes and moves one task
-  }
-
-  /** What a key does anywhere on the board. */
-  get #keys() {
-    const last = [...document.querySelectorAll("#toasts .undo")].at(-1);
-    const columns = [...this.#columns.values()];
-    return {
-      "/": () => byId("search").select(),
-      "n": () => (columns.find((column) => column.isShown) ?? columns[0]).focus(),
-      "?": () => byId("keys").showModal(),
-      ...(last && { "ctrl+z": () => last.click() }),
-    };
-  }
-
-  /** What a key does to the task that has the focus, or is open. */
-  #keysOf(task) {
-    return {
-      "e": () => this.edit(task.id),
-      "delete": () => this.remove(task),
-      "shift+arrowleft": () => this.move(task, -this.#rightward),
-      "shift+arrowright": () => this.move(task, this.#rightward),
-    };
-  }
-
-  /** What a key does on a card. */
-  #keysOn(card) {
-    const beside = (by) => () => this.#columnBeside(card, by)?.focus();
-    return {
-      "enter": () => this.open(card.task.id),
-      "escape": () => this.close(),
-      "arrowleft": beside(-this.#rightward),
-      "arrowright": beside(this.#rightward),
-      "arrowdown": () => card.element.nextElementSibling?.querySelector("article").focus(),
-      "arrowup": () => card.element.previousElementSibling?.querySelector("article").focus(),
-    };
-  }
-
-  /** How many columns on a column is that stands to the right of another. */
-  get #rightward() {
-    return getComputedStyle(document.body).direction === "rtl" ? -1 : 1;
-  }
-
-  #columnBeside(card, by) {
-    const statuses = [...STATUSES.keys()];
-    const column = this.#columns.get(statuses[statuses.indexOf(card.task.status) + by]);
-    return column?.element.querySelector("article") ?? column;
-  }
 }
-
-/** Refreshes the board while somebody looks. */
-class Refresher {
-  #delay = OFTEN;
-  #timer = null;
-  #isRunning = false;
-  #isWanted = false; // whether to run again at once
-
-  constructor(board) {
-    this.board = board;
-    addEventListener("online", () => this.run());
-    document.addEventListener("visibilitychange", () => this.run());
-  }
-
-  async run() {
-    clearTimeout(this.#timer);
-    this.#isWanted = this.#isRunning;
-    if (document.hidden || this.#isRunning) return;
-    this.#isRunning = true;
-    try {
-      await this.board.refresh();
-      this.#delay = OFTEN;
-      byId("status").textContent = "";
-    } catch (error) {
-      this.#delay = Math.max(Math.min(this.#delay * 1.5, SELDOM), (error.wait ?? 0) * 1_000);
-      byId("status").textContent = `Not up to date: ${textOf(error)} Trying again in ${Math.round(this.#delay / 1_000)} s.`;
-    }
-    this.#isRunning = false;
-    byId("username").textContent = Session.current?.username ?? "";
-    if (this.#isWanted) this.run();
-    else this.#timer = setTimeout(() => this.run(), this.#delay);
-  }
-}
-
-/** Let text be dropped into fields, and nothing else be opened in place of the page. */
-function guardDrop(event) {
-  const isText = !event.dataTransfer.types.includes("Files") && event.target.closest?.("input, textarea");
-  if (event.defaultPrevented || isText) return;
-  event.preventDefault();
-  event.dataTransfer.dropEffect = "none";
-}
-addEventListener("dragover", guardDrop);
-addEventListener("drop", guardDrop);
-
-const signIn = new SignIn();
-const api = new Api(document.querySelector("meta[name=api]").content, signIn.ask);
-const board = new Board();
-const refresher = new Refresher(board);
-const isTyping = () => [...document.querySelectorAll(".add, .editor")].some(hasTyped);
-api.onWaiting = () => {
-  const count = api.waiting;
-  byId("waiting").textContent = count ? `Not sent yet: ${count} ${count > 1 ? "changes" : "change"}.` : "";
-  board.render();
-};
-byId("sign-out").addEventListener("click", async ({ currentTarget: button }) => {
-  const discarded = api.waiting ? "is not sent yet" : isTyping() || Kept.hasDrafts ? "you typed" : "";
-  if (discarded && !confirm(`Sign out, and discard what ${discarded}?`)) return;
-  button.disabled = true;
-  // What the user has just done is done first; but nobody stays signed in for a server that does not respond.
-  await Promise.race([api.settled(), pause(LEAVING)]);
-  api.logOut();
-  location.reload();
-});
-addEventListener("beforeunload", (event) => {
-  // The browser asks whether to leave before all is done, and saved or kept.
-  if (Session.current && (api.isAnyBusy || (isTyping() && !Store.isWhole))) event.preventDefault();
-});
-Session.onEnd(() => (isTyping() ? signIn.ask() : location.reload()));
-if (!Session.current) await signIn.ask();
-board.start();

@@ -228,11 +228,8 @@ class Editor {
     this.#close(task);
   }
 
-  #say(text, choices = []) {
-    this.element.querySelector(".message").textContent = text;
-    const buttons = choices.map(([name, act]) => newButton(name, act));
-    this.#choices.replaceChildren(...buttons);
-    buttons[0]?.focus();
+  #say(text, choices) {
+    say(this.element, text, choices)[0]?.focus();
   }
 
   get #choices() {

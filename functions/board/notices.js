@@ -12,6 +12,14 @@ function newButton(name, act) {
   return button;
 }
 
+/** Say something at a place that has a message and choices: names and actions; returns their buttons. */
+function say(place, text, choices = []) {
+  const buttons = choices.map(([name, act]) => newButton(name, act));
+  place.querySelector(".message").textContent = text;
+  place.querySelector(".choices").replaceChildren(...buttons);
+  return buttons;
+}
+
 /** Show a notice for a while, and as long as somebody points at it or has the focus in it; returns its element. */
 function toast(text, [name, act] = ["Close", () => {}]) {
   const element = document.createElement("div");

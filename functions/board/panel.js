@@ -48,7 +48,7 @@ class Panel {
     this.#leave();
     this.#id = id;
     this.#task = null;
-    const task = this.#board.find(id);
+    const task = this.#board.cardOf(id)?.task;
     if (task) this.#show(task);
     else this.#load();
     if (!this.#dialog.open) {
@@ -126,7 +126,7 @@ class Panel {
     this.#leave();
     this.focus();
     if (saved && saved.id !== this.#id) return this.#board.open(saved.id); // it was created again
-    const now = saved ?? this.#board.find(this.#id);
+    const now = saved ?? this.#board.cardOf(this.#id)?.task;
     if (now) this.#show(now);
     else this.#load();
   }
@@ -198,8 +198,7 @@ class Panel {
   }
 
   #say(text, choices = []) {
-    this.#find(".message").textContent = text;
-    this.#find(".choices").replaceChildren(...choices.map(([name, act]) => newButton(name, act)));
+    say(this.#find(".view"), text, choices);
   }
 
   #find(name) {

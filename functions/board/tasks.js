@@ -28,10 +28,12 @@ class Tasks {
     this.#api = api;
   }
 
-  /** Want the tasks that pass filters, which are parameters of the list, from the next refresh on. */
+  /** Want the tasks that pass filters, which are parameters of the list, from the next refresh on; returns whether that is new. */
   filter(filters) {
-    if (this.#filters !== filters) this.#aborting.abort(); // or what nobody waits for delays what is wanted
+    if (this.#filters === filters) return false;
+    this.#aborting.abort(); // or what nobody waits for delays what is wanted
     this.#filters = filters;
+    return true;
   }
 
   /** Show the board as the user saw it last, until the first refresh. */
@@ -43,11 +45,6 @@ class Tasks {
   /** Whether what is loaded is what passes these filters. */
   isLoaded(filters) {
     return Boolean(this.#head?.at) && this.#head.path === pathOf(filters);
-  }
-
-  /** Whether what these filters pass is loaded next. */
-  isWanted(filters) {
-    return this.#filters === filters;
   }
 
   /** Whether there are tasks that are not loaded. */
