@@ -95,7 +95,10 @@ class Column {
         message.textContent = textOf(error);
         this.#type(title);
         end();
-      } else row.replaceChildren(title, " ", made("small", textOf(error)), newButton("Type it again", () => [this.#type(title), this.focus(), end()]));
+      } else {
+        const again = newButton("Type it again", () => [this.#type(title), this.focus(), end()]);
+        row.replaceChildren(title, " ", made("small", textOf(error)), " ", again);
+      }
     }
   }
 

@@ -24,7 +24,8 @@ api.onWaiting = () => {
   board.render();
 };
 byId("sign-out").addEventListener("click", async ({ currentTarget: button }) => {
-  const discarded = api.waiting ? "is not sent yet" : isTyping() || Kept.hasDrafts ? "you typed" : "";
+  const hasUnsent = api.waiting || document.querySelector(".unsent button"); // or what was refused
+  const discarded = hasUnsent ? "is not sent yet" : isTyping() || Kept.hasDrafts ? "you typed" : "";
   if (discarded && !confirm(`Sign out, and discard what ${discarded}?`)) return;
   button.disabled = true;
   // What the user has just done is done first; but nobody stays signed in for a server that does not respond.

@@ -1987,7 +1987,11 @@ class TestDrafts:
     def test_a_new_task_that_was_typed_is_there_until_it_is_added(self, board: Board) -> None:
         title = unique("Draft")
         box = board.page.get_by_label("New task in Completed")
-        box.fill(title)
+        box.press_sequentially(title)
+        asked = board.answer_dialogs(True)
+        board.page.reload()
+        assert asked == []
+        expect(box).to_have_value(title)
         self.crash(board)
         box = board.page.get_by_label("New task in Completed")
         expect(box).to_have_value(title)
@@ -2082,7 +2086,10 @@ class TestOffline:
         expect(board.card(title)).to_have_count(1)
         assert tries  # it was served before the crash
         assert (find(colleague, title) or {})["status"] == "IN_PROGRESS"
-        assert "unsent" not in board.page.evaluate("Object.keys(localStorage).join()")
+        names = "Object.keys(localStorage).join()"
+        await_condition(lambda: "unsent" not in board.page.evaluate(names))
+        expect(board.page.get_by_label("New task in In progress")).to_have_value("")
+        expect(board.message).to_have_count(0)
 
     def test_what_others_did_meanwhile_is_told_with_what_was_typed(
         self, board: Board, colleague: Client
@@ -2108,6 +2115,10 @@ class TestOffline:
         refused = board.column("Pending").get_by_role("list", name="Not sent yet")
         expect(refused).to_contain_text("already has the title")
         expect(box).to_have_value("something else")
+        asked = board.answer_dialogs(False)
+        box.fill("")
+        board.page.get_by_role("button", name="Sign out").click()
+        assert asked == ["Sign out, and discard what is not sent yet?"]
         refused.get_by_role("button", name="Type it again").click()
         expect(box).to_have_value(taken)
         expect(board.notices).to_contain_text(f"“{edited}” was not saved. Somebody else changed the same.")
