@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from tests.optional import LAMBDA_PYTHON
-from tests.performance import cold_start, development, growth, index_limits, local_load, warm_path
+from tests.optional import CHROMIUM, LAMBDA_PYTHON
+from tests.performance import board, cold_start, development, growth, index_limits, local_load, warm_path
 from tests.performance.report import RESULTS, machine, put_section
 
 SECTIONS: dict[str, Callable[[], str]] = {
@@ -19,6 +19,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "index-limits": index_limits.measure,
     "development": development.measure,
     "local-load": local_load.measure,
+    "board": board.measure,
 }
 NEED_LAMBDA_PYTHON = {"cold-start", "warm-path", "development"}
 
@@ -37,6 +38,8 @@ def main() -> None:
         parser.error(f"no such section: {', '.join(sorted(unknown))}. There are: {', '.join(SECTIONS)}")
     if LAMBDA_PYTHON.find() is None and NEED_LAMBDA_PYTHON & set(chosen):
         sys.exit("error: python3.13, which Lambda runs, is needed to build and to measure what it would run")
+    if CHROMIUM.find() is None and "board" in chosen:
+        sys.exit("error: Chromium is needed to look at the board; name the other sections")
     for number, name in enumerate(SECTIONS, 1):
         if name in chosen:
             print(name, file=sys.stderr, flush=True)

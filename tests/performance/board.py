@@ -1,0 +1,142 @@
+"""The board in Chromium: how much is sent, how soon it is seen, and whether it stays smooth with many tasks."""
+
+from __future__ import annotations
+
+import gzip
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from playwright.sync_api import Page, sync_playwright
+
+from shared.tasks.indexes import StatusShards
+from shared.tasks.store import TaskStore
+from shared.tasks.task import TaskStatus
+from tests.local_stack import Client, Stack, sign_up
+from tests.optional import CHROMIUM
+from tests.performance.programs import say
+from tests.performance.report import table
+from tests.tasks import new_task
+from tools.local.backends.environment import ENVIRONMENT, REGION
+
+TASKS = 3_000
+ROUNDS = 5
+LATENCY = 150
+"""Milliseconds of each round trip."""
+BYTES_A_SECOND = 1_600_000 / 8
+"""What browsers' developer tools call a slow 4G connection."""
+PASSWORD = "correct horse"
+LONGEST = """
+() => {
+  window.longest = 0;
+  new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) window.longest = Math.max(window.longest, duration);
+  }).observe({ type: "longtask", buffered: false });
+}
+"""
+
+
+def measure() -> str:
+    stack = Stack("--no-state")
+    try:
+        return _measure(stack, sign_up(stack.url))
+    finally:
+        stack.stop()
+
+
+def _measure(stack: Stack, user: Client) -> str:
+    say(f"a board of {TASKS:,} tasks")
+    _fill(stack)
+    page_size = len(gzip.compress(user("GET", "/").content, 6))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM.path, args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page()
+        page.goto(f"{stack.url}/")
+        page.get_by_label("Username").fill(user("GET", "/auth/me").json()["username"])
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_selector("article")
+        _throttle(page)
+        first = statistics.median(_first_view(page, is_kept=False) for _ in range(ROUNDS))
+        again = statistics.median(_first_view(page, is_kept=True) for _ in range(ROUNDS))
+        longest = _longest_tasks(page)
+        browser.close()
+    rows = [
+        ["the page, compressed", f"{page_size / 1000:.1f} KB", "60 KB"],
+        ["the first card is seen", f"{first:.2f} s", "1 s"],
+        ["the same, at a second visit", f"{again:.2f} s", "1 s"],
+        *([f"the longest task of {name}", f"{ms:.0f} ms", "50 ms"] for name, ms in longest.items()),
+    ]
+    return f"""The board
+
+Chromium, with {LATENCY} ms for each round trip and {BYTES_A_SECOND * 8 / 1e6} Mbit/s, what developer tools call slow 4G, and {TASKS:,}
+tasks. The first card is seen when it is in the page, counted from the navigation; the median of {ROUNDS}. A *task* is what keeps the page
+from answering; Chromium tells of those of 50 ms and more, so 0 is fewer.
+
+{table(["", "", "aim"], rows)}"""
+
+
+def _fill(stack: Stack) -> None:
+    endpoint = stack.wait_for(r"AWS\s+(http://\S+)")[1]
+    dynamodb = boto3.client(
+        "dynamodb",
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=ENVIRONMENT["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
+    )
+    store = TaskStore(
+        lambda: None, client=dynamodb, table="TasksTable", history="HistoryTable", shards=StatusShards()
+    )
+    for number, status in zip(range(TASKS), list(TaskStatus) * TASKS, strict=False):
+        store.create(new_task(f"Task {number}", status=status))
+
+
+def _throttle(page: Page) -> None:
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.send(
+        "Network.emulateNetworkConditions",
+        {
+            "offline": False,
+            "latency": LATENCY,
+            "downloadThroughput": BYTES_A_SECOND,
+            "uploadThroughput": BYTES_A_SECOND,
+        },
+    )
+
+
+def _first_view(page: Page, *, is_kept: bool) -> float:
+    """Seconds until the first card is there; with what the browser kept of the last visit, or without."""
+    if not is_kept:
+        page.evaluate(
+            "Object.keys(localStorage).filter((k) => k.startsWith('kept')).forEach((k) => localStorage.removeItem(k))"
+        )
+    started = time.perf_counter()
+    page.reload(wait_until="commit")
+    page.wait_for_selector("article")
+    return time.perf_counter() - started
+
+
+def _longest_tasks(page: Page) -> dict[str, float]:
+    """Milliseconds of the longest task of what people do, with all tasks loaded."""
+    while (more := page.get_by_role("button", name="Load more").locator("visible=true")).count():
+        say(f"{page.locator('article').count():,} tasks are loaded")
+        more.first.click()
+        page.wait_for_load_state("networkidle")
+
+    def longest(act: Callable[[], Any]) -> float:
+        page.evaluate(LONGEST)
+        act()
+        page.wait_for_timeout(1_000)
+        return float(page.evaluate("window.longest"))
+
+    return {
+        "a refresh": longest(lambda: page.wait_for_timeout(5_000)),
+        "opening a task": longest(lambda: page.locator("article").first.press("Enter")),
+        "scrolling a column": longest(lambda: page.mouse.wheel(0, 20_000)),
+    }
