@@ -76,12 +76,16 @@ class Stack:
             pages = self.client("sqs").get_paginator("list_queues").paginate()
             urls = [url for page in pages for url in page.get("QueueUrls", [])]
             return {url.rpartition("/")[2]: url for url in urls}
+        return self.resources("AWS::SQS::Queue")
+
+    def resources(self, kind: str) -> dict[str, str]:
+        """List the names of a stack's resources of a type by logical id; of a stack in AWS."""
         pages = self.client("cloudformation").get_paginator("list_stack_resources")
         return {
             each["LogicalResourceId"]: each["PhysicalResourceId"]
             for page in pages.paginate(StackName=self.name)
             for each in page["StackResourceSummaries"]
-            if each["ResourceType"] == "AWS::SQS::Queue"
+            if each["ResourceType"] == kind
         }
 
 

@@ -31,7 +31,7 @@ from tests.template import TEMPLATE
 from tools.events import command as progress
 from tools.migrations import check
 from tools.restore import __main__ as command
-from tools.restore import copies, differences, writers
+from tools.restore import copies, differences, marks, writers
 from tools.restore.copies import Copy
 from tools.restore.writers import functions_that_write
 from tools.stacks import Stack, deployed_stack
@@ -47,6 +47,8 @@ FUNCTIONS = [
     "PurgeHistoryFunction",
 ]
 TABLES = ("TasksTable", "HistoryTable", "WebhooksTable", "UsersTable")
+
+FUNCTION = "AWS::Lambda::Function"
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -85,7 +87,7 @@ def run(stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         gmtime=time.gmtime,
         strftime=time.strftime,
     )
-    for module in (progress, copies, writers):
+    for module in (progress, copies, marks, writers):
         monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(progress, "chosen_stack", lambda chosen: stack)
 
@@ -261,13 +263,67 @@ def test_an_interrupted_restore_leaves_writes_off_and_is_finished_by_the_next(
     events.register("after-call.dynamodb.PutItem", interrupt)
     status, _, err = run()
     assert (status, reserved(stack)) == (130, {0})
-    assert "writes are still off" in err
+    assert "writes may be off" in err
     events.unregister("after-call.dynamodb.PutItem", interrupt)
     status, out, _ = run()
     assert (status, reserved(stack)) == (0, {None})
     assert "They are copied already." in out
     assert [store.get(task.id).description for task in tasks] == [task.description for task in tasks]
     assert problems(stack) == []
+
+
+def test_what_is_written_once_writes_are_on_again_is_kept_by_the_next(
+    run: Run, stack: Stack, store: TaskStore
+) -> None:
+    task = store.create(new_task()).task
+    copy(stack)
+    store.update(task.id, changing(title="lost"))
+    functions, client, calls = stack.client("lambda"), Stack.client, iter(range(100))
+
+    def interrupt(model: Any, **_: Any) -> None:
+        if model.name == "DeleteFunctionConcurrency" and next(calls) == 1:
+            raise KeyboardInterrupt
+
+    functions.meta.events.register("before-call.lambda", interrupt)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Stack, "client", lambda self, name: functions if name == "lambda" else client(self, name)
+        )
+        status, _, err = run()
+    assert (status, reserved(stack)) == (130, {None, 0})
+    assert "the tables are restored, but writes may be off" in err
+    new = store.create(new_task("new")).task
+    status, out, _ = run()
+    assert (status, reserved(stack)) == (0, {None})
+    assert "are restored already" in out
+    assert store.get(new.id) == new
+    assert {*stack.dynamodb.list_tables()["TableNames"]} == {*map(stack.physical_name, TABLES)}
+
+
+def test_of_two_runs_the_later_goes_on_alone(run: Run, stack: Stack, store: TaskStore) -> None:
+    tasks = [store.create(new_task(f"Task {number}")).task for number in range(3)]
+    copy(stack)
+    for task in tasks:
+        store.update(task.id, changing(title=f"lost {task.id}"))
+    later = marks.Marks(stack.dynamodb, Copy.of(stack, "TasksTable", datetime.fromisoformat(TO)).name)
+    events = stack.dynamodb.meta.events
+    begin = lambda **_: later.claim()  # noqa: E731
+    events.register("after-call.dynamodb.BatchGetItem", begin)
+    status, _, err = run("--rate", "1")  # so that time passes
+    assert (status, reserved(stack)) == (2, {0})
+    assert err == "error: Another run of this command goes on; this one has ended.\n"
+    events.unregister("after-call.dynamodb.BatchGetItem", begin)
+    assert run()[0] == 0
+    assert problems(stack) == []
+
+
+def test_a_stack_with_functions_that_are_not_known_is_refused(run: Run, stack: Stack) -> None:
+    found = {**stack.resources(FUNCTION), "ImportTasksFunction": "task-api-ImportTasks"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stack, "resources", lambda _self, _kind: found)
+        status, _, err = run()
+    assert (status, reserved(stack)) == (2, {None})
+    assert "has ImportTasksFunction, which the template here has not" in err
 
 
 def test_what_a_late_call_writes_meanwhile_is_undone_too(
@@ -353,13 +409,15 @@ def test_a_dry_run_or_another_name_changes_nothing(
     assert reserved(stack) == {None}
 
 
-def test_a_concurrency_that_somebody_has_reserved_is_not_taken_away(run: Run, stack: Stack) -> None:
-    copy(stack)
+@pytest.mark.parametrize("number", [0, 5])
+def test_a_concurrency_that_somebody_has_reserved_is_not_taken_away(
+    run: Run, stack: Stack, number: int
+) -> None:
     name = stack.physical_name("CreateTaskFunction")
-    stack.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=5)
+    stack.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=number)
     status, _, err = run()
-    assert (status, reserved(stack)) == (2, {None, 5})
-    assert f"{name} has a reserved concurrency of 5" in err
+    assert (status, reserved(stack)) == (2, {None, number})
+    assert f"{name} has a reserved concurrency of {number}" in err
 
 
 @pytest.mark.parametrize("table", ["WebhooksTable", "UsersTable"])

@@ -6,13 +6,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from tools.events.command import complain, duration, run
 from tools.restore import copies, wanted
 from tools.restore.copies import Copy
 from tools.restore.differences import Differences
+from tools.restore.marks import Marks, TakenOver
 from tools.restore.writers import Writers, functions_that_write
 from tools.stacks import Stack, StackError, add_options, add_rate
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 TABLES = {
     "TasksTable": ("TasksTable", "HistoryTable"),  # which agree only if both are of the same time
@@ -29,7 +34,7 @@ _SINCE = "Objectives"
 _WARNINGS = {
     "WebhooksTable": "Webhooks that were deleted since come back, and secrets that were replaced since.",
     "UsersTable": "Passwords and API keys of then come back, also those that were replaced or revoked since, "
-    "and users that were deleted since. All sessions end.",
+    "and users that were deleted since. All sessions end, and nobody can sign in or out meanwhile.",
 }
 
 
@@ -82,7 +87,11 @@ def _restore(chosen: argparse.Namespace, stack: Stack) -> bool:
     client = stack.dynamodb
     pairs = [Copy.of(stack, table, chosen.to) for table in TABLES[chosen.table]]
     writers = Writers(stack, functions_that_write(TABLES[chosen.table]))
-    writers.check()
+    marks, resumes = Marks(client, pairs[0].name), copies.exists(client, pairs[0])
+    writers.check(may_be_off=resumes)
+    if resumes and marks.are_done:
+        print("The tables are restored already. Writes are switched on, and temporary tables deleted.")
+        return chosen.dry_run or _finish(client, pairs, writers)
     copies.check(client, pairs, chosen.to)
     _tell(chosen, stack, pairs, writers)
     if chosen.dry_run:
@@ -91,19 +100,30 @@ def _restore(chosen: argparse.Namespace, stack: Stack) -> bool:
         complain("nothing was done")
         return False
     copies.make(client, pairs, chosen.to)
+    marks.claim()
     try:
         writers.switch_off()
         for pair in pairs:
-            Differences(client, pair, _wanted(stack, pair, pairs[0]), chosen.rate).level()
-        # First, because a run that finds a copy while writes are on would undo them.
-        for pair in pairs:
-            client.delete_table(TableName=pair.name)
+            Differences(client, pair, _wanted(stack, pair, pairs[0]), chosen.rate, marks.check).level()
+        marks.set_done()  # or a run that finds a copy once writes are on would undo them
+    except TakenOver:
+        raise
+    except BaseException:
+        complain("writes may be off, and the tables half restored: run the same command again to finish")
+        raise
+    return _finish(client, pairs, writers)
+
+
+def _finish(client: DynamoDBClient, pairs: Sequence[Copy], writers: Writers) -> bool:
+    """Switch writes on, and delete the temporary tables."""
+    try:
+        writers.switch_on()
+        copies.delete(client, pairs)
     except BaseException:
         complain(
-            "writes are still off, and the tables may be half restored: run the same command again to finish"
+            "the tables are restored, but writes may be off: run the same command again to switch them on"
         )
         raise
-    writers.switch_on()
     return True
 
 

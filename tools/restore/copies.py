@@ -80,6 +80,13 @@ def make(client: DynamoDBClient, copies: Sequence[Copy], to: datetime) -> None:
         print(f"{copy.logical_id}: is restored to {copy.name}", flush=True)
 
 
+def delete(client: DynamoDBClient, copies: Sequence[Copy]) -> None:
+    """Delete the temporary tables that are still there; the first is the last, because it has the marks."""
+    for copy in reversed(copies):
+        if exists(client, copy):
+            client.delete_table(TableName=copy.name)
+
+
 def made_at(client: DynamoDBClient, copy: Copy) -> int:
     """Return when the temporary table was made: a Unix time by which each restore is told from others."""
     return int(client.describe_table(TableName=copy.name)["Table"]["CreationDateTime"].timestamp())

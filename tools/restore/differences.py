@@ -6,7 +6,7 @@ under way has written meanwhile is compared again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -39,7 +39,9 @@ class Difference:
 class Differences:
     """What a table has otherwise than its copy."""
 
-    def __init__(self, client: DynamoDBClient, copy: Copy, wanted: Wanted, rate: int) -> None:
+    def __init__(
+        self, client: DynamoDBClient, copy: Copy, wanted: Wanted, rate: int, check: Callable[[], None]
+    ) -> None:
         """Prepare.
 
         Args:
@@ -47,11 +49,13 @@ class Differences:
             copy: The table and its copy.
             wanted: What of the copy is to be in the table.
             rate: How many items to write a second.
+            check: Called before each page; raises what ends the run.
         """
         self._client = client
         self._copy = copy
         self._wanted = wanted
         self._rate = rate
+        self._check = check
         schema = client.describe_table(TableName=copy.table)["Table"]["KeySchema"]
         self._key_names = [each["AttributeName"] for each in schema]
         self._compared = self._written = self._deleted = 0
@@ -66,6 +70,7 @@ class Differences:
             for _ in range(_PASSES):
                 self._compared, is_level = 0, True
                 for differences in chain(self._missing(), self._surplus()):
+                    self._check()
                     mended = list(pool.map(self._mend, differences))
                     written = sum(done for done, each in zip(mended, differences, strict=True) if each.wanted)
                     self._written += written

@@ -17,19 +17,25 @@ from samcli.yamlhelper import yaml_parse
 from tools.stacks import Stack, StackError
 
 _WRITES = {f"dynamodb:{each}Item" for each in ("Put", "Update", "Delete", "BatchWrite")}
+_FUNCTION = "AWS::Serverless::Function"
 _SETTLE = 15
 """Seconds after which Lambda starts no more calls of a function that was switched off."""
 
 
 def functions_that_write(tables: Collection[str]) -> list[str]:
     """List the functions of the template that may write to tables, all by logical ids."""
-    resources = yaml_parse(Path("template.yaml").read_text("utf-8"))["Resources"]
+    resources = _template()
     return [
         name
         for name, resource in resources.items()
-        if resource["Type"] == "AWS::Serverless::Function"
+        if resource["Type"] == _FUNCTION
         and any(_writes(each, tables) for each in _statements(resources, resource["Properties"]["Role"]))
     ]
+
+
+def _template() -> dict[str, Any]:
+    resources: dict[str, Any] = yaml_parse(Path("template.yaml").read_text("utf-8"))["Resources"]
+    return resources
 
 
 def _statements(resources: dict[str, Any], role: dict[str, Any]) -> list[dict[str, Any]]:
@@ -53,11 +59,26 @@ class Writers:
     """Functions of a stack that write."""
 
     def __init__(self, stack: Stack, logical_ids: Sequence[str]) -> None:
-        self._lambda = stack.client("lambda")
-        self.names = [stack.physical_name(each) for each in logical_ids]
+        """Find them in a stack.
 
-    def check(self) -> None:
+        Raises:
+            StackError: the stack has functions that the template here has not, and which may write.
+        """
+        self._lambda = stack.client("lambda")
+        deployed = stack.resources("AWS::Lambda::Function")
+        known = {name for name, resource in _template().items() if resource["Type"] == _FUNCTION}
+        if unknown := sorted(deployed.keys() - known):
+            raise StackError(
+                f"The stack {stack.name} has {', '.join(unknown)}, which the template here has not. Check "
+                "out the release that is deployed, and run this there."
+            )
+        self.names = [deployed[each] for each in logical_ids if each in deployed]
+
+    def check(self, *, may_be_off: bool) -> None:
         """Make sure that switching them on again will leave them as they are.
+
+        Args:
+            may_be_off: Whether an interrupted run may have switched them off.
 
         Raises:
             StackError: one has a reserved concurrency, which would be gone.
@@ -66,7 +87,7 @@ class Writers:
             reserved = self._lambda.get_function_concurrency(FunctionName=name).get(
                 "ReservedConcurrentExecutions"
             )
-            if reserved:
+            if reserved is not None and (reserved or not may_be_off):
                 raise StackError(
                     f"{name} has a reserved concurrency of {reserved}, which this would take away. Do that "
                     "yourself, and give it back in the end: aws lambda delete-function-concurrency "
