@@ -70,12 +70,24 @@ def test_files_of_git_are_renamed_with_what_is_in_them_if_that_is_text(project: 
     assert (project / "orders/order.py").read_bytes() == b"order = 'Order'\r\n"
 
 
-def test_what_is_there_is_not_overwritten(project: Path) -> None:
+@pytest.mark.parametrize("is_tracked", [False, True])
+def test_what_is_there_is_not_overwritten(project: Path, is_tracked: bool) -> None:
     (project / "orders").mkdir()
     (project / "orders/order.py").write_text("mine")
+    if is_tracked:
+        subprocess.run(["git", "add", "."], cwd=project, check=True)
     with pytest.raises(CannotRename, match=r"orders/order\.py is there already"):
         rename.rename(project, rename.tracked_files(project), Renaming("task", "order"))
     assert (project / "tasks/task.py").exists()
+
+
+def test_what_a_link_leads_to_stays(project: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.txt"
+    elsewhere.write_text("task")
+    (project / "link.txt").symlink_to(elsewhere)
+    subprocess.run(["git", "add", "link.txt"], cwd=project, check=True)
+    rename.rename(project, rename.tracked_files(project), Renaming("task", "order"))
+    assert elsewhere.read_text() == "task"
 
 
 @pytest.mark.parametrize(
@@ -83,6 +95,7 @@ def test_what_is_there_is_not_overwritten(project: Path) -> None:
     [
         (rename, ["task", "order"], "there are changes that are not committed"),
         (rename, ["task", ""], "“” is no name"),
+        (rename, ["task", "Task"], "are one name"),
         (new, ["Orders API", "inside"], "is in this project"),
         (new, ["Orders API", "tasks"], "is there already"),
         (new, ["???", "../orders"], "“???” is no name"),

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,9 +27,11 @@ class Renaming:
         """Prepare to rename.
 
         Raises:
-            CannotRename: one of them is no name.
+            CannotRename: one of them is no name, or both are one.
         """
         before, after = _words(old), _words(new)
+        if before == after:
+            raise CannotRename(f"“{old}” and “{new}” are one name")
         # Names in code last, because what is one word now can be one. Several words are a text only where
         # they are given as one: code has `value in progress`.
         self._pairs = {old: new}
@@ -81,7 +84,7 @@ def _alone(form: str) -> str:
 
 
 def tracked_files(root: Path) -> list[str]:
-    """List the files that git has of a project.
+    """List the files that git has of a project, but no links, which may lead out of it.
 
     Raises:
         CannotRename: it has none.
@@ -90,17 +93,21 @@ def tracked_files(root: Path) -> list[str]:
     found = subprocess.run(command, cwd=root, capture_output=True, text=True)  # noqa: S603
     if found.returncode or not found.stdout:
         raise CannotRename(f"git knows no files in {root}: clone the project, or commit it")
-    return [name for name in found.stdout.split("\0") if (root / name).is_file()]
+    names = found.stdout.split("\0")
+    return [name for name in names if (root / name).is_file() and not (root / name).is_symlink()]
 
 
 def rename(root: Path, names: Sequence[str], renaming: Renaming) -> int:
     """Rename in files, and the files; returns how many changed.
 
     Raises:
-        CannotRename: a file is there by the new name.
+        CannotRename: two files would have one name.
     """
-    if clash := sorted(name for name in names if renaming(name) != name and (root / renaming(name)).exists()):
-        raise CannotRename(f"{renaming(clash[0])} is there already: rename that first")
+    targets = Counter(map(renaming, names))
+    for name in names:
+        new = renaming(name)
+        if targets[new] > 1 or (new != name and (root / new).exists()):
+            raise CannotRename(f"{new} is there already, or twice: rename that first")
     changed = 0
     for name in names:
         source, target = root / name, root / renaming(name)
@@ -124,6 +131,7 @@ def tidy(root: Path) -> None:
     """
     for command in (
         ["ruff", "check", "--quiet", "--fix", "--select", "I"],
+        ["ruff", "check", "--quiet", "--select", "F811"],  # two things that have one name now
         ["ruff", "format", "--quiet"],
         ["tools.openapi"],
         ["tools.costs"],
@@ -132,7 +140,7 @@ def tidy(root: Path) -> None:
         if done.returncode:
             print(done.stdout + done.stderr, file=sys.stderr)
             raise CannotRename(
-                f"{command[0]} failed, see above: by the new name, the code means something else"
+                f"{command[0]} failed, see above: by its new name, the code means something else"
             )
 
 
@@ -160,11 +168,14 @@ def main() -> int:
         changed = rename(root, tracked_files(root), renaming)
         if not changed:
             raise CannotRename(f"nothing is called {given.old}")
-        # Or a reset would leave the new files.
-        subprocess.run(["git", "add", "--all"], cwd=root, check=True)  # noqa: S607
-        tidy(root)
     except CannotRename as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    subprocess.run(["git", "add", "--all"], cwd=root, check=True)  # noqa: S607 (or a reset would leave new files)
+    try:
+        tidy(root)
+    except CannotRename as error:
+        print(f"error: {error}. `git reset --hard` takes the renaming back", file=sys.stderr)
         return 1
     print(f"{changed} files changed. Read them with `git diff HEAD`, then run `make test`; `make pictures`")
     print("draws the pictures anew. What is stored by the old name stays: begin with an empty stack.")
