@@ -69,15 +69,48 @@ def test_each_environment_is_in_samconfig() -> None:
     assert "Canary=true" in config["prod"]["deploy"]["parameters"]["parameter_overrides"]
 
 
-def test_the_role_trusts_jobs_that_have_an_environment_of_this_repository_and_no_others() -> None:
+def test_a_role_trusts_jobs_of_one_environment_of_this_repository_and_no_others() -> None:
     (statement,) = ROLES["DeployRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     ((operator, claims),) = statement["Condition"].items()
-    subjects = [each["Fn::Sub"] for each in claims["token.actions.githubusercontent.com:sub"]]
-    environments = [each["environment"] for each in CALLS.values()]
-    assert subjects == [f"repo:${{Repository}}:environment:{each}" for each in environments]
+    subject = claims["token.actions.githubusercontent.com:sub"]
+    assert subject == {"Fn::Sub": "repo:${Repository}:environment:${Environment}"}, (
+        "a role that trusts two environments is had without the approval of either"
+    )
     assert operator == "StringEquals", "StringLike would take wildcards"
     assert claims["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
     assert DEPLOY["environment"] == "${{ inputs.environment }}"
+
+
+def test_the_roles_of_each_environment_are_made_for_its_own_stack() -> None:
+    document = (ROOT / "docs/deploying.md").read_text("utf-8")
+    made = re.findall(r"deploy-role\.yaml --stack-name (\S+) .*\n.* Environment=(\S+) Stack=(\S+)", document)
+    assert [(environment, stack) for _, environment, stack in made] == [
+        (each["environment"], each["stack"]) for each in CALLS.values()
+    ]
+    assert len({name for name, _, _ in made}) == len(made)
+    for name, _, _ in made:
+        assert not name.startswith("task-api"), "a release could change the roles that it is allowed by"
+
+
+def test_a_release_uploads_to_the_folder_that_its_role_may_write_to() -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))
+    for each in CALLS.values():
+        parameters = config[each["config"]]["deploy"]["parameters"]
+        assert parameters["s3_prefix"] == each["stack"]
+    assert [resource for resource, actions in allowed("DeployRole") if "s3:PutObject" in actions] == [
+        "arn:${AWS::Partition}:s3:::aws-sam-cli-managed-default-*/${Stack}/*"
+    ]
+
+
+def test_a_release_that_waits_for_approval_keeps_none_from_another_environment() -> None:
+    assert DEPLOY["concurrency"] == {
+        "group": "deploy-${{ inputs.environment }}",
+        "cancel-in-progress": False,  # or a stack would be left half way
+    }
+    workflows = [WORKFLOWS[name] for name in ("release.yaml", "deploy.yaml")]
+    assert not [each["concurrency"] for each in workflows if "concurrency" in each]
+    # A caller that held the group would wait for itself.
+    assert not [name for name, job in RELEASE.items() if "concurrency" in job]
 
 
 def test_no_key_of_aws_is_stored() -> None:
@@ -97,11 +130,28 @@ def test_what_has_to_be_set_on_github_is_documented() -> None:
     assert [each for each in wanted if f"`{each}`" not in document] == []
 
 
-def test_what_the_roles_may_change_begins_with_the_name_of_our_stacks() -> None:
+def allowed(role: str) -> Iterator[tuple[str, set[str]]]:
+    """The resources of a role's own policies, each with the actions that are allowed of it."""
+    for policy in ROLES[role]["Properties"]["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            resources, actions = (
+                each if isinstance(each, list) else [each]
+                for each in (statement["Resource"], statement["Action"])
+            )
+            for resource in resources:
+                yield resource["Fn::Sub"] if "Fn::Sub" in resource else str(resource), set(actions)
+
+
+def test_a_release_changes_the_stack_of_its_environment_and_no_other() -> None:
+    changes = {"CreateChangeSet", "ExecuteChangeSet", "DeleteChangeSet"}
+    stacks = {
+        resource
+        for resource, actions in allowed("DeployRole")
+        if actions & {f"cloudformation:{each}" for each in changes} and ":stack/" in resource
+    }
+    assert stacks == {"arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}:stack/${Stack}/*"}
+
+
+def test_what_cloudformation_may_change_of_roles_begins_with_the_name_of_the_stack() -> None:
     """But for what PowerUserAccess allows, which docs/deploying.md says."""
-    (policy,) = ROLES["StackRole"]["Properties"]["Policies"]
-    (statement,) = policy["PolicyDocument"]["Statement"]
-    assert all(each["Fn::Sub"].endswith("/${Stack}*") for each in statement["Resource"])
-    document = (ROOT / "docs/deploying.md").read_text("utf-8")
-    (name,) = re.findall(r"deploy-role.yaml --stack-name (\S+)", document)
-    assert not name.startswith("task-api"), "a release could change the roles that it is allowed by"
+    assert all(resource.endswith("/${Stack}-*") for resource, _ in allowed("StackRole"))
