@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.metric_math import statistics, value_of, value_of_alarm
 from tests.template import RESOURCES, ROUTES, of_type
 
 BOOK = [(14.4, 3600, 300), (6, 21600, 1800)]
@@ -26,11 +27,6 @@ OBJECTIVES = {
     "SlowWrites": (WRITES, 0.01),
 }
 """The methods of each objective, and its error budget."""
-FUNCTIONS = {
-    "FILL": lambda value, default: default if value is None else value,
-    "IF": lambda condition, yes, no: yes if condition else no,
-}
-"""What metric math has beyond arithmetic."""
 
 every_objective = pytest.mark.parametrize("objective", OBJECTIVES)
 
@@ -69,29 +65,6 @@ def methods_of(alarm: str) -> set[tuple[str, str]]:
     }
 
 
-def statistics(alarm: Mapping[str, Any]) -> dict[str, tuple[str, str, dict[str, str]]]:
-    """An alarm's metrics by id: name, statistic and dimensions."""
-    found = {each["Id"]: each["MetricStat"] for each in alarm["Metrics"] if "MetricStat" in each}
-    return {
-        id_: (
-            each["Metric"]["MetricName"],
-            each["Stat"],
-            {dimension["Name"]: dimension["Value"] for dimension in each["Metric"]["Dimensions"]},
-        )
-        for id_, each in found.items()
-    }
-
-
-def value_of(id_: str, expressions: Mapping[str, str], values: Mapping[str, int | None]) -> Any:
-    """What CloudWatch computes for an id of metric math."""
-    if id_ in values:
-        return values[id_]
-    expression = expressions[id_]
-    names = set(re.findall(r"\b[a-z]\w*", expression))
-    known = {name: value_of(name, expressions, values) for name in names}
-    return eval(expression, {"__builtins__": {}}, {**FUNCTIONS, **known})  # noqa: S307 (of our own template)
-
-
 def burn_rate(alarm: str, requests: Mapping[str, Requests]) -> float:
     """An alarm's value; `requests` are those of each method to every path."""
     found = properties(alarm)
@@ -99,9 +72,7 @@ def burn_rate(alarm: str, requests: Mapping[str, Requests]) -> float:
         id_: requests.get(dimensions["Method"], Requests()).statistic(metric, statistic)
         for id_, (metric, statistic, dimensions) in statistics(found).items()
     }
-    expressions = {each["Id"]: each["Expression"] for each in found["Metrics"] if "Expression" in each}
-    (returned,) = (each["Id"] for each in found["Metrics"] if each.get("ReturnData", True))
-    return float(value_of(returned, expressions, values))
+    return float(value_of_alarm(found, values))
 
 
 def rings(alarm: str, requests: Mapping[str, Requests]) -> bool:

@@ -1,0 +1,119 @@
+"""Alarms that page without an objective, evaluated on made-up minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from tests.metric_math import statistics, value_of_alarm
+from tests.template import RESOURCES
+
+Minute = Mapping[str, float]
+"""What CloudWatch is told in a minute, by metric; nothing of a metric that is not there."""
+
+STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {"Maximum": max, "Minimum": min, "Sum": sum}
+
+
+def rings(alarm: str, minutes: Sequence[Minute]) -> bool:
+    """Whether an alarm rings after minutes that are as many as it looks at."""
+    properties = RESOURCES[alarm]["Properties"]
+    (seconds,) = {each["MetricStat"]["Period"] for each in properties["Metrics"] if "MetricStat" in each}
+    length = seconds // 60
+    periods = [minutes[start : start + length] for start in range(0, len(minutes), length)]
+    assert len(periods) == properties["EvaluationPeriods"]
+    assert "DatapointsToAlarm" not in properties, "then not all periods must be beyond the threshold"
+    return all(beyond_threshold(properties, period) for period in periods)
+
+
+def beyond_threshold(alarm: Mapping[str, Any], minutes: Sequence[Minute]) -> bool:
+    values: dict[str, float | None] = {}
+    for id_, (metric, statistic, _) in statistics(alarm).items():
+        told = [minute[metric] for minute in minutes if metric in minute]
+        values[id_] = STATISTICS[statistic](told) if told else None
+    try:
+        value = value_of_alarm(alarm, values)
+    except TypeError:  # of a metric that is missing, there is no value
+        return bool(alarm["TreatMissingData"] == "breaching")
+    compare = {
+        "GreaterThanThreshold": value > alarm["Threshold"],
+        "LessThanThreshold": value < alarm["Threshold"],
+    }
+    return compare[alarm["ComparisonOperator"]]
+
+
+def calls(count: int, failed: int = 0) -> Minute:
+    """Of a function; Lambda tells nothing where there was no call."""
+    return {"Invocations": count, "Errors": failed} if count else {}
+
+
+WORKS, FAILS, SLEEPS = calls(1), calls(1, failed=1), calls(0)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected"),
+    [
+        ([WORKS] * 10, False),
+        ([FAILS] * 10, True),
+        ([SLEEPS] * 10, True),
+        ([FAILS, SLEEPS] * 5, True),
+        ([FAILS] * 9 + [WORKS], False),
+        ([WORKS] * 5 + [FAILS] * 5, False),
+    ],
+    ids=["works", "fails", "sleeps", "fails and sleeps", "works again", "fails for five minutes"],
+)
+def test_reminders_that_fail_page_as_those_that_stop(minutes: list[Minute], expected: bool) -> None:
+    assert rings("RemindersStoppedAlarm", minutes) is expected
+
+
+def queue(visible: int = 0, in_flight: int = 0, sent: int = 0) -> Minute:
+    return {
+        "ApproximateNumberOfMessagesVisible": visible,
+        "ApproximateNumberOfMessagesNotVisible": in_flight,
+        "NumberOfMessagesDeleted": sent,
+    }
+
+
+EMPTY = queue()
+UNSENT = {name: value for name, value in queue(visible=5).items() if name != "NumberOfMessagesDeleted"}
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected"),
+    [
+        ([EMPTY] * 15, False),
+        ([{}] * 15, False),
+        ([queue(visible=100, in_flight=20, sent=50)] * 15, False),
+        ([queue(in_flight=1), EMPTY, EMPTY, EMPTY, queue(sent=1)] * 3, False),
+        ([queue(in_flight=1, sent=1)] * 15, False),
+        ([queue(in_flight=3), queue(in_flight=3), queue(visible=3)] * 5, True),
+        ([queue(in_flight=3)] * 15, True),
+        ([queue(visible=5)] * 15, True),
+        ([UNSENT] * 15, True),
+        ([queue(in_flight=3)] * 14 + [queue(sent=3)], False),
+    ],
+    ids=[
+        "nothing waits",
+        "nothing is known",
+        "much is sent",
+        "little is sent",
+        "one fails beside others that are sent",
+        "the sender fails",
+        "the sender hangs",
+        "nobody takes them",
+        "nobody takes them, nor tells that none was sent",
+        "the sender is back in time",
+    ],
+)
+def test_notifications_page_that_wait_while_none_is_sent(minutes: list[Minute], expected: bool) -> None:
+    assert rings("NotificationsAgeAlarm", minutes) is expected
+
+
+def test_an_alarm_watches_what_it_is_named_after() -> None:
+    for alarm, dimension in (
+        ("RemindersStoppedAlarm", {"FunctionName": {"Ref": "RemindFunction"}}),
+        ("NotificationsAgeAlarm", {"QueueName": {"Fn::GetAtt": ["NotificationsQueue", "QueueName"]}}),
+    ):
+        watched = statistics(RESOURCES[alarm]["Properties"]).values()
+        assert all(each.dimensions == dimension for each in watched), alarm
