@@ -188,12 +188,28 @@ def test_a_budget_is_made_where_somebody_hears_of_it(chosen: dict[str, Any], mad
         assert [subscriber["Address"] for subscriber in each["Subscribers"]] == [{"Ref": "AlarmEmail"}]
 
 
+@pytest.mark.parametrize("address", ["", "a@b.org"], ids=["no address", "an address"])
+def test_a_budget_that_nobody_hears_of_is_refused(address: str) -> None:
+    rule = TEMPLATE["Rules"]["BudgetReachesSomebody"]
+    (assertion,) = rule["Assertions"]
+    assert evaluated(rule["RuleCondition"], {"MonthlyBudget": 50})
+    assert evaluated(assertion["Assert"], {"AlarmEmail": address}) is bool(address)
+    assert "AlarmEmail=<address>" in assertion["AssertDescription"]
+    assert not evaluated(rule["RuleCondition"], {}), "without a budget there is nothing to hear of"
+
+
+def test_the_address_of_a_budget_can_be_changed() -> None:
+    """That replaces it, which CloudFormation refuses of what has a fixed name."""
+    (name,) = of_type("AWS::Budgets::Budget")
+    assert "BudgetName" not in RESOURCES[name]["Properties"]["Budget"]
+
+
 @pytest.mark.parametrize("address", ["", " AlarmEmail=ops@example.com"], ids=["no address", "an address"])
 def test_prod_is_refused_if_its_alarms_reach_nobody(address: str) -> None:
     config = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))
     overrides = config["prod"]["deploy"]["parameters"]["parameter_overrides"] + address
     prod = dict(each.split("=", 1) for each in overrides.split())
-    (rule,) = TEMPLATE["Rules"].values()
+    rule = TEMPLATE["Rules"]["AlarmsReachSomebody"]
     (assertion,) = rule["Assertions"]
     assert evaluated(rule["RuleCondition"], prod)
     assert evaluated(assertion["Assert"], prod) is bool(address)
