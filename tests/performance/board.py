@@ -124,10 +124,12 @@ def _first_view(page: Page, *, is_kept: bool) -> float:
 
 def _longest_tasks(page: Page) -> dict[str, float]:
     """Milliseconds of the longest task of what people do, with all tasks loaded."""
-    while (more := page.get_by_role("button", name="Load more").locator("visible=true")).count():
-        say(f"{page.locator('article').count():,} tasks are loaded")
+    more = page.get_by_role("button", name="Load more")
+    more.first.wait_for()
+    while (loaded := page.locator("article").count()) < TASKS:
+        say(f"{loaded:,} tasks are loaded")
         more.first.click()
-        page.wait_for_load_state("networkidle")
+        page.wait_for_function("(before) => document.querySelectorAll('article').length > before", arg=loaded)
 
     def longest(act: Callable[[], Any]) -> float:
         page.evaluate(LONGEST)
