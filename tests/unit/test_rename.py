@@ -61,6 +61,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_files_of_git_are_renamed_with_what_is_in_them_if_that_is_text(project: Path) -> None:
     files = rename.tracked_files(project)
+    (project / "tasks/__pycache__").mkdir()
+    (project / "tasks/__pycache__/task.cpython-313.pyc").touch()
     assert rename.rename(project, files, Renaming("task", "order")) == 1
     there = {
         path.relative_to(project).as_posix() for path in project.rglob("*.*") if ".git/" not in str(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -119,6 +120,10 @@ def rename(root: Path, names: Sequence[str], renaming: Renaming) -> int:
         if (target, renamed) != (source, text):
             changed += 1
             source.write_bytes(renamed.encode())
+            if target != source:
+                shutil.rmtree(
+                    source.parent / "__pycache__", ignore_errors=True
+                )  # which would keep its folder
             os.renames(source, target)  # makes folders, and removes those that it leaves empty
     return changed
 
