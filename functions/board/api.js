@@ -239,12 +239,14 @@ class Api {
   }
 
   /**
-   * A task, wherever it is: in the trash, it has `deleted_at`. Null where there is none; undefined where it may be in
-   * the trash, but not among the last that were deleted.
+   * A task, wherever it is: in the trash, it has `deleted_at`. Null where there is none; undefined where it is in the
+   * trash, but not among the last that were deleted.
    */
   async findAnywhere(id) {
     const found = await this.#find(id, null);
     if (found) return found.task;
+    // Its history is there as long as it is in the trash.
+    if (!(await unlessGone(this.#authorized("GET", `/tasks/${id}/history?limit=1`, { about: null })))) return null;
     let path = "/trash?limit=100";
     for (let pages = 0; path && pages < SEARCHED; pages += 1) {
       const { items, next } = await this.page(path);
@@ -252,7 +254,7 @@ class Api {
       if (deleted) return deleted;
       path = next;
     }
-    return path ? undefined : null;
+    return undefined;
   }
 
   /** A task as it is now, with its tag; null where there is none. */

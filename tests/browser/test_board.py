@@ -805,7 +805,11 @@ class TestAddresses:
         board.page.keyboard.press("Escape")
         expect(board.panel).to_be_hidden()
 
-    def test_a_link_is_not_looked_for_in_all_of_a_long_trash(self, board: Board, stack: Stack) -> None:
+    def test_a_link_is_not_looked_for_in_all_of_a_long_trash(
+        self, board: Board, colleague: Client, stack: Stack
+    ) -> None:
+        task = colleague.create(unique("Deleted"))["id"]
+        colleague("DELETE", f"/tasks/{task}")
         asked: list[str] = []
 
         def answer(route: Route) -> None:
@@ -813,7 +817,7 @@ class TestAddresses:
             route.fulfill(json=[], headers={"Link": f'<{stack.url}/trash?limit=100&cursor=x>; rel="next"'})
 
         board.page.route("**/trash?limit=100**", answer)
-        board.page.goto(f"{stack.url}/#/task/7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10")
+        board.page.goto(f"{stack.url}/#/task/{task}")
         panel = board.page.get_by_role("dialog", name="The task is not on the board")
         expect(panel).to_contain_text("It may be in the trash.")
         assert len(asked) == 5
