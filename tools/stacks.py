@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-NO_REGION = (
+_NO_REGION = (
     "No AWS region is set. For a stack in AWS, set AWS_REGION or run 'aws configure'; for make run, give the "
     'address that it prints for AWS, as ARGS="--endpoint-url http://…".'
 )
@@ -87,6 +87,11 @@ class Stack:
             for each in page["StackResourceSummaries"]
             if each["ResourceType"] == kind
         }
+
+
+def text_of(error: Exception) -> str:
+    """Say what went wrong, and where no region is set, what to do."""
+    return _NO_REGION if isinstance(error, NoRegionError) else str(error)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

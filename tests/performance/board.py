@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 from playwright.sync_api import Page, sync_playwright
 
 from shared.tasks.indexes import StatusShards
@@ -16,10 +15,9 @@ from shared.tasks.store import TaskStore
 from shared.tasks.task import TaskStatus
 from tests.local_stack import Client, Stack, sign_up
 from tests.optional import CHROMIUM
-from tests.performance.programs import say
+from tests.performance.programs import dynamodb, say
 from tests.performance.report import table
 from tests.tasks import new_task
-from tools.local.backends.environment import ENVIRONMENT, REGION
 
 TASKS = 3_000
 ROUNDS = 5
@@ -82,15 +80,12 @@ from answering; Chromium tells of those of 50 ms and more, so 0 is fewer.
 
 def _fill(stack: Stack) -> None:
     endpoint = stack.wait_for(r"AWS\s+(http://\S+)")[1]
-    dynamodb = boto3.client(
-        "dynamodb",
-        endpoint_url=endpoint,
-        region_name=REGION,
-        aws_access_key_id=ENVIRONMENT["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
-    )
     store = TaskStore(
-        lambda: None, client=dynamodb, table="TasksTable", history="HistoryTable", shards=StatusShards()
+        lambda: None,
+        client=dynamodb(endpoint),
+        table="TasksTable",
+        history="HistoryTable",
+        shards=StatusShards(),
     )
     for number, status in zip(range(TASKS), list(TaskStatus) * TASKS, strict=False):
         store.create(new_task(f"Task {number}", status=status))

@@ -197,7 +197,7 @@ def _walk_all(size: int) -> Iterator[list[str]]:
     say(f"{size:,} tasks, filtered")
     shards = StatusShards()
     with backends() as endpoints:
-        client = dynamodb(endpoints)
+        client = dynamodb(endpoints.aws)
         _fill(client, shards, 0, size)
         listing = TaskListing(client, "TasksTable", shards)
         for name, query in WALKS.items():
@@ -265,7 +265,7 @@ def _burst(*, alone: bool = False, empty: bool = False) -> list[int]:
         server = redis.Redis.from_url(url.partition("?")[0])
         writer = TaskStore(
             PageCache("tasks", url, stack="growth").invalidate,
-            client=dynamodb(endpoints),
+            client=dynamodb(endpoints.aws),
             table="TasksTable",
             shards=StatusShards(),
         )
@@ -275,7 +275,7 @@ def _burst(*, alone: bool = False, empty: bool = False) -> list[int]:
             server.flushall()
         readers, counts = [], []
         for _ in range(READERS):
-            own = dynamodb(endpoints)
+            own = dynamodb(endpoints.aws)
             counts.append(counting.enter_context(_counted(own)))
             listing = TaskListing(own, "TasksTable", StatusShards())
             readers.append(TaskPages(listing, PageCache("tasks", "" if alone else url, stack="growth")))

@@ -12,16 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psutil
 
 from shared.tasks.indexes import StatusShards
 from shared.tasks.store import TaskStore
 from tests.local_stack import Client, Stack, await_condition, processes_of, sign_up, unique
-from tests.performance.programs import say
+from tests.performance.programs import dynamodb, say
 from tests.performance.report import ratio, table
 from tests.tasks import changing, new_task
-from tools.local.backends.environment import ENVIRONMENT, REGION
 
 SIZE = 20_000
 """Tasks to grow to, and changes to make then."""
@@ -46,20 +44,14 @@ def measure() -> str:
 def _measure(stack: Stack) -> str:
     user = sign_up(stack.url)
     endpoint = stack.wait_for(r"AWS\s+(http://\S+)")[1]
-    dynamodb = boto3.client(
-        "dynamodb",
-        endpoint_url=endpoint,
-        region_name=REGION,
-        aws_access_key_id=ENVIRONMENT["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
-    )
-    store = TaskStore(lambda: None, client=dynamodb, table="TasksTable", shards=StatusShards())
+    client = dynamodb(endpoint)
+    store = TaskStore(lambda: None, client=client, table="TasksTable", shards=StatusShards())
     processes = processes_of(stack.process.pid)
     backends = next(each for each in processes if "tools.local.backends" in each.cmdline())
 
     say("a fresh local stack")
     fresh = _median(user.create)
-    through, bare = _get_and_get_item(user, dynamodb)
+    through, bare = _get_and_get_item(user, client)
     memory = [_memory(backends)]
     one = _creates(user, clients=1)
     many = _creates(user, clients=CLIENTS)

@@ -102,11 +102,11 @@ def backends() -> Iterator[Endpoints]:
         started.close()
 
 
-def dynamodb(endpoints: Endpoints) -> Any:
-    """A client of the emulator."""
+def dynamodb(url: str) -> Any:
+    """A client of the emulator at a URL."""
     return boto3.client(
         "dynamodb",
-        endpoint_url=endpoints.aws,
+        endpoint_url=url,
         region_name=REGION,
         aws_access_key_id="local",
         aws_secret_access_key="local",

@@ -112,7 +112,7 @@ def _round(
 
 def _fill(endpoints: Endpoints) -> str:
     """Create tasks; returns the id of one."""
-    client = dynamodb(endpoints)
+    client = dynamodb(endpoints.aws)
     store = TaskStore(lambda: None, client=client, table="TasksTable", shards=StatusShards())
     for number in range(TASKS):
         task = store.create(new_task(f"Task {number}", description="A few words")).task

@@ -7,9 +7,9 @@ import sys
 import time
 from collections.abc import Callable
 
-from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from tools.stacks import NO_REGION, Stack, StackError, add_options, add_rate, chosen_stack
+from tools.stacks import Stack, StackError, add_options, add_rate, chosen_stack, text_of
 
 RATE = 20
 """How many messages or events are sent a second, unless another number is asked for."""
@@ -82,10 +82,8 @@ def run(chosen: argparse.Namespace, act: Callable[[argparse.Namespace, Stack], b
     except KeyboardInterrupt:
         print("interrupted; run it again for the rest", file=sys.stderr)
         return 130
-    except NoRegionError:
-        print(f"error: {NO_REGION}", file=sys.stderr)
     except (StackError, BotoCoreError, ClientError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {text_of(error)}", file=sys.stderr)
     return 2
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tools.local import console
-from tools.stacks import NO_REGION, StackError, add_options
+from tools.stacks import StackError, add_options, text_of
 
 PLACEHOLDER = "<x-request-id>"
 """What stands in the saved query of a request for its id."""
@@ -64,10 +64,8 @@ def main() -> int:
         return _run(query, chosen)
     except KeyboardInterrupt:
         return 130
-    except NoRegionError:
-        print(f"error: {NO_REGION}", file=sys.stderr)
     except (StackError, BotoCoreError, ClientError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {text_of(error)}", file=sys.stderr)
     return 2
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tools.migrations.m0001_status_shards import move_tasks_to_their_shards
 from tools.migrations.m0002_composed_titles import compose_titles
@@ -22,7 +22,7 @@ from tools.migrations.runner import (
     Runner,
     TakenOver,
 )
-from tools.stacks import NO_REGION, StackError, add_options, add_rate, chosen_stack
+from tools.stacks import StackError, add_options, add_rate, chosen_stack, text_of
 
 MIGRATIONS: tuple[Callable[[Mapping[str, str]], Migration], ...] = (
     move_tasks_to_their_shards,
@@ -69,11 +69,8 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; run it again to resume", file=sys.stderr)
         return 130
-    except NoRegionError:
-        print(f"error: {NO_REGION}", file=sys.stderr)
-        return 1
     except (MigrationError, StackError, BotoCoreError, ClientError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {text_of(error)}", file=sys.stderr)
         return 1
     except TakenOver:
         print("error: another run has begun, and goes on instead of this one", file=sys.stderr)

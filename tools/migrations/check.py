@@ -14,13 +14,13 @@ import time
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws import Item
 from shared.tasks.indexes import StatusShards
 from tools.migrations.problems import partner_keys, problem_of
 from tools.migrations.runner import RECORDS_TABLE
-from tools.stacks import NO_REGION, StackError, add_options, add_rate, chosen_stack
+from tools.stacks import StackError, add_options, add_rate, chosen_stack, text_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -142,11 +142,8 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
-    except NoRegionError:
-        print(f"error: {NO_REGION}", file=sys.stderr)
-        return 2
     except (StackError, BotoCoreError, ClientError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {text_of(error)}", file=sys.stderr)
         return 2
     return 1 if found else 0
 

@@ -10,7 +10,7 @@ import sys
 import uuid
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws import ConditionFailed, Item
 from shared.errors import DomainError
@@ -25,7 +25,7 @@ from shared.users.document import api_key_document, user_document
 from shared.users.store import deletion, password_change
 from shared.users.table import UsersTable, text
 from shared.users.user import is_user, user_from_item, user_key
-from tools.stacks import NO_REGION, Stack, StackError, add_options, chosen_stack
+from tools.stacks import Stack, StackError, add_options, chosen_stack, text_of
 
 _PASSWORD_BYTES = 12
 
@@ -51,12 +51,10 @@ def main() -> int:
         return _run(chosen, chosen_stack(chosen))
     except (EOFError, KeyboardInterrupt):
         print("\nnothing was done", file=sys.stderr)
-    except NoRegionError:
-        print(f"error: {NO_REGION}", file=sys.stderr)
     except ConditionFailed:
         print("error: the user was changed at the same time. Run this again.", file=sys.stderr)
     except (StackError, DomainError, BotoCoreError, ClientError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {text_of(error)}", file=sys.stderr)
     return 1
 
 
