@@ -829,9 +829,9 @@ class TestAddresses:
         self, board: Board, colleague: Client, stack: Stack
     ) -> None:
         title = unique("Linked")
-        task = colleague.create(title, status="COMPLETED")["id"]
         board.page.route("**/tasks/*", lambda route: route.fulfill(status=500, body=""))
         board.page.route("**/tasks?**", lambda route: route.fulfill(status=500, body=""))
+        task = colleague.create(title, status="COMPLETED")["id"]
         board.page.goto(f"{stack.url}/#/task/{task}")
         expect(board.message).to_contain_text("status 500")
         board.page.unroute("**/tasks/*")
