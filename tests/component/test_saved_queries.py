@@ -141,10 +141,10 @@ def test_what_is_no_request_id_is_not_asked_for(run: Run, text: str) -> None:
     assert "give one: make trace ID=…" in err
 
 
-def test_the_local_stack_says_where_its_logs_are(run: Run) -> None:
-    status, out, err = run("trace", REQUEST, "--endpoint-url", "http://127.0.0.1:4566")
+def test_a_trace_of_a_local_stack_that_does_not_run_says_so(run: Run) -> None:
+    status, out, err = run("trace", REQUEST, "--local", "http://127.0.0.1:9")
     assert (status, out) == (2, "")
-    assert err.startswith("error: make run keeps no logs. Its terminal shows")
+    assert err == "error: no local stack answers at http://127.0.0.1:9: start it with make run\n"
 
 
 @pytest.mark.parametrize("name", QUERIES)

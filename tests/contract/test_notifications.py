@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -13,9 +14,11 @@ from typing import Any
 
 import boto3
 import pytest
+import requests
 
 from tests.local_stack import Client, Stack, await_condition, notified, sign_up, unique
 from tools.local import schedule
+from tools.logs import __main__ as logs
 
 StartStack = Callable[..., Stack]
 
@@ -129,6 +132,28 @@ def test_a_task_that_becomes_due_is_an_event_also_over_a_restart(
     stack.stop()
     status, _, said = call(stack, "RemindFunction")
     assert (status, "start it with make run" in said) == (1, True)
+
+
+def test_a_trace_follows_a_request_to_its_notification(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def trace(request_id: str) -> tuple[int, list[list[str]]]:
+        monkeypatch.setattr("sys.argv", ["logs", "trace", request_id, "--local", stack.url])
+        return logs.main(), [re.split(" {2,}", line.strip()) for line in capsys.readouterr().out.splitlines()]
+
+    created = sign_up(stack.url)("POST", "/tasks", json={"title": unique("Traced")})
+    request_id = created.headers["x-request-id"]
+    await_condition(lambda: "notification sent" in str(trace(request_id)))
+    status, (_, *entries) = trace(request_id)
+    assert status == 0
+    assert [(entry[1], entry[-1]) for entry in entries] == [
+        ("CreateTaskFunction", "answered"),
+        ("PublishTaskEventsFunction", "event published"),
+        ("SendNotificationFunction", "notification sent"),
+    ]
+    assert trace(request_id[:-1])[0] == 1
+    foreign = requests.get(f"{stack.url}/_log/{request_id}", headers={"Origin": stack.url}, timeout=10)
+    assert foreign.status_code == 404
 
 
 def test_each_change_is_told_to_who_has_a_rule_of_their_own(stack: Stack) -> None:

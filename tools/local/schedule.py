@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
-import requests
-
-from tools.local.gateway.schedules import PATH
-
-_URL = f"http://127.0.0.1:{os.environ.get('TASK_API_PORT') or '3000'}"
-_TIMEOUT = 900
-"""Seconds: longer than a function may run."""
+from tools.local.errors import LocalStackError
+from tools.local.gateway.own_routes import SCHEDULES
+from tools.local.running import URL, call
 
 
 def main() -> int:
@@ -23,19 +18,18 @@ def main() -> int:
         "a name, list the schedules.",
     )
     parser.add_argument("function", nargs="?", help="such as RemindFunction")
-    parser.add_argument("--url", default=_URL, help="where the stack serves (default: %(default)s)")
+    parser.add_argument("--url", default=URL, help="where the stack serves (default: %(default)s)")
     chosen = parser.parse_args()
     try:
         if chosen.function is None:
-            for each in requests.get(chosen.url + PATH, timeout=_TIMEOUT).json():
+            for each in call("GET", chosen.url, SCHEDULES):
                 print(f"{each['function']:<28} {each['schedule']}{'' if each['is_on'] else '  (off)'}")
             return 0
-        response = requests.post(f"{chosen.url}{PATH}/{chosen.function}", timeout=_TIMEOUT)
-        called = response.json()
-    except (requests.RequestException, ValueError, TypeError, KeyError):
-        print(f"error: no local stack answers at {chosen.url}: start it with make run", file=sys.stderr)
+        called = call("POST", chosen.url, f"{SCHEDULES}/{chosen.function}")
+    except LocalStackError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 1
-    if response.status_code == requests.codes.not_found:
+    if not called["found"]:
         print(f"error: {chosen.function} has no schedule; without a name, all are listed", file=sys.stderr)
         return 1
     if not called["succeeded"]:

@@ -141,10 +141,11 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
 
         from tools.local import console, sam_local
         from tools.local.backends.redis_server import without_password
-        from tools.local.gateway import schedules as schedule_routes
+        from tools.local.gateway import own_routes
         from tools.local.gateway.origins import is_loopback
         from tools.local.gateway.server import Server
         from tools.local.gateway.service import Gateway
+        from tools.local.recent_log import RecentLog
         from tools.local.runtime.warm import Functions, WarmRuntime
         from tools.local.template import load_template
         from tools.local.triggers.mappings import queue_mappings, stream_mappings
@@ -170,12 +171,18 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
                 host.address,
             )
         )
+        recent_log = RecentLog()
+
+        def log(function: str, text: str) -> None:
+            recent_log.add(text)
+            console.function_line(function, text)
+
         runtime = WarmRuntime(
             template.root,
             {**ENVIRONMENT, "AWS_ENDPOINT_URL": endpoints.aws},
             {"REDIS_URL": endpoints.redis, "WEBHOOKS_TO_LOOPBACK": "true"},
             options.concurrency,
-            log=console.function_line,
+            log=log,
             report=console.function_failure,
         )
         stack.callback(runtime.close)
@@ -206,7 +213,7 @@ def _running(options: Options) -> Iterator[tuple[str, Backends]]:
                 # Who listens on more than loopback serves others, who may know this machine by any name.
                 hosts={options.host.lower()} if is_loopback(address) else None,
                 origins=options.origins,
-                routes=schedule_routes.routes(timers),
+                routes=own_routes.routes(timers, recent_log),
             )
             server = Server(gateway, listeners)
             server.start()

@@ -13,16 +13,16 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tools.local import console
-from tools.stacks import StackError, add_options, text_of
+from tools.local.errors import LocalStackError
+from tools.local.gateway.own_routes import LOG
+from tools.local.running import URL, call
+from tools.stacks import StackError, text_of
 
 PLACEHOLDER = "<x-request-id>"
 """What stands in the saved query of a request for its id."""
+_LOCAL_FIELDS = ("timestamp", "function_name", "level", "status", "message", "exception_name")
 _INTERVAL = 0.5
 """Seconds between two looks at whether a query has ended."""
-_LOCAL = (
-    "make run keeps no logs. Its terminal shows each request and what functions write: run it as "
-    "'make run | tee run.log', and look for the path or the task's id: grep <task id> run.log"
-)
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,25 @@ def main() -> int:
     )
     if command == "trace":
         parser.add_argument("id", type=_request_id, help="the x-request-id of a response")
-    add_options(parser)
+        parser.add_argument(
+            "--local",
+            metavar="URL",
+            nargs="?",
+            const=URL,
+            help="ask the stack of make run (default: %(const)s)",
+        )
+    parser.add_argument("--stack-name", default="task-api", help="the stack in AWS", metavar="NAME")
     parser.add_argument(
         "--hours", type=_hours, default=query.hours, metavar="N", help="how far back (default: %(default)s)"
     )
     chosen = parser.parse_args(arguments)
-    if chosen.endpoint_url:
-        print(f"error: {_LOCAL}", file=sys.stderr)
-        return 2
     try:
+        if command == "trace" and chosen.local:
+            return _show_local(chosen.local, chosen.id)
         return _run(query, chosen)
     except KeyboardInterrupt:
         return 130
-    except (StackError, BotoCoreError, ClientError) as error:
+    except (StackError, LocalStackError, BotoCoreError, ClientError) as error:
         print(f"error: {text_of(error)}", file=sys.stderr)
     return 2
 
@@ -91,9 +97,23 @@ def _run(query: _Query, chosen: argparse.Namespace) -> int:
             'ARGS="--hours N" looks further back'
         )
         return 1
+    _print(rows)
+    return 0
+
+
+def _show_local(url: str, request_id: str) -> int:
+    """Show a request of the local stack, with the fields of the saved query."""
+    entries = call("GET", url, f"{LOG}/{request_id}")
+    if not entries:
+        print("nothing: the stack logged no such request since it started, or has dropped it for newer ones")
+        return 1
+    _print([{name: str(entry[name]) for name in _LOCAL_FIELDS if name in entry} for entry in entries])
+    return 0
+
+
+def _print(rows: list[dict[str, str]]) -> None:
     names = list(dict.fromkeys(name for row in rows for name in row))
     console.table([names, *([row.get(name, "") for name in names] for row in rows)])
-    return 0
 
 
 def _text(logs: Any, name: str) -> str:

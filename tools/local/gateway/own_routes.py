@@ -1,4 +1,4 @@
-"""Routes beside the API's own, by which `make schedule` lists schedules and calls functions."""
+"""Routes of the local stack itself, for `make schedule` and `make trace`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import Any
 from flask import Blueprint, abort, request
 
 from tools.local.gateway.origins import is_loopback
+from tools.local.recent_log import RecentLog
 from tools.local.triggers.schedules import Timers
 
-PATH = "/_schedules"
+SCHEDULES = "/_schedules"
+LOG = "/_log"
 
 
-def routes(timers: Timers) -> Blueprint:
+def routes(timers: Timers, log: RecentLog) -> Blueprint:
     """Make the routes."""
-    blueprint = Blueprint("schedules", __name__)
+    blueprint = Blueprint("own", __name__)
 
     @blueprint.before_request
     def only_from_here() -> None:
@@ -22,16 +24,20 @@ def routes(timers: Timers) -> Blueprint:
         if not is_loopback(request.remote_addr or "") or "Origin" in request.headers:
             abort(404)
 
-    @blueprint.get(PATH)
-    def listed() -> list[dict[str, Any]]:
+    @blueprint.get(SCHEDULES)
+    def schedules() -> list[dict[str, Any]]:
         return [
             {"function": each.function, "schedule": each.expression, "is_on": each.is_on}
             for each in timers.schedules
         ]
 
-    @blueprint.post(f"{PATH}/<function>")
-    def call(function: str) -> tuple[dict[str, Any], int]:
+    @blueprint.post(f"{SCHEDULES}/<function>")
+    def call(function: str) -> dict[str, bool]:
         found = [each for each in timers.schedules if each.function == function]
-        return {"succeeded": all(map(timers.call, found))}, 200 if found else 404
+        return {"found": bool(found), "succeeded": all(map(timers.call, found))}
+
+    @blueprint.get(f"{LOG}/<request_id>")
+    def entries(request_id: str) -> list[dict[str, Any]]:
+        return log.entries_of(request_id)
 
     return blueprint
