@@ -73,10 +73,12 @@ def parse_options(arguments: list[str]) -> Options:
     parser.add_argument(
         "--concurrency",
         type=int,
-        default=4,
+        default=min(
+            4, max(2, os.cpu_count() or 2)
+        ),  # more than there are cores cost memory and speed up nothing
         choices=range(1, 33),
         metavar="N",
-        help="workers that a function may have when requests come at once",
+        help="workers that a function may have for concurrent events",
     )
     parser.add_argument(
         "--no-authorizer-cache",

@@ -20,10 +20,12 @@ for name in (
     "jwt",
     "passlib.context",
     "passlib.handlers.argon2",
+    "pydantic.fields",
     "pydantic.functional_serializers",
     "pydantic.json_schema",
     "pydantic.main",
     "pydantic.plugin._schema_validator",
+    "pydantic.types",
     "standardwebhooks",
     "tools.local.runtime.worker",
 ):
