@@ -7,6 +7,10 @@ class Board {
   #menu = new Menu();
   #trash = new Trash(this);
   #panel = new Panel(this);
+  #seen = new Set(); // ids of the cards that are in view
+  #view = new IntersectionObserver((changes) => {
+    for (const { target, isIntersecting } of changes) this.#seen[isIntersecting ? "add" : "delete"](target.firstElementChild.dataset.id);
+  });
   #isAwaited = false; // whether the user waits for what is found
 
   constructor() {
@@ -121,7 +125,7 @@ class Board {
 
   /** See what has changed. */
   async refresh() {
-    await this.#tasks.refresh();
+    await this.#tasks.refresh([...this.#seen, this.#panel.id]);
     this.render(); // where nothing has changed, too: a due date passes
     if (this.#panel.id && !this.#cards.has(this.#panel.id)) await this.#panel.refresh();
   }
@@ -169,9 +173,15 @@ class Board {
   }
 
   #card(task) {
-    if (this.#cards.has(task.id)) this.#cards.get(task.id).update(task);
-    else this.#cards.set(task.id, new Card(task, this));
-    return this.#cards.get(task.id);
+    const known = this.#cards.get(task.id);
+    if (known) {
+      known.update(task);
+      return known;
+    }
+    const card = new Card(task, this);
+    this.#cards.set(task.id, card);
+    this.#view.observe(card.element);
+    return card;
   }
 
   /** Show a task no longer, because it is deleted, and know of it in the trash. */

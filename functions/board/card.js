@@ -80,11 +80,18 @@ function initialsOf(username) {
   return (second ? first[0] + second[0] : (first ?? username).slice(0, 2)).toUpperCase();
 }
 
+/** Give an element a color of its own for a text, the same each time. */
+function tint(element, text) {
+  const sum = [...text].reduce((all, letter) => (all * 31 + letter.codePointAt(0)) % 360, 0);
+  element.style.setProperty("--hue", sum);
+}
+
 /** Make the element of a label, which filters by it. */
 function chip(label) {
   const link = made("a", label);
   link.href = addressOf("", { label });
   link.draggable = false;
+  tint(link, label);
   link.title = `Show what has the label ${label}`;
   const element = made("li", link);
   element.dir = "auto";
@@ -141,6 +148,7 @@ class Card {
     find(".assignee").hidden = task.assignee === null;
     find(".assignee").title = task.assignee ?? "";
     find(".initials").textContent = initialsOf(task.assignee ?? "");
+    tint(find(".initials"), task.assignee ?? "");
     find(".assignee .unseen").textContent = `Assignee: ${task.assignee}`;
     find(".labels").hidden = task.labels.length === 0;
     find(".labels").replaceChildren(...task.labels.map(chip));

@@ -23,7 +23,7 @@ class Column {
     seen.observe(this.element);
     const form = this.element.querySelector(".add");
     this.#title.setAttribute("aria-label", `New task in ${name}`);
-    this.#title.placeholder = "New task";
+    this.#title.placeholder = "+ New task";
     form.addEventListener("input", () => this.#keepDraft());
     form.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -52,8 +52,11 @@ class Tasks {
     return Boolean(this.#pages.get(status)?.at(-1).next);
   }
 
-  /** See what has changed. */
-  refresh() {
+  /**
+   * See what has changed.
+   * @param seen ids of the tasks that the user sees: the pages that have them are read each time
+   */
+  refresh(seen) {
     return this.#enqueue(async (signal) => {
       const filters = this.#filters;
       const path = pathOf(filters);
@@ -66,7 +69,7 @@ class Tasks {
       }
       [this.#head, this.#pages] = [head, pages];
       if (!filters && head.tag !== known.tag) Kept.set("board", JSON.stringify(head).length < MOST_KEPT ? head : null);
-      await this.#lookInTurn(signal);
+      await this.#lookBeyondHead(seen, signal);
       this.#forgetSettled();
     });
   }
@@ -97,11 +100,16 @@ class Tasks {
     return { ...page, ...(await this.#api.page(page.path, page.tag, signal)), at };
   }
 
-  /** Look at one thing that the head does not tell of: a page of a column, or a task that is not listed. */
-  async #lookInTurn(signal) {
-    const pages = [...this.#pages.values()].flatMap((all) => all.map((_, index) => () => this.#readAgain(all, index, signal)));
+  /** Read what the head does not tell of: the pages of what is seen, and of the rest one in turn, a page or a task that is not listed. */
+  async #lookBeyondHead(seen, signal) {
+    const inHead = new Set(this.#head.items.map(({ id }) => id));
+    const beyond = new Set(seen.filter((id) => !inHead.has(id)));
+    const pages = [...this.#pages.values()].flatMap((all) => all.map((page, index) => ({ page, look: () => this.#readAgain(all, index, signal) })));
+    const isSeen = ({ page }) => page.items.some(({ id }) => beyond.has(id));
+    for (const { look } of pages.filter(isSeen)) await look();
+    const others = pages.filter((one) => !isSeen(one)).map(({ look }) => look);
     const kept = [...this.#written.values()].filter((one) => one.isKept && this.#isInSight(one));
-    const looks = [...pages, ...kept.map((written) => () => this.#look(written, signal))];
+    const looks = [...others, ...kept.map((written) => () => this.#look(written, signal))];
     this.#turn += 1;
     await looks[this.#turn % looks.length]?.();
   }

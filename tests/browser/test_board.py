@@ -468,6 +468,23 @@ class TestWork:
         expect(column.get_by_role("article")).to_have_count(130)
         expect(old).to_be_visible()
 
+    def test_what_is_in_view_is_up_to_date_after_each_refresh(self, board: Board, colleague: Client) -> None:
+        titles = create_many(colleague, 2 * PAGE + 1, status="COMPLETED")
+        column = board.column("Completed")
+        for count in ("200+", "201"):
+            more = column.get_by_role("button", name="Load more")
+            expect(more).to_be_enabled(timeout=WHEN_OTHERS_WRITE)
+            more.click()
+            expect(column.locator(".count")).to_have_text(count)
+        board.page.clock.install()
+        board.page.clock.pause_at(time.time() + 60)  # no refresh but those below
+        column.get_by_role("heading", name=titles[0]).scroll_into_view_if_needed()
+        oldest = find_all(colleague, "q=" + titles[0])[0]["id"]
+        for title in (unique("Seen"), unique("Seen")):
+            colleague("PATCH", f"/tasks/{oldest}", json={"title": title})
+            board.refresh()
+            expect(column.get_by_role("heading", name=title)).to_be_visible()
+
     def test_a_task_that_moves_below_what_is_loaded_stays_in_sight(
         self, board: Board, colleague: Client
     ) -> None:
