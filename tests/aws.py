@@ -15,6 +15,7 @@ import boto3
 from moto import mock_aws
 from moto.backends import get_backend
 from moto.dynamodb.models import DynamoDBBackend
+from moto.sqs.models import Queue
 
 from tests.local_stack import ROOT
 from tests.template import TEMPLATE
@@ -44,15 +45,22 @@ def mocked_aws() -> Iterator[Callable[[], None]]:
         queues = Resources(
             {name: each for name, each in resources.items() if each["Type"] == "AWS::SQS::Queue"}
         )
-        tables, secrets = _backend("dynamodb"), _backend("secretsmanager")
-        new = copy.deepcopy((tables.tables, secrets.secrets))
+        tables, secrets, sqs = _backend("dynamodb"), _backend("secretsmanager"), _backend("sqs")
+        new, new_queues = copy.deepcopy((tables.tables, secrets.secrets)), dict(sqs.queues)
 
         def empty() -> None:
-            """Make all as it was; making tables again would take ten times as long."""
+            """Make all as it was; making it again takes ten times as long, and most tests send no message."""
+            nonlocal new_queues
             tables.tables, secrets.secrets = copy.deepcopy(new)
-            for service in ("cloudformation", "sqs"):
-                _backend(service).reset()
-            queues.create()
+            if (
+                _backend("cloudformation").stacks
+                or sqs.queues != new_queues
+                or any(map(_is_used, sqs.queues.values()))
+            ):
+                for service in ("cloudformation", "sqs"):
+                    _backend(service).reset()
+                queues.create()
+                new_queues = dict(sqs.queues)
 
         yield empty
 
@@ -72,6 +80,15 @@ def deploy(name: str, *logical_ids: str, **parameters: str) -> None:
     chosen: Any = [{"ParameterKey": each, "ParameterValue": value} for each, value in parameters.items()]
     cloudformation = boto3.client("cloudformation")
     cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(body), Parameters=chosen)
+
+
+def _is_used(queue: Queue) -> bool:
+    is_modified = queue.last_modified_timestamp != queue.created_timestamp
+    return is_modified or bool(
+        queue.approximate_number_of_messages
+        + queue.approximate_number_of_messages_delayed
+        + queue.approximate_number_of_messages_not_visible
+    )
 
 
 def _backend(service: str) -> Any:
