@@ -1,4 +1,4 @@
-# Everything a developer does, each as one command. `make` lists them.
+# One command per development task; `make` lists them.
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CHECKOV := $(VENV)-checkov
-# uv does not read what pip is told of a company's index and CA. To uv an empty variable is none.
+# uv ignores pip's settings of a company's index and CA, so they are passed on. uv treats an empty variable as unset.
 pip_says = $$($(BIN)/pip config list 2>/dev/null | while IFS== read -r key value; do \
 	test "$${key\#*.}" = $(1) && value=$${value\#?} && echo "$${value%?}" && break; done)
 UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(call pip_says,index-url)}" \
@@ -16,9 +16,9 @@ FAILED = { echo "error: installing failed, see above. If there was no connection
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header
 
-# In a terminal, installing shows its progress.
+# Show progress in a terminal only.
 QUIET := $(shell test -t 2 || echo --quiet)
-# One more than there are cores, because many tests wait; who has none left takes some of another's, because some take long.
+# One process more than cores, because many tests wait. Idle processes take over tests, because some take long.
 AT_ONCE = --dist worksteal -n $$($(BIN)/python -c "import os; print(min(4, 1 + os.cpu_count()))")
 
 -include .env
@@ -32,14 +32,14 @@ help: ## List these commands
 	@while IFS= read -r line; do case $$line in [a-z]*:*"## "*) \
 	  printf '  make %-12s %s\n' "$${line%%:*}" "$${line##*## }";; esac; done <Makefile
 
-install: $(INSTALLED) ## Install what the commands below need into .venv
+install: $(INSTALLED) ## Install the dependencies of these commands into .venv
 
 $(INSTALLED): requirements/dev.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or later is needed. Install it, or name it: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "error: $(PYTHON) is not Python 3.11 or later. Name another: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "installing into $(VENV): once, less than a minute"
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "error: $(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@$(PYTHON) -m venv $$($(BIN)/pip --version >/dev/null 2>&1 || echo --clear) $(VENV) || { echo "error: $(VENV) cannot be made; the reason stands above" >&2; exit 1; }
+	@$(PYTHON) -m venv $$($(BIN)/pip --version >/dev/null 2>&1 || echo --clear) $(VENV) || { echo "error: $(VENV) cannot be created, see the reason above" >&2; exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || $(FAILED)
 	@$(UV) pip sync $(QUIET) --python $(BIN)/python --compile-bytecode requirements/dev.txt || $(FAILED)
 	@touch $@
@@ -53,53 +53,53 @@ schedule: $(INSTALLED) ## Call a function of the running stack now, as its sched
 sam-local: $(INSTALLED) ## Serve the API with SAM CLI in Docker; ARGS as for run
 	@$(BIN)/python -m tools.local --docker --build $(ARGS)
 
-migrate: $(INSTALLED) ## Migrate what is in a stack's tables; ARGS="--help" lists the options
+migrate: $(INSTALLED) ## Migrate the data in a stack's tables; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.migrations $(ARGS)
 
-check-data: $(INSTALLED) ## Tell whether what is in a stack's tables is consistent; ARGS="--help" lists the options
+check-data: $(INSTALLED) ## Check the data in a stack's tables for consistency; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.migrations.check $(ARGS)
 
-users: $(INSTALLED) ## Give a user a new password, delete one, or export what is kept of one; ARGS="--help" lists the options
+users: $(INSTALLED) ## Reset a user's password, delete a user, or export a user's data; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.users $(ARGS)
 
-trace: $(INSTALLED) ## Show all that a request caused: ID=<x-request-id>; ARGS="--help" lists the options
+trace: $(INSTALLED) ## Show all log entries of a request: ID=<x-request-id>; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.logs trace "$(ID)" $(ARGS)
 
 errors: $(INSTALLED) ## Count a stack's errors by function; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.logs errors $(ARGS)
 
-slowest: $(INSTALLED) ## List the calls of a stack's functions that took longest; ARGS="--help" lists the options
+slowest: $(INSTALLED) ## List a stack's slowest function calls; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.logs slowest $(ARGS)
 
-redrive: $(INSTALLED) ## Send dead letters back to the queue that they came from; ARGS="--help" lists the options
+redrive: $(INSTALLED) ## Send dead letters back to their source queues; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.events.redrive $(ARGS)
 
-republish: $(INSTALLED) ## Publish the events that were given up; ARGS="--help" lists the options
+republish: $(INSTALLED) ## Publish events whose retries ended; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.events.republish $(ARGS)
 
-restore: $(INSTALLED) ## Bring the tables of a stack back to a point in time; ARGS="--help" lists the options
+restore: $(INSTALLED) ## Restore a stack's tables to a point in time; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.restore $(ARGS)
 
-adopt: $(INSTALLED) ## Make a new stack around the tables that a deleted one has left; ARGS="--help" lists the options
+adopt: $(INSTALLED) ## Create a new stack around the tables of a deleted one; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.migrations.adopt $(ARGS)
 
-unit: $(INSTALLED) ## Run the tests that need no server, in seconds; ARGS are passed to pytest
+unit: $(INSTALLED) ## Run the tests that need no server, in seconds; pytest gets ARGS
 	@$(BIN)/python -m pytest tests/unit $(ARGS)
 
-component: $(INSTALLED) ## Run the tests with moto, and with Redis where it is installed; ARGS as for unit
+component: $(INSTALLED) ## Run the tests with moto, and with Redis if it is installed; ARGS as for unit
 	@$(BIN)/python -m pytest $(AT_ONCE) tests/component $(ARGS)
 
-test: $(INSTALLED) ## Run what runs on a laptop: also the local stack, and Chromium if it is there; ARGS as for unit
+test: $(INSTALLED) ## Run all tests for a laptop: also the local stack, and Chromium if it is installed; ARGS as for unit
 	@$(BIN)/python -m pytest $(AT_ONCE) $(ARGS)
 
-test-nightly: $(INSTALLED) ## Run what test runs and more of it: every test, and each property many times; ARGS as for unit
+test-nightly: $(INSTALLED) ## Run the tests of test and the slow ones, with more examples per property; ARGS as for unit
 	@NIGHTLY=1 $(BIN)/python -m pytest $(AT_ONCE) -m "" $(ARGS)
 
-test-all: $(INSTALLED) ## Run all tests: also what sam build makes, deployed to an emulator, and SAM CLI in Docker; ARGS as for unit
+test-all: $(INSTALLED) ## Run all tests: also the build, its deployment to an emulator, and SAM CLI in Docker; ARGS as for unit
 	@$(BIN)/python -m pytest $(AT_ONCE) $(ARGS)
-	@$(BIN)/python -m pytest -p no:randomly tests/build tests/docker tests/emulator $(ARGS) # in order: the last tests end what they share
+	@$(BIN)/python -m pytest -p no:randomly tests/build tests/docker tests/emulator $(ARGS) # in order: the last tests stop the shared stack
 
-bench: $(INSTALLED) ## Measure how fast it is, and write tests/performance/RESULTS.md
+bench: $(INSTALLED) ## Run the benchmarks, and write tests/performance/RESULTS.md
 	@$(BIN)/python -m tests.performance $(ARGS)
 
 lint: $(INSTALLED) ## Check style
@@ -126,48 +126,48 @@ $(CHECKOV)/.installed: requirements/checkov.txt $(INSTALLED)
 	@$(UV) pip sync --quiet --python $(CHECKOV)/bin/python requirements/checkov.txt || $(FAILED)
 	@touch $@
 
-scan: $(INSTALLED) ## Look for insecure code with bandit; wants the package index
+scan: $(INSTALLED) ## Look for insecure code with bandit; needs the package index
 	@$(UV) tool run --quiet --from 'bandit[toml]==1.9.4' bandit --quiet --configfile pyproject.toml --recursive \
 	  functions layer shared tools
 
-audit: $(INSTALLED) ## Look for known vulnerabilities of what the functions depend on; wants the internet
+audit: $(INSTALLED) ## Look for known vulnerabilities in the functions' dependencies; needs the internet
 	@$(UV) tool run --quiet pip-audit==2.10.1 --requirement requirements/runtime.txt --disable-pip --strict
 
-openapi: $(INSTALLED) ## Write functions/api_docs/openapi.json anew, after a change of a route
+openapi: $(INSTALLED) ## Regenerate functions/api_docs/openapi.json, after a change of a route
 	@$(BIN)/python -m tools.openapi
 
 endpoint: $(INSTALLED) ## Write a new endpoint: NAME=get_task_title ROUTE="GET /tasks/{task_id}/title"
 	@$(BIN)/python -m tools.scaffold "$(NAME)" "$(ROUTE)"
 
-new: $(INSTALLED) ## Write a service of your own, with this one as its pattern: NAME="Orders API" INTO=../orders
+new: $(INSTALLED) ## Create a service of your own from this one: NAME="Orders API" INTO=../orders
 	@$(BIN)/python -m tools.scaffold.new "$(NAME)" "$(INTO)"
 
-rename: $(INSTALLED) ## Call something by another name throughout, such as FROM=task TO=order
+rename: $(INSTALLED) ## Rename something throughout the project, such as FROM=task TO=order
 	@$(BIN)/python -m tools.scaffold.rename "$(FROM)" "$(TO)"
 
-costs: $(INSTALLED) ## Compute what a month in AWS costs, and write docs/cost.md; ARGS="--help" lists the options
+costs: $(INSTALLED) ## Compute the monthly cost in AWS, and write docs/cost.md; ARGS="--help" lists the options
 	@$(BIN)/python -m tools.costs $(ARGS)
 
 smoke: $(INSTALLED) ## Check a deployed API: URL=https://…/v1 ARGS="--username NAME"
 	@$(BIN)/python -m tools.smoke "$(URL)" $(ARGS)
 
-pictures: $(INSTALLED) ## Draw the pictures of the README anew, after a change of the board or the terminal
+pictures: $(INSTALLED) ## Redraw the README's pictures, after a change of the board or the terminal
 	@$(BIN)/python -m tests.pictures
 
-lock: $(INSTALLED) ## Pin the dependencies of pyproject.toml; UPGRADE=--upgrade takes newer ones
+lock: $(INSTALLED) ## Pin the dependencies of pyproject.toml; UPGRADE=--upgrade upgrades them
 	@$(LOCK) $(UPGRADE) pyproject.toml --group dev --override requirements/overrides.txt --output-file requirements/dev.txt
 	@$(LOCK) $(UPGRADE) pyproject.toml --constraint requirements/dev.txt --output-file requirements/runtime.txt
 	@$(LOCK) $(UPGRADE) --group pyproject.toml:checkov --output-file requirements/checkov.txt
 
-clean: ## Remove what these commands made, tasks and users of the local stack included
+clean: ## Remove all files that these commands created, including the local stack's tasks and users
 	rm -rf $(VENV) $(CHECKOV) .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# `sam build` calls these: one layer with the locked runtime dependencies and the package shared, and for each kind of
-# processor one with their compiled libraries; Lambda lays them over each other. What Lambda never uses is left out:
-# what is for other services, tools and tests, records of the installation, and the libraries' sources. Of those there is
-# the bytecode; that of shared, beside its source, is never checked against it, because Lambda cannot write a newer one.
-# The lock is there too: functions are published anew when the shared layer changes, and must be when only a compiled
-# library does.
+# `sam build` calls these targets. SharedLayer has the locked runtime dependencies and the package shared. Each CompiledLayer
+# has the compiled libraries for one architecture. Lambda merges the layers. They leave out what Lambda never uses: data of
+# other services, tools, tests, installation records, and the sources of libraries, which have bytecode instead. The
+# bytecode of shared is next to its source, and is never checked against it, because Lambda cannot rewrite it.
+# SharedLayer includes the lock file, so that a new version of a compiled library also changes SharedLayer: only that
+# publishes the functions again.
 LAYER_PYTHON := python3.13
 LAYER = $(ARTIFACTS_DIR)/python
 SERVICES := dynamodb events secretsmanager sqs

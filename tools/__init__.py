@@ -1,1 +1,1 @@
-"""What developers and operators run: each subpackage is one command of the Makefile, or several."""
+"""Commands for developers and operators: each subpackage implements one or more targets of the Makefile."""

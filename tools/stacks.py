@@ -1,4 +1,4 @@
-"""The stack that a command is for: one in AWS, or that of `make run`."""
+"""The stack that a command works on: one in AWS, or that of `make run`."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _NO_REGION = (
 )
 
 MAX_CALLS = 16
-"""How many calls at once the client of a stack is for."""
+"""Maximum number of concurrent calls of a stack's client."""
 _TABLES = ("TasksTable", "HistoryTable", "UsersTable")
 _CONFIG = Config(
     connect_timeout=5,
     read_timeout=10,
     max_pool_connections=MAX_CALLS,
-    # Adaptive: it slows down, but only after it was throttled itself, and the functions perhaps with it. What
-    # spares them is the rate.
+    # Adaptive mode slows down only after throttling, which may also have hit the functions. Only the
+    # commands' rate limit protects them.
     retries={"mode": "adaptive", "total_max_attempts": 10},
 )
 _LOCAL_CONFIG = Config(
@@ -40,7 +40,7 @@ _LOCAL_CONFIG = Config(
 
 
 class StackError(Exception):
-    """There is no such stack, or it is not to be touched now."""
+    """The stack does not exist, or is not in a usable state."""
 
 
 @dataclass(frozen=True)
@@ -52,22 +52,22 @@ class Stack:
     """Names by logical id."""
     parameters: Mapping[str, str]
     name: str = "task-api"
-    """What its template has as AWS::StackName."""
+    """Value of AWS::StackName."""
     endpoint_url: str | None = None
-    """Where AWS is, of a stack on this machine."""
+    """URL of the emulated AWS, for a stack on this machine."""
 
     def client(self, service: str) -> Any:
-        """Make a client of the AWS that the stack is in, of a service as boto3 names it."""
+        """Create a boto3 client of a service, for the AWS that the stack is in."""
         return _client(service, self.endpoint_url)
 
     def physical_name(self, logical_id: str) -> str:
-        """Find the name of a resource.
+        """Find a resource's physical name.
 
         Raises:
             ClientError: the stack has no such resource.
         """
         if self.endpoint_url:
-            return logical_id  # as tools.local.backends.resources names all
+            return logical_id  # the local stack names resources by logical id
         return _physical_name(self.client("cloudformation"), self.name, logical_id)
 
     def queues(self) -> dict[str, str]:
@@ -79,7 +79,7 @@ class Stack:
         return self.resources("AWS::SQS::Queue")
 
     def resources(self, kind: str) -> dict[str, str]:
-        """List the names of a stack's resources of a type by logical id; of a stack in AWS."""
+        """List the physical names of a type's resources by logical id; only for stacks in AWS."""
         pages = self.client("cloudformation").get_paginator("list_stack_resources")
         return {
             each["LogicalResourceId"]: each["PhysicalResourceId"]
@@ -90,13 +90,15 @@ class Stack:
 
 
 def text_of(error: Exception) -> str:
-    """Say what went wrong, and where no region is set, what to do."""
+    """Text of an error; without a region, says what to do."""
     return _NO_REGION if isinstance(error, NoRegionError) else str(error)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Let a command be told which stack it is for."""
-    parser.add_argument("--stack-name", default="task-api", help="the stack in AWS", metavar="NAME")
+    """Add the options that choose a stack."""
+    parser.add_argument(
+        "--stack-name", default="task-api", help="stack in AWS (default: %(default)s)", metavar="NAME"
+    )
     parser.add_argument(
         "--endpoint-url",
         metavar="URL",
@@ -105,22 +107,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_rate(parser: argparse.ArgumentParser, default: int, what: str) -> None:
-    """Let a command be told how fast to go; `what` says of what, for its help."""
+    """Add the option `--rate`; `what` is its help text."""
     parser.add_argument("--rate", type=_rate, default=default, metavar="N", help=what)
 
 
 def _rate(text: str) -> int:
-    """Read how many items a command may handle a second."""
+    """Parse a number of items per second."""
     if not re.fullmatch(r"[1-9]\d*", text, flags=re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is no rate; give a whole number from 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a rate; give a whole number from 1")
     return int(text)
 
 
 def chosen_stack(chosen: argparse.Namespace) -> Stack:
-    """Find the stack that a command was told.
+    """Find the stack that the options choose.
 
     Raises:
-        StackError: there is no such stack, or it is not to be touched now.
+        StackError: the stack does not exist, or is not in a usable state.
     """
     return local_stack(chosen.endpoint_url) if chosen.endpoint_url else deployed_stack(chosen.stack_name)
 
@@ -129,7 +131,7 @@ def deployed_stack(name: str) -> Stack:
     """Find the tables and parameters of a stack in AWS.
 
     Raises:
-        StackError: there is no such stack, or it is not to be migrated now.
+        StackError: the stack does not exist, or a deployment is in progress or has failed.
     """
     cloudformation = _client("cloudformation")
     try:
@@ -139,10 +141,10 @@ def deployed_stack(name: str) -> Stack:
             raise
         raise StackError(f"There is no stack {name}. Name yours with ARGS='--stack-name …'.") from error
     if "_COMPLETE" not in stack["StackStatus"]:
-        # Functions may still write by the parameters from before, or by those that are being rolled back.
+        # Functions may still use the previous parameters, or those that are being rolled back.
         raise StackError(
-            f"The stack {name} is not deployed whole ({stack['StackStatus']}). Run this again when it is: "
-            "when the deployment has ended, or has been mended."
+            f"The stack {name} is in the state {stack['StackStatus']}. Run this again after the "
+            "deployment has ended, or after you have fixed it."
         )
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
     try:
@@ -151,7 +153,7 @@ def deployed_stack(name: str) -> Stack:
         if error.response["Error"]["Code"] != "ValidationError":
             raise
         raise StackError(
-            f"The stack {name} is of an earlier version. Deploy this one first: sam deploy."
+            f"The stack {name} runs an earlier version. Deploy this version first: sam deploy."
         ) from error
     return Stack(_client("dynamodb"), tables, parameters, stack["StackName"])
 
@@ -160,7 +162,7 @@ def local_stack(url: str) -> Stack:
     """Describe the stack that `make run` serves; its tables are named by their logical ids.
 
     Raises:
-        StackError: there is none.
+        StackError: no local stack runs there.
     """
     from tools.local.backends.environment import STACK_NAME
     from tools.local.backends.own_table import load_parameters
@@ -170,13 +172,13 @@ def local_stack(url: str) -> Stack:
         parameters = load_parameters(client)
     except (BotoCoreError, ClientError, KeyError) as error:
         raise StackError(
-            f"There is no local stack at {url}. Take the address that it prints for AWS."
+            f"There is no local stack at {url}. Use the URL that make run prints for AWS."
         ) from error
     return Stack(client, {table: table for table in _TABLES}, parameters, STACK_NAME, url)
 
 
 def _client(service: str, url: str | None = None) -> Any:
-    make: Any = boto3.client  # which mypy knows by literal names alone
+    make: Any = boto3.client  # mypy accepts only literal service names
     if url is None:
         return make(service, config=_CONFIG)
     from tools.local.backends.environment import REGION

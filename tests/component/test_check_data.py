@@ -76,28 +76,28 @@ def put_in_trash(dynamodb: Any, task: Task, **changes: str) -> None:
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (lambda db, task: put(db, "TITLE#lost", task_id=ID), "TITLE#lost is held for a task that is not"),
+        (lambda db, task: put(db, "TITLE#lost", task_id=ID), "TITLE#lost belongs to a task that is gone"),
         (lambda db, task: put(db, "TITLE#two", task_id=task.id), "which has another title"),
         (
             lambda db, task: db.delete_item(TableName=TABLE, Key={"pk": {"S": "TITLE#Mine"}}),
-            "does not hold its title 'Mine'",
+            "has no item for its title 'Mine'",
         ),
-        (lambda db, task: change(db, "TITLE#Mine", "task_id", {"S": ID}), "held for another task"),
+        (lambda db, task: change(db, "TITLE#Mine", "task_id", {"S": ID}), "belongs to another task"),
         (lambda db, task: change(db, f"TASK#{task.id}", "status", {"S": "DONE"}), "cannot be read"),
         (lambda db, task: change(db, f"TASK#{task.id}", "status", {"S": "PENDING#9"}), "make migrate"),
         (lambda db, task: change(db, f"TASK#{task.id}", "due", {"S": "0#x"}), "make migrate ARGS=--again"),
         (lambda db, task: change(db, f"TASK#{task.id}", "id", {"S": ID}), "Correct its id"),
-        (lambda db, task: change(db, f"TASK#{task.id}", "title", {"S": "Task 3"}), "held for another task"),
+        (lambda db, task: change(db, f"TASK#{task.id}", "title", {"S": "Task 3"}), "belongs to another task"),
         (lambda db, task: decompose(db, task.id, "Mine\u0301"), "is not composed (NFC). Run 'make migrate"),
         (lambda db, task: decompose(db, task.id, "Cafe\u0301"), "have the same title 'Café', in two forms"),
-        (lambda db, task: put_in_trash(db, task), "is deleted, and TASK#"),
+        (lambda db, task: put_in_trash(db, task), "is deleted, but TASK#"),
         (lambda db, task: put(db, f"TRASH#{ID}", task="x"), "cannot be read"),
         (
             lambda db, task: put_in_trash(db, new_task(), status="PENDING"),
             "not listed in the trash. Run 'make",
         ),
         (lambda db, task: put_in_trash(db, new_task(), pk=f"TRASH#{ID}"), "Correct its id"),
-        (lambda db, task: put(db, "SOMETHING"), "SOMETHING is no item of this table"),
+        (lambda db, task: put(db, "SOMETHING"), "SOMETHING is not an item of this API"),
         (lambda db, task: put(db, f"TASK#{ID}", id=ID), "cannot be read"),
     ],
 )
@@ -164,4 +164,4 @@ def test_it_stops_where_everything_is_wrong(
     for number in range(5):
         put(dynamodb, f"TITLE#lost {number}", task_id=ID)
     assert check._report(check.problems(dynamodb, TABLE, StatusShards(), rate=10**6)) == 2
-    assert "the rest is not looked at" in capsys.readouterr().out
+    assert "the rest is not checked" in capsys.readouterr().out

@@ -391,7 +391,7 @@ class TestLeftovers:
         def write(_progress: Progress) -> None:
             other.update(moving.id, changing(status=next(statuses)))
 
-        with pytest.raises(MigrationError, match="Is a deployment under way"):
+        with pytest.raises(MigrationError, match="Is a deployment in progress"):
             migrations.apply(shard_1, write)
         interrupted = migrations.progress(shard_1)
         assert interrupted is not None
@@ -551,7 +551,7 @@ class TestTheCommand:
         assert "interrupted after 14 items" in run("--stack-name", "a-stack", "--status")[1]
         status, out, _ = run("--stack-name", "a-stack")
         assert status == 0
-        assert "going on after 14 items" in out
+        assert "resuming after 14 items" in out
 
     def test_does_not_call_applied_what_was_undone(self, stack: TaskStore, run: Any) -> None:
         name = ("--stack-name", "a-stack")
@@ -576,7 +576,7 @@ class TestTheCommand:
     def test_of_a_wrong_rate_says_so(self, run: Any, rate: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             run(f"--rate={rate}")
-        assert f"'{rate}' is no rate" in capsys.readouterr().err
+        assert f"'{rate}' is not a rate" in capsys.readouterr().err
 
     @pytest.mark.parametrize("stack_status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"])
     def test_waits_for_a_deployment(self, stack: TaskStore, run: Any, stack_status: str) -> None:
@@ -585,7 +585,7 @@ class TestTheCommand:
         for options in [], ["--status"]:
             status, out, err = run("--stack-name", "a-stack", *options)
             assert (status, out) == (1, "")
-            assert err.startswith(f"error: The stack a-stack is not deployed whole ({stack_status}).")
+            assert err.startswith(f"error: The stack a-stack is in the state {stack_status}.")
         a_stack.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
         assert run("--stack-name", "a-stack")[0] == 0
 

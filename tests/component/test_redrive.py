@@ -64,7 +64,7 @@ def test_all_dead_letters_are_moved_once_as_they_are(any_stack: Stack, operate: 
 @in_aws
 @pytest.mark.parametrize("name", [DEAD, "Other"])
 def test_of_another_queue_it_says_which_there_are(any_stack: Stack, operate: Operate, name: str) -> None:
-    error = f"error: There is no queue {name} with dead letters of its own; there are: {QUEUE}.\n"
+    error = f"error: There is no queue {name} with a dead-letter queue. Queues that have one: {QUEUE}.\n"
     assert operate(main, any_stack, "--queue", name) == (2, "", error)
 
 
@@ -108,7 +108,7 @@ def test_what_is_refused_stays_and_is_named(any_stack: Stack, operate: Operate) 
     status, out, err = operate(main, any_stack)
     assert (status, count(any_stack, DEAD)) == (1, 1)
     assert out.endswith(f"{QUEUE}: 2 of 3 moved, 1 failed and stay in {DEAD}\n")
-    assert err.endswith(" was not taken: InternalError\n")
+    assert err.endswith(" was refused: InternalError\n")
 
 
 @in_aws
@@ -123,4 +123,4 @@ def test_nothing_is_lost_between_sending_and_deleting(any_stack: Stack, operate:
     assert (status, err) == (130, "interrupted; run it again for the rest\n")
     assert out.endswith(f"{QUEUE}: 0 of 3 moved\n")
     assert (count(any_stack, QUEUE), count(any_stack, DEAD)) == (3, 3)
-    assert "(and 3 that somebody has just received)" in operate(main, any_stack, "--dry-run")[1]
+    assert "(and 3 in flight)" in operate(main, any_stack, "--dry-run")[1]

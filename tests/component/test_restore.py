@@ -267,7 +267,7 @@ def test_an_interrupted_restore_leaves_writes_off_and_is_finished_by_the_next(
     events.unregister("after-call.dynamodb.PutItem", interrupt)
     status, out, _ = run()
     assert (status, reserved(stack)) == (0, {None})
-    assert "They are copied already." in out
+    assert "They are already copied." in out
     assert [store.get(task.id).description for task in tasks] == [task.description for task in tasks]
     assert problems(stack) == []
 
@@ -295,7 +295,7 @@ def test_what_is_written_once_writes_are_on_again_is_kept_by_the_next(
     new = store.create(new_task("new")).task
     status, out, _ = run()
     assert (status, reserved(stack)) == (0, {None})
-    assert "are restored already" in out
+    assert "are already restored" in out
     assert store.get(new.id) == new
     assert {*stack.dynamodb.list_tables()["TableNames"]} == {*map(stack.physical_name, TABLES)}
 
@@ -311,7 +311,7 @@ def test_of_two_runs_the_later_goes_on_alone(run: Run, stack: Stack, store: Task
     events.register("after-call.dynamodb.BatchGetItem", begin)
     status, _, err = run("--rate", "1")  # so that time passes
     assert (status, reserved(stack)) == (2, {0})
-    assert err == "error: Another run of this command goes on; this one has ended.\n"
+    assert err == "error: Another run of this command has taken over; this one has ended.\n"
     events.unregister("after-call.dynamodb.BatchGetItem", begin)
     assert run()[0] == 0
     assert problems(stack) == []
@@ -323,7 +323,7 @@ def test_a_stack_with_functions_that_are_not_known_is_refused(run: Run, stack: S
         patch.setattr(Stack, "resources", lambda _self, _kind: found)
         status, _, err = run()
     assert (status, reserved(stack)) == (2, {None})
-    assert "has ImportTasksFunction, which the template here has not" in err
+    assert "has ImportTasksFunction, which template.yaml does not have" in err
 
 
 def test_what_a_late_call_writes_meanwhile_is_undone_too(
@@ -381,7 +381,7 @@ def test_a_time_that_is_not_kept_is_refused(run: Run, stack: Stack) -> None:
     later = datetime.fromisoformat(latest(stack, "TasksTable")) + timedelta(days=1)
     status, _, err = run(to=later.isoformat())
     assert (status, err.count("\n")) == (2, 1)
-    assert err.startswith("error: TasksTable can be restored to a time from ")
+    assert err.startswith("error: TasksTable can only be restored to a time from ")
     assert run(to="2026-01-02T03:04:05")[0] == 2  # in which zone?
     assert reserved(stack) == {None}
 
@@ -401,7 +401,7 @@ def test_a_dry_run_or_another_name_changes_nothing(
     kept = store.update(task.id, changing(title="kept"))
     status, out, _ = run("--dry-run", yes=False)
     assert status == 0
-    assert "What was written to them later is lost." in out
+    assert "Later writes to them are lost." in out
     assert "CreateTaskFunction" in out
     monkeypatch.setattr("builtins.input", lambda _prompt: "task-api-prod")
     assert run(yes=False)[0] == 1

@@ -131,7 +131,11 @@ def test_a_query_that_fails_is_told(logs: Stubber, run: Run) -> None:
     saved(logs, "task-api", "errors")
     started(logs, "task-api", QUERIES["errors"]["QueryString"], 1)
     ended(logs, status="Timeout")
-    assert run("errors") == (2, "", "error: The query ended as Timeout. Try again, with fewer hours.\n")
+    assert run("errors") == (
+        2,
+        "",
+        "error: The query ended with the status Timeout. Try again, with fewer hours.\n",
+    )
 
 
 @pytest.mark.parametrize("text", ["", 'x" or 1 = 1 #', "a|b", "é"])

@@ -34,7 +34,7 @@ def test_all_is_well_on_the_local_stack_and_nothing_is_left(stack: Stack, user: 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["ftp://example.com"], "is no URL"),
+        (["ftp://example.com"], "is not a URL"),
         (["http://127.0.0.1:9"], "does not respond"),
         (["http://127.0.0.1:9", "--nonsense"], "unrecognized arguments"),
     ],

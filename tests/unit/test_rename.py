@@ -41,7 +41,7 @@ def test_plurals_are_as_most_are(word: str, many: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "1st", "a/b", "naïve", "../x", "two  spaces", "end-"])
 def test_what_code_cannot_be_called_is_refused(name: str) -> None:
-    with pytest.raises(CannotRename, match="is no name"):
+    with pytest.raises(CannotRename, match="is not a name"):
         Renaming("nut", name)
 
 
@@ -78,7 +78,7 @@ def test_what_is_there_is_not_overwritten(project: Path, is_tracked: bool) -> No
     (project / "orders/order.py").write_text("mine")
     if is_tracked:
         subprocess.run(["git", "add", "."], cwd=project, check=True)
-    with pytest.raises(CannotRename, match=r"orders/order\.py is there already"):
+    with pytest.raises(CannotRename, match=r"orders/order\.py already exists"):
         rename.rename(project, rename.tracked_files(project), Renaming("task", "order"))
     assert (project / "tasks/task.py").exists()
 
@@ -95,12 +95,12 @@ def test_what_a_link_leads_to_stays(project: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "arguments", "reason"),
     [
-        (rename, ["task", "order"], "there are changes that are not committed"),
-        (rename, ["task", ""], "“” is no name"),
-        (rename, ["task", "Task"], "are one name"),
+        (rename, ["task", "order"], "there are uncommitted changes"),
+        (rename, ["task", ""], "“” is not a name"),
+        (rename, ["task", "Task"], "are the same name"),
         (new, ["Orders API", "inside"], "is in this project"),
-        (new, ["Orders API", "tasks"], "is there already"),
-        (new, ["???", "../orders"], "“???” is no name"),
+        (new, ["Orders API", "tasks"], "already exists"),
+        (new, ["???", "../orders"], "“???” is not a name"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(

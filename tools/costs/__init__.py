@@ -1,1 +1,1 @@
-"""`make costs`: what a month in AWS costs, computed from list prices and from what the functions use."""
+"""`make costs`: computes the monthly cost in AWS from list prices and the functions' usage."""

@@ -18,7 +18,7 @@ def main() -> int:
     """Write the document, or print the tables of another workload; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog='make costs ARGS="…"',
-        description="Compute what a month costs. Without options, docs/cost.md is written anew.",
+        description="Compute the monthly cost. Without options, writes docs/cost.md; else prints its tables.",
     )
     for field in fields(Workload):
         kind = _share if isinstance(field.default, float) else _count
@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def write_document(root: Path) -> None:
-    """Write docs/cost.md anew."""
+    """Rewrite the tables of docs/cost.md."""
     path = root / DOCUMENT
     path.write_text(filled_in(path.read_text("utf-8"), tables(Workload(), inventory(root))), "utf-8")
     print(f"wrote {DOCUMENT}")
@@ -41,25 +41,25 @@ def write_document(root: Path) -> None:
 
 def _count(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d*", text, flags=re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number; give a whole one from 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number; give a whole number from 1")
     return int(text)
 
 
 def _share(text: str) -> float:
     if not re.fullmatch(r"0(\.\d+)?|1(\.0+)?", text, flags=re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is no share; give a number from 0 to 1, such as 0.9")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share; give a number from 0 to 1, such as 0.9")
     return float(text)
 
 
 def inventory(root: Path) -> Inventory:
-    """Count what of the project is paid for by the month."""
+    """Count the project's resources with a monthly price."""
     files = (path for folder in ("functions", "shared") for path in (root / folder).rglob("*.py"))
     code = "".join(path.read_text("utf-8") for path in files)
     return Inventory.of_template(root / "template.yaml", len(set(re.findall(r'\bcount\("(\w+)"\)', code))))
 
 
 def tables(work: Workload, there: Inventory) -> dict[str, str]:
-    """Make the tables by the names that they have in the document."""
+    """Render the tables, by their names in the document."""
     return {
         "traffic": render(of_traffic(work), with_total=True),
         "month": render(of_a_month(work, there), with_total=True),
@@ -69,7 +69,7 @@ def tables(work: Workload, there: Inventory) -> dict[str, str]:
 
 
 def filled_in(document: str, made: dict[str, str]) -> str:
-    """Put tables into a document, each between the comments that name it."""
+    """Insert tables into a document, each between the comments that name it."""
     for name, table in made.items():
         mark = f"<!-- {name} -->"
         before, _, after = document.split(mark)
@@ -78,7 +78,7 @@ def filled_in(document: str, made: dict[str, str]) -> str:
 
 
 def without_traffic() -> float:
-    """What a stack costs in a month in which nobody uses it, and which stores nothing to speak of."""
+    """Monthly cost of an unused, almost empty stack."""
     return total(of_a_month(Workload(stored=0), inventory(Path())))
 
 

@@ -2,7 +2,7 @@
 
 MILLION = 1_000_000
 SECONDS, HOURS = 2_628_000, 730
-"""Of a month."""
+"""In a month."""
 
 API_GATEWAY_REQUEST = 3.50 / MILLION
 LAMBDA_CALL = 0.20 / MILLION

@@ -14,12 +14,12 @@ class Cost(NamedTuple):
 
     what: str
     how: str
-    """How it is computed."""
+    """The computation."""
     dollars: float
 
 
 def of_traffic(work: Workload) -> list[Cost]:
-    """What the month's requests cost."""
+    """Cost of a month's requests."""
     requests, asked, background = work.requests, work.authorizations, work.background
     gb_seconds = work.calls * work.milliseconds / 1000 * 0.5
     missed = work.lists * (1 - work.cached)
@@ -74,7 +74,7 @@ def of_traffic(work: Workload) -> list[Cost]:
 
 
 def of_a_month(work: Workload, there: Inventory) -> list[Cost]:
-    """What a month costs without any request."""
+    """Cost of a month without requests."""
     items = work.stored * 1.8 * KB / GB  # the task, its copy in the index, its title, and a change
     look = (
         prices.LAMBDA_CALL
@@ -111,7 +111,7 @@ def of_a_month(work: Workload, there: Inventory) -> list[Cost]:
 
 
 def of_options(work: Workload, there: Inventory) -> list[Cost]:
-    """What is paid for only where it is wanted, or needed."""
+    """Cost of optional features."""
     rules, requests = there.firewall_rules, work.requests
     access_log = requests * usage.ACCESS_LOG_BYTES / GB
     return [
@@ -149,7 +149,7 @@ def of_options(work: Workload, there: Inventory) -> list[Cost]:
 
 
 def of_a_night(night: Night) -> list[Cost]:
-    """What a night of guessing costs that no limit of an address stops."""
+    """Cost of a night of password guessing from many IP addresses, which no limit per address stops."""
     requests, gb_seconds = night.requests, night.requests * usage.SIGN_IN_MILLISECONDS / 1000
     logs = requests * (usage.LOG_BYTES + usage.PLATFORM_LOG_BYTES) / GB
     return [
@@ -182,7 +182,7 @@ def total(costs: Sequence[Cost]) -> float:
 
 
 def render(costs: Sequence[Cost], *, with_total: bool) -> str:
-    """Write a table in Markdown."""
+    """Render a table in Markdown."""
     lines = ["| | | $ |", "|---|---|---|"]
     lines += [f"| {what} | {how} | {dollars:.2f} |" for what, how, dollars in costs]
     if with_total:

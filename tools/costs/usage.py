@@ -1,4 +1,4 @@
-"""What a month of a stack uses: of the template what is there, and of the functions what tests measure."""
+"""A stack's monthly usage: resources from the template, and calls as tests measure them."""
 
 from __future__ import annotations
 
@@ -11,67 +11,67 @@ from samcli.yamlhelper import yaml_parse
 
 KB, GB = 1_024, 1_024**3
 
-# What a call takes; tests/component/test_costs.py measures each.
+# Usage per call; tests/component/test_costs.py measures each.
 CREATE_WRITE_UNITS = 7
-"""The task, its title and its history, twice in a transaction, and the index."""
+"""The task, its title and its history, each twice for the transaction, and the index."""
 NOTIFY_WRITE_UNITS = 2
 INDEX_WRITE_UNITS = 1
-"""More, for a task with a due date and for one that is assigned, in the index of these."""
+"""Additional, for the index of a due date and for that of an assignee."""
 CHECK_WRITE_UNITS = 2
-"""More, to assign a task: the check that the user is there."""
+"""Additional, to assign a task: the check that the user exists."""
 REMIND_READ_UNITS, REMIND_WRITE_UNITS = 4, 1
-"""To look whether something is due: in two items, of which one is written, and twice in two partitions."""
+"""To check for due tasks: two items, of which one is written, and two queries in each of two partitions."""
 REMIND_MILLISECONDS = 30
 READ_UNITS = 1
 """To read a task."""
 AUTHORIZE_READ_UNITS = 2
 """The user and the session of a token."""
 LIST_READ_UNITS = 4.5
-"""For a page of 20 tasks from three partitions of the index."""
+"""Per page of 20 tasks from three partitions of the index."""
 PAGE_BYTES = 7 * KB
-"""Of a page of 20 tasks of half a KB."""
+"""Per page of 20 tasks of half a KB."""
 LOG_BYTES = 550
-"""Of the entry that each call writes."""
+"""Per log entry; each call writes one."""
 
 SIGN_IN_READ_UNITS = 2
 """The user, and the counter of attempts."""
 GUESS_WRITE_UNITS = 2
 """To count an attempt."""
 SIGN_IN_MILLISECONDS = 80
-"""With a password to hash, at 1,024 MB."""
+"""Including the password hash, at 1,024 MB."""
 
-# What AWS adds. These are estimates: compare them with a bill.
+# AWS's own usage. These are estimates: compare them with a bill.
 ACCESS_LOG_BYTES = 500
-"""Of an entry of the gateway."""
+"""Per access log entry of the gateway."""
 PLATFORM_LOG_BYTES = 900
-"""Of Lambda's own entries about a call: start and report."""
+"""Per call, for Lambda's own log entries: start and report."""
 COMPRESSION = 0.3
-"""Of a page, compressed."""
+"""Compressed size of a page, as a share."""
 METHOD_METRICS = 5
-"""Of a method that API Gateway measures by itself: requests, 4xx, 5xx, and two latencies."""
+"""Metrics per method with metrics enabled: requests, 4xx, 5xx, and two latencies."""
 MINUTES = 60 * 730
-"""Of a month: calls of `remind`."""
+"""Minutes in a month: calls of `remind`."""
 POLLS = 15 * MINUTES
-"""Of a queue, by Lambda, in a month."""
+"""Lambda's polls of a queue in a month."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What clients do in a month."""
+    """Clients' usage in a month."""
 
     lists: int = 700_000
     reads: int = 200_000
     creates: int = 100_000
     cached: float = 0.9
-    """The share of lists that come from the cache."""
+    """Share of lists that come from the cache."""
     authorized: float = 0.05
-    """The share of requests whose token is checked by the function; the gateway remembers the others'."""
+    """Share of requests that call the authorizer; the gateway caches the others' policies."""
     busy_seconds: int = 22 * 8 * 3600
-    """In which all of that happens: the working hours."""
+    """Working hours, in which all requests happen."""
     milliseconds: int = 20
-    """That a call takes."""
+    """Duration of a call."""
     stored: int = 1_000_000
-    """Tasks in the table, of half a KB."""
+    """Number of stored tasks, of half a KB each."""
 
     @property
     def requests(self) -> int:
@@ -85,7 +85,7 @@ class Workload:
 
     @property
     def background(self) -> int:
-        """Calls behind streams and queues: one publishes, two look at the event, and one tells the cache."""
+        """Calls by streams and queues: one publishes, two consume the event, one invalidates the cache."""
         return 4 * self.creates
 
     @property
@@ -95,25 +95,25 @@ class Workload:
 
     @property
     def traces(self) -> float:
-        """Traces that X-Ray records: of each source the first in every second, and 5 of 100 others."""
+        """Traces that X-Ray records: for each source, the first per second and 5% of the others."""
         sources = [self.requests, *[self.creates] * 4]
         return sum(_sampled(count, self.busy_seconds) for count in sources)
 
 
 def _sampled(count: int, seconds: int) -> float:
-    """How many of `count` requests, spread at random over so many seconds, are sampled."""
+    """Number of sampled requests, out of `count` at random times within `seconds`."""
     rate = count / seconds
-    first = seconds * (1 - math.exp(-rate))  # seconds in which there is any
+    first = seconds * (1 - math.exp(-rate))  # seconds with at least one request
     return first + 0.05 * (count - first)
 
 
 @dataclass(frozen=True)
 class Night:
-    """Somebody guesses passwords, from many addresses and at many names, as fast as the stage lets them."""
+    """An attack that guesses passwords of many users from many IP addresses, at the stage's rate limit."""
 
     hours: int = 8
     rate: int = 200
-    """Requests a second: the parameter RateLimit."""
+    """Requests per second: the parameter RateLimit."""
 
     @property
     def requests(self) -> int:
@@ -123,29 +123,29 @@ class Night:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What of the template is paid for by the month."""
+    """Resources of the template with a monthly price."""
 
     alarms: int
-    """Metrics of alarms: each is paid for."""
+    """Metrics watched by alarms; each has a price."""
     objective_alarms: int
-    """Metrics of the alarms that only `Objectives=enabled` makes."""
+    """Metrics of the alarms that only `Objectives=enabled` creates."""
     composite_alarms: int
     measured_methods: int
-    """Methods of the API with metrics of their own."""
+    """API methods with metrics enabled."""
     metrics: int
     snapshot_gb: float
-    """Of the functions that start from snapshots."""
+    """Total memory of the functions with SnapStart."""
     firewall_rules: int
     queues: int
     """Queues that call functions."""
 
     @classmethod
     def of_template(cls, path: Path, metrics: int) -> Inventory:
-        """Count what a template declares.
+        """Count a template's resources.
 
         Args:
             path: The template.
-            metrics: How many metrics the functions count.
+            metrics: Number of the functions' own metrics.
         """
         resources: dict[str, Any] = yaml_parse(path.read_text("utf-8"))["Resources"]
         functions = [
@@ -172,5 +172,5 @@ class Inventory:
 
 
 def _metrics(alarm: dict[str, Any]) -> int:
-    """How many metrics an alarm watches."""
+    """Number of metrics that an alarm watches."""
     return sum("MetricStat" in metric for metric in alarm["Properties"].get("Metrics", [])) or 1

@@ -1,1 +1,1 @@
-"""What whoever is on call does about events that were not delivered: dead letters, and unpublished events."""
+"""`make redrive` for dead letters, `make republish` for unpublished events."""

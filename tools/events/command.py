@@ -1,4 +1,4 @@
-"""What `make redrive` and `make republish` share: options, pace, progress, and how they end."""
+"""Shared by commands that write at a limited rate: options, rate, progress and exit status."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tools.stacks import Stack, StackError, add_options, add_rate, chosen_stack, text_of
 
 RATE = 20
-"""How many messages or events are sent a second, unless another number is asked for."""
+"""Default number of messages or events to send per second."""
 _MAX_BATCH = 10
-"""What one call to SQS or EventBridge takes."""
+"""Maximum entries per call to SQS or EventBridge."""
 _LINE_INTERVAL = 1
-"""Seconds between two lines about the progress."""
+"""Seconds between two lines of progress."""
 
 
 class Progress:
-    """Keeps to a rate, and prints how far it is: a line each second, and one at the end, however it ends."""
+    """Limits the rate and prints progress: a line each second, and one at the end, also after an error."""
 
     def __init__(self, rate: int, line: Callable[[], str]) -> None:
-        """Begin.
+        """Start.
 
         Args:
-            rate: How much is sent a second.
-            line: Tells how far it is.
+            rate: Items to send per second.
+            line: Returns a line that describes the progress.
         """
         self.batch_size = min(_MAX_BATCH, rate)
-        """How much to send at once, so that no second has more than the rate."""
+        """Items to send at once, so that no second exceeds the rate."""
         self._rate = rate
         self._line = line
         self._free_at = self._told_at = time.monotonic()
@@ -43,9 +43,9 @@ class Progress:
         self._tell()
 
     def pause(self, sent: int) -> None:
-        """Wait until, after so much was sent, more may be."""
+        """Wait until the rate allows more, after `sent` items."""
         now = time.monotonic()
-        # Calls that took long are made up for, but with no burst of more than a second's worth.
+        # Catch up after slow calls, but with a burst of at most one second's items.
         self._free_at = max(self._free_at, now - 1) + sent / self._rate
         time.sleep(max(0, self._free_at - now))
         if time.monotonic() - self._told_at >= _LINE_INTERVAL:
@@ -59,11 +59,11 @@ class Progress:
 
 
 def parser(name: str, description: str) -> argparse.ArgumentParser:
-    """Make a parser with the options that both commands have."""
+    """Create a parser with the options that `make redrive` and `make republish` share."""
     parser = argparse.ArgumentParser(prog=f'make {name} ARGS="…"', description=description)
     add_options(parser)
-    add_rate(parser, RATE, "how many to send a second (default: %(default)s)")
-    parser.add_argument("--dry-run", action="store_true", help="change nothing; say how many there are")
+    add_rate(parser, RATE, "how many to send per second (default: %(default)s)")
+    parser.add_argument("--dry-run", action="store_true", help="change nothing; print how many there are")
     return parser
 
 
@@ -72,10 +72,10 @@ def run(chosen: argparse.Namespace, act: Callable[[argparse.Namespace, Stack], b
 
     Args:
         chosen: The options.
-        act: Returns whether all went well; what did not, it has printed.
+        act: Returns whether everything succeeded; prints each failure.
 
     Returns:
-        The exit status: 0 if all went well, 1 if something is left, 2 after an error, 130 after Ctrl-C.
+        The exit status: 0 on success, 1 if something is left, 2 after an error, 130 after Ctrl-C.
     """
     try:
         return 0 if act(chosen, chosen_stack(chosen)) else 1
@@ -88,11 +88,11 @@ def run(chosen: argparse.Namespace, act: Callable[[argparse.Namespace, Stack], b
 
 
 def duration(count: int, rate: int) -> str:
-    """Say how long it takes to send so many."""
+    """Describe how long it takes to send `count` items at a rate."""
     seconds = -(-count // rate)
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
 
 
 def complain(problem: str) -> None:
-    """Print what somebody has to look at."""
+    """Print a problem to stderr."""
     print(f"error: {problem}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""`make redrive`: send the dead letters of a stack's queues back to where they came from."""
+"""`make redrive`: sends the dead letters of a stack's queues back to their source queues."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 _VISIBILITY = 60
-"""Seconds for which nobody else receives what is being moved."""
+"""Visibility timeout in seconds, during which no other receiver gets the messages."""
 _WAIT = 1
-"""Seconds to wait for a message. Above 0, SQS asks all of its servers, so that none means none."""
+"""Seconds to wait for a message. Above 0, SQS queries all of its servers, so none means none."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A queue, and the one that has its dead letters."""
+    """A queue and its dead-letter queue."""
 
     queue: str
     url: str
@@ -35,15 +35,15 @@ class Pair:
 
 
 def main() -> int:
-    """Move what is asked for; returns the exit status."""
+    """Move the chosen dead letters; returns the exit status."""
     options = parser(
         "redrive",
-        "Send the dead letters of a stack's queues back to where they came from, once the cause is mended. "
-        "What dies again meanwhile is left. Safe to repeat: after an interruption between sending and "
+        "Send the dead letters of a stack's queues back to their source queues. Fix the cause first. "
+        "Messages that fail again meanwhile stay. Safe to repeat: after an interruption between sending and "
         "deleting, up to ten messages are sent twice, and consumers deduplicate.",
     )
     options.add_argument(
-        "--queue", metavar="NAME", help="only this one's, such as NotificationsQueue (default: all queues')"
+        "--queue", metavar="NAME", help="only this queue, such as NotificationsQueue (default: all queues)"
     )
     return run(options.parse_args(), _redrive)
 
@@ -55,18 +55,19 @@ def _redrive(chosen: argparse.Namespace, stack: Stack) -> bool:
     if not wanted:
         others = ", ".join(pair.queue for pair in found) or "none"
         raise StackError(
-            f"There is no queue {chosen.queue or ''} with dead letters of its own; there are: {others}."
+            f"There is no queue {chosen.queue or ''} with a dead-letter queue. "
+            f"Queues that have one: {others}."
         )
     done = [_redrive_one(sqs, pair, chosen) for pair in wanted]
     return all(done)
 
 
 def pairs(sqs: SQSClient, urls: dict[str, str]) -> Iterator[Pair]:
-    """Find which queues have a dead-letter queue.
+    """Find the queues that have a dead-letter queue.
 
     Args:
-        sqs: A client.
-        urls: The stack's queues.
+        sqs: An SQS client.
+        urls: URLs of the stack's queues, by logical id.
     """
     attributes = {
         name: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn", "RedrivePolicy"])[
@@ -96,10 +97,10 @@ def _redrive_one(sqs: SQSClient, pair: Pair, chosen: argparse.Namespace) -> bool
 
 
 class _Move:
-    """Moves the dead letters that are there now.
+    """Moves the dead letters that exist when it starts.
 
-    StartMessageMoveTask would do it by itself, but moves only what came from a queue; EventBridge puts there
-    what it cannot deliver. See
+    StartMessageMoveTask moves only messages that came from a queue, and EventBridge also sends undeliverable
+    events to a dead-letter queue. See
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
     """
 
@@ -113,10 +114,10 @@ class _Move:
         )["Attributes"]
         self.total = int(found["ApproximateNumberOfMessages"])
         hidden = int(found["ApproximateNumberOfMessagesNotVisible"])
-        self.hidden = f" (and {hidden:,} that somebody has just received)" if hidden else ""
+        self.hidden = f" (and {hidden:,} in flight)" if hidden else ""
         self.moved = self.failed = 0
         self._done: set[str] = set()
-        """Ids of messages that were moved, before and after, or failed."""
+        """Ids of messages that failed or were moved; a moved message has two ids, before and after."""
 
     def line(self) -> str:
         failed = f", {self.failed:,} failed and stay in {self._pair.dead}" if self.failed else ""
@@ -134,7 +135,7 @@ class _Move:
                 MessageSystemAttributeNames=["SentTimestamp", "MessageGroupId"],
             ).get("Messages", [])
             if not found:
-                complain(f"{left:,} are not there now; if another run was interrupted, wait a minute")
+                complain(f"{left:,} are not visible now; if another run was interrupted, wait a minute")
                 break
             messages = [message for message in found if self._was_there(message)]
             for batch in batches(messages, _size):
@@ -143,9 +144,9 @@ class _Move:
             progress.pause(len(found))
 
     def _was_there(self, message: MessageTypeDef) -> bool:
-        """Tell whether it was dead at the start. One that dies keeps the time when it was sent, and its id.
+        """Whether a message was dead at the start. A dead letter keeps its id and the time when it was sent.
 
-        The time by itself would do, if this machine's clock and SQS's were the same.
+        The time alone is not enough, because this machine's clock can differ from that of SQS.
         """
         return (
             message["MessageId"] not in self._done
@@ -168,7 +169,7 @@ class _Move:
         for refused in reply.get("Failed", []):
             self.failed += 1
             id_ = messages[int(refused["Id"])]["MessageId"]
-            complain(f"message {id_} was not taken: {refused['Code']} {refused.get('Message', '')}".strip())
+            complain(f"message {id_} was refused: {refused['Code']} {refused.get('Message', '')}".strip())
         sent = [each["Id"] for each in reply.get("Successful", [])]
         if sent:
             self._delete(messages, sent)
@@ -187,7 +188,7 @@ class _Move:
 
 
 def _group(message: MessageTypeDef) -> dict[str, str]:
-    """Name what makes a queue fair, where a message has it."""
+    """Message group for fair queues, if the message has one."""
     group = message["Attributes"].get("MessageGroupId")
     return {"MessageGroupId": group} if group else {}
 

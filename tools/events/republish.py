@@ -1,4 +1,4 @@
-"""`make republish`: publish the events that `publish_task_events` gave up."""
+"""`make republish`: publishes events after the retries of `publish_task_events` have ended."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
-"""What reading a record, or an object, may raise."""
+"""Exceptions of reading a malformed record or object."""
 
 
 class Store(Protocol):
-    """Where objects are that hold what was given up."""
+    """Storage of the failed invocations, one object each."""
 
     name: str
 
@@ -37,7 +37,7 @@ class Store(Protocol):
 
 
 class Bucket:
-    """A bucket of S3."""
+    """An S3 bucket."""
 
     def __init__(self, s3: S3Client, name: str) -> None:
         self._s3 = s3
@@ -62,7 +62,7 @@ class Bucket:
 
 
 class BucketTable:
-    """A bucket as the local stack has it: see `tools.local.backends.resources`."""
+    """The local stack's substitute for a bucket, a table: see `tools.local.backends.resources`."""
 
     def __init__(self, dynamodb: DynamoDBClient, name: str) -> None:
         self._dynamodb = dynamodb
@@ -87,29 +87,29 @@ class BucketTable:
 
 
 def store_of(stack: Stack) -> Store:
-    """Find where a stack keeps the events that were given up."""
+    """Find a stack's storage of unpublished events."""
     name = stack.physical_name("UnpublishedEventsBucket")
     return BucketTable(stack.dynamodb, name) if stack.endpoint_url else Bucket(stack.client("s3"), name)
 
 
 def main() -> int:
-    """Publish what was given up; returns the exit status."""
+    """Publish the unpublished events; returns the exit status."""
     options = parser(
         "republish",
-        "Publish the changes of tasks that were given up because they could not be published, once the "
-        "cause is mended: the oldest first. What is published is deleted. Safe to repeat: an event has the "
-        "same id again, and consumers deduplicate.",
+        "Publish the changes of tasks whose retries ended before they were published. Fix the cause first. "
+        "Starts with the oldest, and deletes what it has published. Safe to repeat: an event keeps its id, "
+        "and consumers deduplicate.",
     )
     return run(options.parse_args(), _republish)
 
 
 def _republish(chosen: argparse.Namespace, stack: Stack) -> bool:
-    os.environ["POWERTOOLS_SERVICE_NAME"] = stack.name  # which is in the source of each event
+    os.environ["POWERTOOLS_SERVICE_NAME"] = stack.name  # part of each event's source
     store = store_of(stack)
     bus = stack.physical_name("EventBus")
     keys = store.keys()
     print(
-        f"{store.name}: {len(keys):,} objects, to publish on the bus {bus} at {chosen.rate} events a second: "
+        f"{store.name}: {len(keys):,} objects, to publish on the bus {bus} at {chosen.rate} events/s: "
         f"{duration(len(keys), chosen.rate)} if each has one",
         flush=True,
     )
@@ -123,7 +123,7 @@ def _republish(chosen: argparse.Namespace, stack: Stack) -> bool:
 
 
 class _Work:
-    """Publishes what is in a store, and deletes what was published whole."""
+    """Publishes the objects of a store, and deletes those that were published completely."""
 
     def __init__(self, store: Store, bus: EventBus, total: int) -> None:
         self._store = store
@@ -156,7 +156,7 @@ class _Work:
 
 
 def _events_of(body: str | bytes) -> tuple[list[TaskEventDocument], list[str]]:
-    """Make events of what Lambda keeps of an invocation; also tells which records cannot be read.
+    """Convert a failed invocation's records to events; also returns the problems of unreadable records.
 
     See https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
     """
@@ -178,7 +178,7 @@ def _events_of(body: str | bytes) -> tuple[list[TaskEventDocument], list[str]]:
 
 
 def _timestamp(body: str) -> str:
-    """When an object was written, as text that sorts; empty if that cannot be read."""
+    """Time when an object was written, as sortable text; empty if unreadable."""
     try:
         return str(json.loads(body)["timestamp"])
     except _UNREADABLE:

@@ -1,1 +1,1 @@
-"""`make trace`, `make errors` and `make slowest`: what the log of a stack says, by its saved queries."""
+"""`make trace`, `make errors` and `make slowest`: query a stack's log, with its saved queries."""

@@ -19,25 +19,25 @@ from tools.local.running import URL, call
 from tools.stacks import StackError, text_of
 
 PLACEHOLDER = "<x-request-id>"
-"""What stands in the saved query of a request for its id."""
+"""Placeholder of the request id in the saved query."""
 _LOCAL_FIELDS = ("timestamp", "function_name", "level", "status", "message", "exception_name")
 _INTERVAL = 0.5
-"""Seconds between two looks at whether a query has ended."""
+"""Seconds between two polls of a query."""
 
 
 @dataclass(frozen=True)
 class _Query:
     name: str
-    """After the stack's name, in AWS."""
+    """Name of the saved query in AWS, after the stack's name."""
     hours: int
-    """How far back it looks, unless another number is asked for."""
+    """Default time range."""
     what: str
 
 
 QUERIES = {
-    "trace": _Query("request", 24, "show all that a request caused, by the x-request-id of its response"),
+    "trace": _Query("request", 24, "show all log entries of a request, by the x-request-id of its response"),
     "errors": _Query("errors", 1, "count errors by function"),
-    "slowest": _Query("slowest", 1, "list the calls of functions that took longest"),
+    "slowest": _Query("slowest", 1, "list the slowest function calls"),
 }
 
 
@@ -47,8 +47,8 @@ def main() -> int:
     query = QUERIES[command]
     parser = argparse.ArgumentParser(
         prog=f'make {command} {"ID=… " if command == "trace" else ""}ARGS="…"',
-        description=f"{query.what[0].upper()}{query.what[1:]}. It is the query that Logs Insights "
-        f"has as <stack>/{query.name}.",
+        description=f"{query.what[0].upper()}{query.what[1:]}. Runs the query that Logs Insights "
+        f"lists as <stack>/{query.name}.",
     )
     if command == "trace":
         parser.add_argument("id", type=_request_id, help="the x-request-id of a response")
@@ -61,7 +61,11 @@ def main() -> int:
         )
     parser.add_argument("--stack-name", default="task-api", help="the stack in AWS", metavar="NAME")
     parser.add_argument(
-        "--hours", type=_hours, default=query.hours, metavar="N", help="how far back (default: %(default)s)"
+        "--hours",
+        type=_hours,
+        default=query.hours,
+        metavar="N",
+        help="hours to look back (default: %(default)s)",
     )
     chosen = parser.parse_args(arguments)
     try:
@@ -76,14 +80,14 @@ def main() -> int:
 
 
 def _request_id(text: str) -> str:
-    if not re.fullmatch(r"[\w-]+", text, flags=re.ASCII):  # or it would end the text of the query
-        raise argparse.ArgumentTypeError(f"{text!r} is no x-request-id; give one: make trace ID=…")
+    if not re.fullmatch(r"[\w-]+", text, flags=re.ASCII):  # otherwise it could change the query
+        raise argparse.ArgumentTypeError(f"{text!r} is not an x-request-id; give one: make trace ID=…")
     return text
 
 
 def _hours(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,4}", text, flags=re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of hours; give a whole one from 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of hours; give a whole number from 1")
     return int(text)
 
 
@@ -93,7 +97,7 @@ def _run(query: _Query, chosen: argparse.Namespace) -> int:
     rows = _results(logs, chosen, text.replace(PLACEHOLDER, getattr(chosen, "id", PLACEHOLDER)))
     if not rows:
         print(
-            f"nothing in the last {chosen.hours} h; an entry comes some seconds late, and "
+            f"nothing in the last {chosen.hours} h; log entries arrive some seconds late, and "
             'ARGS="--hours N" looks further back'
         )
         return 1
@@ -120,9 +124,9 @@ def _text(logs: Any, name: str) -> str:
     """Find the text of a saved query.
 
     Raises:
-        StackError: there is none of that name.
+        StackError: no query has that name.
     """
-    # A stack that is being deployed, or rolled back, has logs to look at: its state does not matter here.
+    # The stack's state does not matter: its logs are also useful during a deployment or a rollback.
     found = logs.describe_query_definitions(queryDefinitionNamePrefix=name)["queryDefinitions"]
     for each in found:
         if each["name"] == name:
@@ -148,7 +152,7 @@ def _results(logs: Any, chosen: argparse.Namespace, text: str) -> list[dict[str,
     while (result := logs.get_query_results(queryId=id_))["status"] in {"Scheduled", "Running"}:
         time.sleep(_INTERVAL)
     if result["status"] != "Complete":
-        raise StackError(f"The query ended as {result['status']}. Try again, with fewer hours.")
+        raise StackError(f"The query ended with the status {result['status']}. Try again, with fewer hours.")
     return [
         {each["field"]: each["value"].replace("\n", "\\n") for each in row if each["field"] != "@ptr"}
         for row in result["results"]

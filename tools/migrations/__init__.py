@@ -1,7 +1,7 @@
-"""Numbered migrations of what is in the tables: `make migrate` applies those that a stack has not had yet.
+"""Numbered data migrations: `make migrate` applies those that a stack has not had yet.
 
-A migration looks at each item of a table and says what to change about it. The rest is in `runner`: it
-records which are applied, goes on where an earlier run ended, makes sure that nothing is left over, and
-changes only so much a second that the functions can serve all the while. To add one, write the module with
-the next number and name it in `MIGRATIONS` in `__main__`.
+A migration decides how to change each item of a table. The `runner` does the rest: it records applied
+migrations, resumes interrupted runs, checks that no item is left over, and limits its rate so that the
+functions can serve meanwhile. To add a migration, write a module with the next number and add it to
+`MIGRATIONS` in `__main__`.
 """

@@ -1,4 +1,4 @@
-"""`make migrate`: bring what is in a stack's tables to where the stack's code and parameters want it."""
+"""`make migrate`: migrate a stack's data to what its code and parameters expect."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ MIGRATIONS: tuple[Callable[[Mapping[str, str]], Migration], ...] = (
     compute_index_attributes,
     index_the_trash,
 )
-"""All migrations by number; each is made from the stack's parameters."""
+"""All migrations, ordered by number; each takes the stack's parameters."""
 
 _LINE_INTERVAL = 1
-"""Seconds between two lines about the progress."""
+"""Seconds between two lines of progress."""
 
 
 def main() -> int:
-    """Apply what is missing, or tell about it; returns the exit status."""
+    """Apply missing migrations, or list their status; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog='make migrate ARGS="…"',
-        description="Bring what is in a stack's tables to where its code and parameters want it. The API "
-        "serves all the while. An interrupted run resumes; what is done already is not done again.",
+        description="Migrate a stack's data to what its code and parameters expect. The API keeps serving "
+        "meanwhile. Interrupted runs resume; finished migrations are not repeated.",
     )
     add_options(parser)
     parser.add_argument(
-        "--status", action="store_true", help="change nothing; list which migrations are applied"
+        "--status", action="store_true", help="change nothing; list the status of each migration"
     )
     parser.add_argument(
-        "--again", action="store_true", help="apply migrations again that are recorded as applied"
+        "--again", action="store_true", help="apply all migrations again, even those recorded as applied"
     )
     add_rate(
         parser,
         RATE,
-        "how many items to change a second (default: %(default)s); the API's own writes need the rest of the "
-        "1,000 write units that a partition of the index takes",
+        "items to change per second (default: %(default)s); leave the rest of the 1,000 write units per "
+        "index partition to the API's own writes",
     )
     chosen = parser.parse_args()
     try:
@@ -73,7 +73,7 @@ def main() -> int:
         print(f"error: {text_of(error)}", file=sys.stderr)
         return 1
     except TakenOver:
-        print("error: another run has begun, and goes on instead of this one", file=sys.stderr)
+        print("error: another run has started, and continues instead of this one", file=sys.stderr)
         return 1
     return 0
 
@@ -84,7 +84,7 @@ def _apply(runner: Runner, migration: Migration, *, again: bool) -> None:
         print(f"{_name(migration)}: {_state(before)}")
         return
     if before:
-        print(f"{_name(migration)}: going on after {before.read:,} items")
+        print(f"{_name(migration)}: resuming after {before.read:,} items")
     total = runner.estimated_items(migration)
     told_at = time.monotonic()
 
@@ -111,7 +111,7 @@ def _state(progress: Progress | None) -> str:
         return "not applied"
     if progress.finished_at is None:
         return f"interrupted after {progress.read:,} items"
-    left = f", {progress.left:,} left for somebody to decide" if progress.left else ""
+    left = f", {progress.left:,} skipped: decide what to do with them" if progress.left else ""
     when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(progress.finished_at))
     return f"applied {when}; {progress.read:,} items read, {progress.changed:,} changed{left}"
 

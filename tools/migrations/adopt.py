@@ -1,6 +1,6 @@
-"""`make adopt`: a new stack around the tables that a deleted one has left.
+"""`make adopt`: creates a new stack around the tables of a deleted one.
 
-CloudFormation imports the tables into a stack that has nothing else; `sam deploy` then adds the rest. See
+CloudFormation imports the tables into an otherwise empty stack; `sam deploy` then adds the rest. See
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources.html
 """
 
@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from samcli.yamlhelper import yaml_parse
 
 TABLES = ("TasksTable", "UsersTable", "WebhooksTable", "HistoryTable")
-"""The tables that outlive their stack."""
+"""Tables that CloudFormation retains when it deletes the stack."""
 _CHANGE_SET = "adopt"
 
 
@@ -27,21 +27,22 @@ class AdoptionError(Exception):
 
 
 def main() -> int:
-    """Make the stack; returns the exit status."""
+    """Create the stack; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog='make adopt ARGS="…"',
-        description="Make a new stack around the tables that a deleted one left; `sam deploy` completes it.",
+        description="Create a new stack around the tables of a deleted one; `sam deploy` completes it.",
     )
     parser.add_argument(
-        "--stack-name", default="task-api", metavar="NAME", help="of the new stack (default: %(default)s)"
+        "--stack-name",
+        default="task-api",
+        metavar="NAME",
+        help="name of the new stack (default: %(default)s)",
     )
-    parser.add_argument("--tasks-table", required=True, metavar="NAME", help="the table with the tasks")
-    parser.add_argument("--users-table", required=True, metavar="NAME", help="the table with the users")
+    parser.add_argument("--tasks-table", required=True, metavar="NAME", help="table with the tasks")
+    parser.add_argument("--users-table", required=True, metavar="NAME", help="table with the users")
+    parser.add_argument("--webhooks-table", metavar="NAME", help="table with the webhooks, if it exists")
     parser.add_argument(
-        "--webhooks-table", metavar="NAME", help="the table with the webhooks, if there is one"
-    )
-    parser.add_argument(
-        "--history-table", metavar="NAME", help="the table with the histories of tasks, if there is one"
+        "--history-table", metavar="NAME", help="table with the histories of tasks, if it exists"
     )
     given = parser.parse_args()
     names = (given.tasks_table, given.users_table, given.webhooks_table, given.history_table)
@@ -51,8 +52,8 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(
-        f"The stack {given.stack_name} has the tables. Now deploy the rest, as it was deployed before: "
-        f"sam build && sam deploy --stack-name {given.stack_name}, and --config-env prod if it is that."
+        f"The stack {given.stack_name} has the tables. Now deploy the rest with your usual options: "
+        f"sam build && sam deploy --stack-name {given.stack_name}, with --config-env prod if it is prod."
     )
     return 0
 
@@ -65,12 +66,12 @@ def adopt(stack: str, tables: dict[str, str]) -> None:
         tables: The tables' names by their logical ids.
 
     Raises:
-        AdoptionError: the stack exists, a table does not, or it is not like the template's.
+        AdoptionError: the stack exists, a table does not, or its key differs from the template's.
     """
     cloudformation: Any = boto3.client("cloudformation")
     _check(tables)
     if _exists(cloudformation, stack):
-        raise AdoptionError(f"There is a stack {stack} already: delete it, or choose another --stack-name.")
+        raise AdoptionError(f"The stack {stack} already exists: delete it, or choose another --stack-name.")
     imported = [
         {
             "ResourceType": "AWS::DynamoDB::Table",
@@ -92,8 +93,8 @@ def adopt(stack: str, tables: dict[str, str]) -> None:
         cloudformation.get_waiter("stack_import_complete").wait(StackName=stack)
     except WaiterError as error:
         reason = _reason(cloudformation, stack) or error
-        cloudformation.delete_stack(StackName=stack)  # it is empty, and in the next try's way
-        raise AdoptionError(f"CloudFormation does not import the tables: {reason}") from error
+        cloudformation.delete_stack(StackName=stack)  # it is empty, and would block the next attempt
+        raise AdoptionError(f"CloudFormation could not import the tables: {reason}") from error
 
 
 def _exists(cloudformation: Any, stack: str) -> bool:
@@ -107,7 +108,7 @@ def _exists(cloudformation: Any, stack: str) -> bool:
 
 
 def _reason(cloudformation: Any, stack: str) -> str | None:
-    """Find out why an import failed: of the change set, or of the first resource that did."""
+    """Find out why an import failed: the reason of the change set, or of the first failed resource."""
     change_set = cloudformation.describe_change_set(StackName=stack, ChangeSetName=_CHANGE_SET)
     if change_set["Status"] == "FAILED":
         return str(change_set.get("StatusReason"))
@@ -117,23 +118,23 @@ def _reason(cloudformation: Any, stack: str) -> str | None:
 
 
 def _check(tables: dict[str, str]) -> None:
-    """Compare the keys, because CloudFormation does not, and would make new tables at the next deployment."""
+    """Compare the keys. CloudFormation does not, and would replace the tables at the next deployment."""
     dynamodb, declared = boto3.client("dynamodb"), _template_of(tables)["Resources"]
     for logical_id, name in tables.items():
         try:
             table = dynamodb.describe_table(TableName=name)["Table"]
         except dynamodb.exceptions.ResourceNotFoundException as error:
-            raise AdoptionError(f"There is no table {name}. 'aws dynamodb list-tables' lists all.") from error
+            raise AdoptionError(f"There is no table {name}. List all: aws dynamodb list-tables") from error
         if table["KeySchema"] != declared[logical_id]["Properties"]["KeySchema"]:
-            raise AdoptionError(f"{name} is not a {logical_id}: its key is another one.")
+            raise AdoptionError(f"{name} is not a {logical_id}: its key differs from the template's.")
 
 
 def _template_of(tables: Collection[str]) -> dict[str, Any]:
-    """Take tables, and the parameters that they refer to, from the template."""
+    """Extract tables, and the parameters that they refer to, from the template."""
     template = yaml_parse(Path("template.yaml").read_text("utf-8"))
     return {
         "Parameters": {"DeletionProtection": template["Parameters"]["DeletionProtection"]},
-        # Retain, because nothing that happens to an import may take them away.
+        # Retain, so that no failure of the import deletes them.
         "Resources": {name: {**template["Resources"][name], "DeletionPolicy": "Retain"} for name in tables},
     }
 

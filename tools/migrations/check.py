@@ -1,8 +1,8 @@
-"""`make check-data`: whether what is in a stack's tables is consistent. It reads, slowly, and writes nothing.
+"""`make check-data`: checks the data in a stack's tables for consistency. It reads slowly, and never writes.
 
-Every task must hold its title, every title must be held for a task that has it, and what is in the trash must
-not be there, too. One transaction writes all of that, so whatever is found here came from outside of the API:
-a restored table, or an item edited by hand. And each history must be of a task.
+Every task must have its title item, every title item must belong to a task with that title, and a task in
+the trash must not exist outside of it. The API writes these items in one transaction, so any fault comes from
+outside of the API: a restored table, or an item edited by hand. Each history must belong to a task.
 """
 
 from __future__ import annotations
@@ -26,46 +26,46 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 RATE = 500
-"""How many items are looked at a second, unless another number is asked for."""
-_PAGE_SIZE = 50  # each looks for one other item, and a batch of reads takes 100
+"""Default number of items to check per second."""
+_PAGE_SIZE = 50  # each item needs up to two others, and a batch reads 100
 _LINE_INTERVAL = 1
 _MAX_FOUND = 100
-"""Problems after which the rest is not looked at: something is wrong with all of it."""
+"""Number of problems after which the check stops: the cause is likely the same."""
 
 
 def problems(
     client: DynamoDBClient, table: str, shards: StatusShards, *, rate: int = RATE
 ) -> Iterator[str | None]:
-    """Look at each item of the tasks table.
+    """Check each item of the tasks table.
 
     Args:
         client: A DynamoDB client.
         table: The table.
         shards: Where functions look for tasks.
-        rate: How many items to look at a second.
+        rate: Items to check per second.
 
     Yields:
-        For each item what is wrong with it and how to mend that, or None.
+        For each item, its problem and how to fix it, or None.
     """
     for page in _scan(client, table, rate):
         partners = _read(client, table, {key for item in page for key in partner_keys(item)})
         for item in page:
             problem = problem_of(item, partners, shards)
-            # It may have changed between the two reads: so both are read again, at one moment.
+            # The items may have changed between the two reads, so both are read again in one transaction.
             yield _problem_now(client, table, item, shards) if problem else None
 
 
 def orphans(client: DynamoDBClient, table: str, tasks: str, *, rate: int = RATE) -> Iterator[str | None]:
-    """Look for histories of tasks that are gone.
+    """Check for histories without a task.
 
     Args:
         client: A DynamoDB client.
         table: The history table.
         tasks: The tasks table.
-        rate: How many changes to look at a second.
+        rate: Changes to check per second.
 
     Yields:
-        For each change of a task what is wrong, once for a task, or None.
+        For each change, its problem, reported once per task, or None.
     """
     told = ""
     for page in _scan(client, table, rate, ProjectionExpression="task_id"):
@@ -77,13 +77,13 @@ def orphans(client: DynamoDBClient, table: str, tasks: str, *, rate: int = RATE)
                 continue
             told = id_
             yield (
-                f"HistoryTable has the history of the task {id_}, which is gone. Unless that was minutes "
-                "ago, the event of its end was lost: delete these items."
+                f"HistoryTable has the history of the task {id_}, which is gone. Unless it was purged "
+                "minutes ago, its event task.purged was lost: delete these items."
             )
 
 
 def _scan(client: DynamoDBClient, table: str, rate: int, **options: str) -> Iterator[list[Item]]:
-    """Read a table, a page at a time, at so many items a second."""
+    """Scan a table by pages, at a limited rate of items per second."""
     begun, looked_at = time.monotonic(), 0
     pages = client.get_paginator("scan").paginate(
         TableName=table,
@@ -98,7 +98,7 @@ def _scan(client: DynamoDBClient, table: str, rate: int, **options: str) -> Iter
 
 
 def _read(client: DynamoDBClient, table: str, wanted: Collection[str]) -> dict[str, Item]:
-    """Read items of the tasks table by their keys, those that there are."""
+    """Read items of the tasks table by their keys; missing ones are left out."""
     found: dict[str, Item] = {}
     keys: Any = [{"pk": {"S": key}} for key in wanted]
     while keys:
@@ -116,7 +116,7 @@ def _problem_now(client: DynamoDBClient, table: str, item: Item, shards: StatusS
     now = {each["Item"]["pk"]["S"]: each["Item"] for each in answer["Responses"] if "Item" in each}
     itself = now.get(keys[0])
     if itself is None or not set(partner_keys(itself)) <= set(keys):
-        return None  # it is gone, or has changed meanwhile: it was alive
+        return None  # deleted or changed meanwhile, so the API handles it correctly
     return problem_of(itself, now, shards)
 
 
@@ -124,10 +124,10 @@ def main() -> int:
     """Check the tables of a stack; returns the exit status: 1 if something is wrong."""
     parser = argparse.ArgumentParser(
         prog='make check-data ARGS="…"',
-        description="Tell whether what is in a stack's tables is consistent. Nothing is changed.",
+        description="Check the data in a stack's tables for consistency. Changes nothing.",
     )
     add_options(parser)
-    add_rate(parser, RATE, "items to look at a second (default: %(default)s)")
+    add_rate(parser, RATE, "items to check per second (default: %(default)s)")
     given = parser.parse_args()
     try:
         stack = chosen_stack(given)
@@ -149,7 +149,7 @@ def main() -> int:
 
 
 def _report(looked_at: Iterator[str | None]) -> int:
-    """Print what is wrong, and how far it has come; returns how many problems there are."""
+    """Print problems and progress; returns the number of problems."""
     found, items, told_at = 0, 0, time.monotonic()
     for problem in looked_at:
         items += 1
@@ -157,7 +157,7 @@ def _report(looked_at: Iterator[str | None]) -> int:
             found += 1
             print(problem, flush=True)
             if found == _MAX_FOUND:
-                print(f"{found} problems after {items:,} items: the rest is not looked at")
+                print(f"{found} problems after {items:,} items: the rest is not checked")
                 return found
         if time.monotonic() - told_at >= _LINE_INTERVAL:
             told_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""Each task moves to the shard of the status index that the parameter StatusShards gives it."""
+"""Moves each task to its shard of the status index, as the parameter StatusShards sets it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def move_tasks_to_their_shards(parameters: Mapping[str, str]) -> Migration:
-    """Move what is not in the shard that functions write it to now.
+    """Move tasks that are not in the shard that functions now write them to.
 
-    Functions have to read all shards that are written to, before and after: while the count grows they read
-    more at once; while it shrinks, StatusShards names both counts until this is done.
+    Functions must read every shard with tasks, old and new. While the count grows, they read more shards at
+    once; while it shrinks, StatusShards names both counts until this migration ends.
     """
     shards = StatusShards.parse(parameters["StatusShards"])
 
@@ -38,9 +38,9 @@ def move_tasks_to_their_shards(parameters: Mapping[str, str]) -> Migration:
         }
 
     def leftovers(client: DynamoDBClient, table: str) -> Iterator[Item]:
-        """Find the tasks that would not be listed any more if only the shards written to were read.
+        """Find tasks outside of the written shards, which lists would miss once functions read only those.
 
-        A task in another one of those than its own is listed all the same, and only costs balance.
+        A task in the wrong one of the written shards is still listed; only the balance suffers.
         """
         all_shards = replace(shards, read=MAX_SHARDS)
         for status in TaskStatus:

@@ -1,7 +1,7 @@
-"""Each title is composed (NFC), as requests have it since that was introduced.
+"""Composes titles (NFC) that were stored before requests did so.
 
-A title that was stored in another form before holds that form only, so a task whose title looks the same can
-exist beside it.
+An older title that is not composed reserves only its own form, so another task can have a title that looks
+the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def compose_titles(parameters: Mapping[str, str]) -> Migration:
-    """Compose the titles that are not, unless another task has the composed one."""
+    """Compose titles, unless another task already has the composed one."""
     shards = StatusShards.parse(parameters["StatusShards"])
 
     def change(item: Item) -> Change | None:
@@ -33,7 +33,7 @@ def compose_titles(parameters: Mapping[str, str]) -> Migration:
 
     def write(client: DynamoDBClient, tables: Mapping[str, str], key: Item, change: Change) -> None:
         table, history = tables["TasksTable"], tables["HistoryTable"]
-        # The table's stream tells the cache.
+        # The table's stream invalidates the cache.
         store = TaskStore(lambda: None, client=client, table=table, history=history, shards=shards)
         task_id = key["pk"]["S"].removeprefix("TASK#")
         try:

@@ -1,4 +1,4 @@
-"""Each user is in the index that lists them, as new ones are since there is one."""
+"""Adds users from before version 1.1 to the index that lists users."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tools.migrations.runner import Change, Migration
 
 
 def list_users(_parameters: Mapping[str, str]) -> Migration:
-    """Put the users into the index who are not in it."""
+    """Add missing users to the index."""
 
     def change(item: Item) -> Change | None:
         if not is_user(item) or "listed" in item:
             return None
         return {
             "UpdateExpression": "SET listed = :listed",
-            "ConditionExpression": "attribute_exists(password_hash)",  # who was deleted meanwhile stays so
+            "ConditionExpression": "attribute_exists(password_hash)",  # not deleted meanwhile
             "ExpressionAttributeValues": {":listed": {"S": LISTED}},
         }
 

@@ -1,6 +1,6 @@
-"""Each task has the attributes that its indexes are keyed by, as this version writes them.
+"""Recomputes the key attributes of each task's indexes, as this version writes them.
 
-A version before leaves them alone when it changes what they are made of, such as the status.
+An older version may not update them when it changes a field that they derive from, such as the status.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tools.migrations.runner import Change, Migration, Unchangeable
 
 
 def compute_index_attributes(_parameters: Mapping[str, str]) -> Migration:
-    """Compute the attributes anew where they are not what they should be."""
+    """Recompute wrong or missing attributes."""
 
     def change(item: Item) -> Change | None:
         if not item["pk"]["S"].startswith("TASK#"):
@@ -22,7 +22,7 @@ def compute_index_attributes(_parameters: Mapping[str, str]) -> Migration:
         try:
             right = index_attributes(task_from_item(item))
         except (KeyError, ValueError) as error:
-            raise Unchangeable(f"{item['pk']['S']} cannot be read; 'make check-data' says more") from error
+            raise Unchangeable(f"{item['pk']['S']} cannot be read; run 'make check-data'") from error
         if right == {name: item[name] for name in INDEX_ATTRIBUTES if name in item}:
             return None
         sets = ", ".join(f"{name} = :{name}" for name in right)

@@ -1,7 +1,4 @@
-"""Each deleted task is in the index that lists the trash, as this version puts it there.
-
-Versions before put it nowhere.
-"""
+"""Adds tasks that were deleted before version 1.4 to the index that lists the trash."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from tools.migrations.runner import Change, Migration, Unchangeable
 
 
 def index_the_trash(_parameters: Mapping[str, str]) -> Migration:
-    """Compute what the index needs where it is not what it should be."""
+    """Set wrong or missing index attributes."""
 
     def change(item: Item) -> Change | None:
         kind, _, task_id = item["pk"]["S"].partition("#")
@@ -22,7 +19,7 @@ def index_the_trash(_parameters: Mapping[str, str]) -> Migration:
         try:
             right = trash_index_attributes(task_id, int(item["deleted_at"]["N"]))
         except (KeyError, ValueError) as error:
-            raise Unchangeable(f"{item['pk']['S']} cannot be read; 'make check-data' says more") from error
+            raise Unchangeable(f"{item['pk']['S']} cannot be read; run 'make check-data'") from error
         if right.items() <= item.items():
             return None
         return {

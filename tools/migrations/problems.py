@@ -1,4 +1,4 @@
-"""What can be wrong with an item of the tasks table, by itself and beside others."""
+"""Problems of items in the tasks table, alone or compared with related items."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from shared.tasks.table import task_from_item, title_key
 from shared.tasks.trash_items import trash_index_attributes, trashed_from_item
 
 _OTHERS = ("CACHE#", "KEY#", "MIGRATION#", "STACK#")
-"""What the keys of other items begin with. Version 1.0 may have left CACHE#."""
+"""Key prefixes of other items. Version 1.0 may have left CACHE#."""
 
 
 def partner_keys(item: Item) -> list[str]:
-    """Name the items to look at besides: a title's task; a task's title, as it is and composed."""
+    """Keys of related items: a title's task; a task's title, as stored and composed."""
     key: str = item["pk"]["S"]
     if key.startswith("TRASH#"):
         return [key.replace("TRASH", "TASK", 1)]
@@ -28,11 +28,11 @@ def partner_keys(item: Item) -> list[str]:
 
 
 def problem_of(item: Item, partners: Mapping[str, Item], shards: StatusShards) -> str | None:
-    """Tell what is wrong with an item, and how to mend it; None if nothing is.
+    """Describe an item's problem and how to fix it; None if it has none.
 
     Args:
         item: The item.
-        partners: Others by their keys, among which are those that `partner_keys` names.
+        partners: Items by key, including all existing ones that `partner_keys` names.
         shards: Where functions look for tasks.
     """
     key: str = item["pk"]["S"]
@@ -43,12 +43,14 @@ def problem_of(item: Item, partners: Mapping[str, Item], shards: StatusShards) -
     if key.startswith("TITLE#"):
         partner = next((partners[key] for key in partner_keys(item) if key in partners), None)
         if partner is None:
-            return f"{key} is held for a task that is not there. Nobody can use it: delete this item."
+            return f"{key} belongs to a task that is gone. Nobody can use the title: delete this item."
         if f"TITLE#{partner.get('title', {}).get('S')}" != key:
-            return f"{key} is held for {partner['pk']['S']}, which has another title. Delete this item."
+            return f"{key} belongs to {partner['pk']['S']}, which has another title. Delete this item."
         return None
     return (
-        None if key.startswith(_OTHERS) else f"{key} is no item of this table. Delete it, if it is not yours."
+        None
+        if key.startswith(_OTHERS)
+        else f"{key} is not an item of this API. Delete it, unless it is yours."
     )
 
 
@@ -62,18 +64,18 @@ def _problem_of_task(key: str, item: Item, partners: Mapping[str, Item], shards:
     holder = partners.get(f"TITLE#{task.title}")
     if holder is None:
         return (
-            f"{key} does not hold its title {task.title!r}, so another task can take it. "
+            f"{key} has no item for its title {task.title!r}, so another task can take the title. "
             f"Put an item with the pk TITLE#{task.title} and the task_id {task.id}."
         )
     if holder.get("task_id") != {"S": task.id}:
-        return f"{key} has the title {task.title!r}, which is held for another task. Rename it."
+        return f"{key} has the title {task.title!r}, which belongs to another task. Rename it."
     if (title := composed(task.title)) != task.title:
         if twin := partners.get(f"TITLE#{title}"):
             other = twin.get("task_id", {}).get("S")
             return f"{key} and TASK#{other} have the same title {title!r}, in two forms. Rename one of them."
         return f"{key} has a title that is not composed (NFC). Run 'make migrate ARGS=--again'."
     if {name: item[name] for name in INDEX_ATTRIBUTES if name in item} != index_attributes(task):
-        return f"{key} is not where it should be in an index. Run 'make migrate ARGS=--again'."
+        return f"{key} has wrong index attributes. Run 'make migrate ARGS=--again'."
     if item["status"]["S"] not in shards.partition_keys(task.status):
         return f"{key} is in {item['status']['S']}, which no list reads. Run 'make migrate'."
     return None
@@ -87,7 +89,7 @@ def _problem_of_trash(key: str, item: Item, partners: Mapping[str, Item]) -> str
     if key != f"TRASH#{trashed.task.id}":
         return f"{key} has the id {trashed.task.id}. Correct its id."
     if (twin := key.replace("TRASH", "TASK", 1)) in partners:
-        return f"{key} is deleted, and {twin} is there. Delete the one that is wrong."
+        return f"{key} is deleted, but {twin} also exists. Delete the wrong one."
     if not trash_index_attributes(trashed.task.id, trashed.deleted_at).items() <= item.items():
         return f"{key} is not listed in the trash. Run 'make migrate ARGS=--again'."
     return None

@@ -1,4 +1,4 @@
-"""Applies migrations: item by item, recorded as it goes on, at a pace that leaves the functions theirs."""
+"""Applies migrations item by item, records progress, and limits the rate so that functions can serve."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
 
 Change = Mapping[str, Any]
-"""The arguments of UpdateItem that change an item, without table and key.
+"""Arguments of UpdateItem that change an item, without table and key.
 
-Its condition must fail if the item is no longer what it was made for.
+Its condition must fail if the item has changed since it was read.
 """
 
 RECORDS_TABLE = "TasksTable"
-"""The table that holds the records of all migrations, as items `MIGRATION#<number>`."""
+"""Table with the records of all migrations, as items `MIGRATION#<number>`."""
 _WRITERS = MAX_CALLS
-"""How many items are changed at once."""
+"""Items changed concurrently."""
 RATE = 200
-"""How many items are changed a second, unless another number is asked for."""
+"""Default number of items to change per second."""
 _PAGE_SIZE = 100
-"""How many items are read before a pause; small, because those to change are changed in a burst."""
+"""Items read before a pause; small, because a page's changes are written in a burst."""
 _RACE_PAUSE = 0.05
 """Seconds to wait for a transaction that holds an item."""
 _LOOKS = 10
-"""How many times leftovers are looked for before it is given up."""
+"""Attempts to find no more leftovers before the migration fails."""
 _LOOK_PAUSE = 1
-"""Seconds before each look; an index follows its table with a delay, usually of milliseconds."""
+"""Seconds before each attempt; an index lags behind its table, usually by milliseconds."""
 
 
 class MigrationError(Exception):
@@ -45,7 +45,7 @@ class MigrationError(Exception):
 
 
 class Unchangeable(Exception):
-    """An item cannot be changed, and somebody has to decide; the message says what about."""
+    """An item cannot be changed automatically; the message says what to decide."""
 
 
 class TakenOver(Exception):
@@ -54,31 +54,31 @@ class TakenOver(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """What to do to each item of a table."""
+    """A change of each item of a table."""
 
     number: int
     title: str
     table: str
     """The table's logical id in the template."""
     settings: Mapping[str, str]
-    """What of the stack's parameters it depends on: when that changes, it is to be applied again."""
+    """Stack parameters that it depends on; when they change, the migration applies again."""
     change: Callable[[Item], Change | None]
-    """Tells how to change an item; None when it is as it should be, whoever made it so.
+    """Returns how to change an item; None if the item is already correct.
 
     Raises:
         Unchangeable: it cannot be changed.
     """
     write: Callable[[DynamoDBClient, Mapping[str, str], Item, Change], object] | None = None
-    """Writes a change of the item that has a key, where UpdateItem does not do; is given all tables' names.
+    """Writes a change if UpdateItem is not enough; takes the client, all table names, the key and the change.
 
     Raises:
         Unchangeable: it cannot be written.
     """
     leftovers: Callable[[DynamoDBClient, str], Iterator[Item]] = lambda _client, _table: iter(())
-    """Finds items of the table, by an index, that are not as they should be.
+    """Finds items that are still wrong, through an index.
 
-    For when functions may have undone what was recorded, having served with other settings meanwhile. An item
-    that has been changed just now may still be among them.
+    Functions that still served with other settings may have undone changes. An item that was changed just now
+    may still appear here.
     """
 
 
@@ -88,13 +88,13 @@ class Progress:
 
     settings: Mapping[str, str]
     run: str = field(default_factory=lambda: str(uuid.uuid4()))
-    """Which run is at it."""
+    """Id of the current run."""
     position: Item | None = None
-    """The key of the item up to which all are done."""
+    """Key of the last processed item."""
     read: int = 0
     changed: int = 0
     left: int = 0
-    """Numbers of items; those that are left could not be changed."""
+    """Counts of items; `left` counts those that could not be changed."""
     finished_at: int | None = None
     """Unix time in seconds."""
 
@@ -103,21 +103,21 @@ class Runner:
     """Applies migrations to the tables of a stack."""
 
     def __init__(self, client: DynamoDBClient, tables: Mapping[str, str], rate: int = RATE) -> None:
-        """Prepare.
+        """Create a runner.
 
         Args:
-            client: A client for as many calls at once as `tools.stacks` makes them for.
+            client: A client with a connection pool for `MAX_CALLS`, as `tools.stacks` makes it.
             tables: The tables' names by logical id.
-            rate: How many items to change a second.
+            rate: Items to change per second.
         """
         self._client = client
         self._tables = tables
         self._rate = rate
 
     def progress(self, migration: Migration) -> Progress | None:
-        """Find out how far a migration has come with its settings.
+        """Read a migration's progress with its current settings.
 
-        None when it has not begun, or when functions have undone it since.
+        None if it has not started, or if functions have undone it since.
         """
         answer = self._client.get_item(
             TableName=self._tables[RECORDS_TABLE], Key=_record_key(migration), ConsistentRead=True
@@ -130,7 +130,7 @@ class Runner:
         return found
 
     def estimated_items(self, migration: Migration) -> int:
-        """How many items there are to look at, as DynamoDB counted them within the last six hours."""
+        """Number of items in the table, as DynamoDB counted them within the last six hours."""
         return self._describe(migration)["ItemCount"]
 
     def apply(
@@ -141,20 +141,20 @@ class Runner:
         again: bool = False,
         complain: Callable[[str], object] = print,
     ) -> Progress:
-        """Apply a migration, from where its last run ended.
+        """Apply a migration; an interrupted run resumes.
 
-        Every page of items is recorded once it is done, so an interrupted run costs one page. Does nothing
-        when it is applied already, unless it is to be applied `again`, from the start.
+        Progress is recorded after each page of items, so a resumed run repeats at most one page. Does nothing
+        if the migration is already applied, unless `again` restarts it.
 
         Args:
-            migration: What to apply.
+            migration: The migration.
             report: Called with the progress after each page.
-            again: Whether it is applied although that was done.
-            complain: Called with what somebody has to decide about an item that is left as it is.
+            again: Whether to apply it from the start, even if it is applied.
+            complain: Called with a message about each item that could not be changed.
 
         Raises:
-            TakenOver: another run has begun.
-            MigrationError: what is changed does not stay so.
+            TakenOver: another run has started.
+            MigrationError: functions keep undoing the changes.
         """
         found = None if again else self.progress(migration)
         if found and found.finished_at:
@@ -186,9 +186,9 @@ class Runner:
     def _pages(
         self, migration: Migration, position: Item | None
     ) -> Iterator[tuple[Sequence[Item], Item | None]]:
-        """Yield items to look at, each time with the position to go on from once they are done.
+        """Yield pages of items, each with the position to resume from after it.
 
-        First all that are in the table, then leftovers until there are none.
+        First all items of the table, then leftovers until there are none.
         """
         start = {"ExclusiveStartKey": position} if position else {}
         pages = self._client.get_paginator("scan").paginate(
@@ -198,7 +198,7 @@ class Runner:
             **start,  # type: ignore[arg-type]
         )
         for page in pages:
-            # After the last page it stays where it is: an interrupted search for leftovers costs a page too.
+            # The last page keeps its position, so an interrupted search for leftovers repeats only that page.
             position = page.get("LastEvaluatedKey", position)
             yield page["Items"], position
         for _ in range(_LOOKS):
@@ -211,7 +211,7 @@ class Runner:
             if not found:
                 return
         raise MigrationError(
-            "Functions still write what this migration is to change. Is a deployment under way? "
+            "Functions still undo the changes of this migration. Is a deployment in progress? "
             "Wait until it has ended, and run this again."
         )
 
@@ -224,10 +224,10 @@ class Runner:
     def _change(
         self, migration: Migration, key_names: list[str], complain: Callable[[str], object], item: Item
     ) -> bool | None:
-        """Change an item if needed; retried when somebody else changes it meanwhile.
+        """Change an item if needed; retries if another writer changes it meanwhile.
 
         Returns:
-            Whether it could be changed; None if it did not need to be.
+            Whether the change succeeded; None if none was needed.
         """
         table = self._tables[migration.table]
         key = {name: item[name] for name in key_names}

@@ -1,4 +1,4 @@
-"""`make openapi`: writes the API's OpenAPI document, and beside it the JSON Schema of its events."""
+"""`make openapi`: writes the API's OpenAPI document, and the JSON Schema of its events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EVENTS = Path("functions/api_docs/events.schema.json")
 
 
 def main() -> None:
-    """Write the documents, or with `--check` tell whether they are those that would be written."""
+    """Write the documents, or with `--check` compare them with the generated ones."""
     parser = argparse.ArgumentParser(prog="make openapi", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; fail if a document is stale")
     check = parser.parse_args().check
@@ -33,14 +33,14 @@ def main() -> None:
 
 
 def write_documents(template: Template) -> None:
-    """Write the documents of a template's API beside it."""
+    """Write the documents of a template's API into its project."""
     for name, text in _documents(template).items():
         (template.root / name).write_text(text, encoding="utf-8")
         print(f"wrote {name}")
 
 
 def _event_schema() -> dict[str, Any]:
-    """Make the JSON Schema of events, each of which is the `detail` in the envelope of EventBridge."""
+    """Build the JSON Schema of events, which EventBridge delivers as `detail`."""
     schemas = Schemas([], [TaskEventDocument], "#/$defs/")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

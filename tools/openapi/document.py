@@ -1,4 +1,4 @@
-"""The API's OpenAPI document: the template's routes, the functions' declarations, and their models."""
+"""Builds the OpenAPI document from the template's routes, the functions' decorators, and their models."""
 
 from __future__ import annotations
 
@@ -36,39 +36,39 @@ from tools.openapi.schemas import Schemas
 
 _DESCRIPTION = (
     "Tasks for a team: all signed-in users work on the same list. "
-    "Start here: sign up at POST /auth/create, sign in with the Authorize button, then create a task."
+    "To start, sign up at POST /auth/create, sign in with the Authorize button, and create a task."
 )
 _TAGS = {
-    "Users": "Sign up, sign in, and keys for programs: where to start.",
+    "Users": "Sign-up, sign-in, and API keys for programs.",
     "Tasks": "The list of tasks that all users share.",
-    "Trash": "Deleted tasks, which can be restored.",
-    "Webhooks": "Calls of other services when something happens to a task.",
+    "Trash": "Deleted tasks, which you can restore.",
+    "Webhooks": "URLs that the API calls when a task changes or becomes due.",
 }
 _HEADERS = {
-    "Cache-Control": "`no-store`, because a token must not be kept in a cache.",
-    "ETag": "The version of what is returned, for If-None-Match and, of a task, If-Match.",
+    "Cache-Control": "`no-store`, because caches must not store tokens.",
+    "ETag": "The entity tag of the response, for If-None-Match; a task's also for If-Match.",
     "Idempotency-Replayed": "`true` when an earlier request with this key created the task.",
-    "Link": 'The next page as `<URL>; rel="next"`, while there is one (RFC 8288).',
+    "Link": 'The next page as `<URL>; rel="next"`, if there is one (RFC 8288).',
     "Location": "The URL of the new task.",
-    "Pragma": "`no-cache`, for caches that know no other word.",
-    "Retry-After": "Seconds after which to try again.",
+    "Pragma": "`no-cache`, for HTTP/1.0 caches.",
+    "Retry-After": "Seconds to wait before the next attempt.",
     "WWW-Authenticate": "`Bearer`.",
-    "x-request-id": "The request's id, which the logs have too.",
-    "X-Cache": "`hit` when the page came from the cache, `miss` when it is there now, `off` without a cache.",
+    "x-request-id": "The request's id, which also appears in the logs.",
+    "X-Cache": "`hit` if the page came from the cache, `miss` if it did not, `off` without a cache.",
 }
 _ENTITY_TAG = r'(W/)?"[!#-~\u0080-\u00ff]*"'
 _REQUEST_HEADERS = {
     "Idempotency-Key": (
-        "A key of your own, such as a UUID, to repeat this request safely with.",
+        "A unique key of your choice, such as a UUID, with which you can safely repeat this request.",
         {"type": "string", "pattern": KEY_PATTERN},
     ),
     "If-Match": (
-        "Act only if the task still has one of these entity tags; `*` is any.",
+        "Act only if the task still has one of these entity tags; `*` matches any.",
         {"type": "string", "pattern": rf"^(\*|{_ENTITY_TAG}([ \t]*,[ \t]*{_ENTITY_TAG})*)$"},
     ),
-    # No pattern: what is no entity tag matches nothing, and the answer is as without it.
+    # No pattern: an invalid entity tag matches nothing, and is ignored.
     "If-None-Match": (
-        "Answer 304 if what would be returned still has one of these entity tags.",
+        "Respond with 304 if the response still has one of these entity tags.",
         {"type": "string"},
     ),
 }
@@ -79,7 +79,7 @@ _PATH_PARAMETERS = {  # UUIDs
     "webhook_id": "The id of the webhook.",
 }
 
-# What API Gateway can answer any request with: the status, and the template's gateway response with the text.
+# API Gateway's own responses to any request: the status, and the gateway response of the template.
 _GATEWAY_RESPONSES = {
     HTTPStatus.BAD_REQUEST: "DEFAULT_4XX",
     HTTPStatus.UNAUTHORIZED: "UNAUTHORIZED",
@@ -137,20 +137,20 @@ def build_document(template: Template) -> dict[str, Any]:
             "securitySchemes": {
                 "password": {
                     "type": "oauth2",
-                    "description": "The username and the password that you signed up with.",
+                    "description": "Your username and password.",
                     "flows": {"password": {"scopes": {}, "tokenUrl": "/auth/login"}},
                 },
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "A token from POST /auth/login, for programs that have one.",
+                    "description": "An access token from POST /auth/login.",
                 },
                 "key": {
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "tsk_…",
-                    "description": "An API key from POST /auth/keys: what a program sends.",
+                    "description": "An API key from POST /auth/keys, for programs.",
                 },
             },
         },
@@ -176,7 +176,7 @@ def _operations(template: Template) -> Iterator[Operation]:
 
 
 def _tag(operation: Operation) -> int:
-    """Put first what people start with: signing up and in."""
+    """Sort by tag, in the order of `_TAGS`."""
     return list(_TAGS).index(operation.handler.declared.tag)
 
 
@@ -193,7 +193,7 @@ def _item(kind: Any) -> Any:
 
 
 def _shared_responses(template: Template, schemas: Schemas) -> Iterator[tuple[HTTPStatus, dict[str, Any]]]:
-    """Describe the problems that any route can answer with."""
+    """Describe the problems that any route can respond with."""
     for status, response_type in _GATEWAY_RESPONSES.items():
         text = template.gateway_responses[response_type]["ResponseTemplates"][JSON]
         yield status, _problem(schemas, status, {"problem": json.loads(text)})
@@ -237,7 +237,7 @@ def _describe(
             responses[returned.status]["links"] = links
     responses |= _problems(operation, schemas)
     if operation.is_public and HTTPStatus.UNAUTHORIZED in responses:
-        # API Gateway lets no function answer with it.
+        # API Gateway does not let functions set this header.
         del responses[HTTPStatus.UNAUTHORIZED]["headers"]["WWW-Authenticate"]
     described["responses"] = {str(int(status)): responses[status] for status in sorted(responses)}
     return described
@@ -272,7 +272,7 @@ def _success(returned: Returns, schemas: Schemas) -> dict[str, Any]:
 def _links(
     operation: Operation, returned: Returns, operations: Iterable[Operation]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Describe what can follow: requests of the returned task, by its id, and signing in as who signed up."""
+    """Describe possible next requests: those that take the returned id, and a sign-in after a sign-up."""
     is_list = get_origin(returned.document) is list
     name = getattr(_item(returned.document), "__name__", "").removesuffix("Document").lower()
     for target in operations:
@@ -288,7 +288,7 @@ def _links(
 
 
 def _can_send_body_of(operation: Operation, target: Operation) -> bool:
-    """Tell whether the body of an operation has what a form of another asks for."""
+    """Whether an operation's body has the required fields of another operation's form."""
     given, asked = operation.handler.takes, target.handler.takes
     if not (given and asked and issubclass(given, Body) and issubclass(asked, Form)):
         return False
@@ -298,14 +298,14 @@ def _can_send_body_of(operation: Operation, target: Operation) -> bool:
 
 
 def _schemes(operation: Operation) -> list[str]:
-    """Name the security schemes of an operation, each of which is enough."""
+    """Alternative security schemes of an operation."""
     if operation.is_public:
         return []
     return ["password", "token", *([] if operation.handler.declared.for_people else ["key"])]
 
 
 def _problems(operation: Operation, schemas: Schemas) -> dict[HTTPStatus, dict[str, Any]]:
-    """Describe the problems of one operation, each with an example that its own code makes."""
+    """Describe the problems of one operation, with examples from its own code."""
     handler = operation.handler
     errors: list[Exception] = list(handler.declared.errors)
     if not operation.is_public and (refusal := handler.refusal("read", operation.method)):
@@ -322,13 +322,13 @@ def _problems(operation: Operation, schemas: Schemas) -> dict[HTTPStatus, dict[s
 
 
 def _invalid(takes: Any) -> InvalidRequest:
-    """Find out what the endpoint says when its first field is empty."""
+    """Produce the endpoint's error for an empty first field."""
     field = next(iter(takes.model_fields))
     try:
         takes.parse({**_example(takes), field: ""})
     except InvalidRequest as error:
         return error
-    raise AssertionError(f"{takes.__name__} takes an empty {field}")
+    raise AssertionError(f"{takes.__name__} accepts an empty {field}")
 
 
 def _example(takes: Any) -> dict[str, Any]:

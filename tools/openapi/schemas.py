@@ -1,4 +1,4 @@
-"""JSON schemas of the models of requests and of the documents in responses, each named once."""
+"""JSON Schemas of request models and response documents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 
 class _Generator(GenerateJsonSchema):
-    """Schemas of JSON, which has one kind of number, and where absent is neither null nor empty.
+    """Adapts pydantic's schemas: decimals are numbers, and null or empty defaults are left out.
 
     Fields need no titles.
     """
@@ -25,7 +25,7 @@ class _Generator(GenerateJsonSchema):
         return {"type": "number", "minimum": int(schema["ge"]), "maximum": int(schema["le"])}
 
     def nullable_schema(self, schema: Any) -> dict[str, Any]:
-        """Describe the field, and not only what it is when it is there."""
+        """Move the description from the value to the field."""
         described = super().nullable_schema(schema)
         inner = described.get("anyOf", [{}])[0]
         return described | {name: inner.pop(name) for name in ("description", "examples") if name in inner}
@@ -38,7 +38,7 @@ class _Generator(GenerateJsonSchema):
 
 
 class Schemas:
-    """The schemas of all models and documents that an API has."""
+    """Schemas of all models and documents of an API."""
 
     def __init__(
         self,
@@ -46,12 +46,12 @@ class Schemas:
         documents: Collection[type],
         place: str = "#/components/schemas/",
     ) -> None:
-        """Make them.
+        """Generate the schemas.
 
         Args:
             models: Models of requests.
             documents: TypedDicts of responses and events; `Schema` annotates their fields.
-            place: Where the schemas are in the document that has them.
+            place: Path of the schemas in their document.
         """
         self._place = place
         self._documents: dict[type, type[BaseModel]] = {}
@@ -71,12 +71,12 @@ class Schemas:
         return {"$ref": f"{self._place}{model.__name__}"}
 
     def take_properties(self, model: type[BaseModel]) -> dict[str, Any]:
-        """Take the properties of a model out of the components, for parameters: they have no null."""
+        """Remove a model from the components, and return its properties as parameters, without null."""
         properties = self.components.pop(model.__name__)["properties"]
         return {name: _without_null(schema) for name, schema in properties.items()}
 
     def _model(self, document: type) -> type[BaseModel]:
-        """Make a model of a document, which pydantic itself does from Python 3.12 on only."""
+        """Convert a document to a model; pydantic itself does so only from Python 3.12."""
         if document not in self._documents:
             hints = get_type_hints(document, include_extras=True)
             fields: dict[str, Any] = {name: self._field(hint) for name, hint in hints.items()}

@@ -1,4 +1,4 @@
-"""`make restore`: bring the tables of a stack back to a point in time, under the URL that it has."""
+"""`make restore`: restores a stack's tables to a point in time, without a new stack."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TABLES = {
-    "TasksTable": ("TasksTable", "HistoryTable"),  # which agree only if both are of the same time
+    "TasksTable": ("TasksTable", "HistoryTable"),  # consistent only if both are from the same time
     "WebhooksTable": ("WebhooksTable",),
     "UsersTable": ("UsersTable",),
 }
-"""What can be asked for, and the tables that are restored for it, in this order."""
+"""Values of --table, each with the tables to restore, in this order."""
 RATE = 200
-"""How many items are written a second, unless another number is asked for."""
+"""Default number of items to write per second."""
 _COMPARED = 2500
-"""Items compared a second, about, from a machine in the region."""
+"""Approximate number of items compared per second, from a machine in the region."""
 _SINCE = "Objectives"
-"""A parameter that came with the version whose functions know restored tasks."""
+"""A parameter of the first version whose functions handle restored tasks."""
 _WARNINGS = {
-    "WebhooksTable": "Webhooks that were deleted since come back, and secrets that were replaced since.",
-    "UsersTable": "Passwords and API keys of then come back, also those that were replaced or revoked since, "
-    "and users that were deleted since. All sessions end, and nobody can sign in or out meanwhile.",
+    "WebhooksTable": "Webhooks that were deleted since then come back, and so do replaced secrets.",
+    "UsersTable": "Old passwords and API keys come back, including replaced and revoked ones, and users that "
+    "were deleted since then. All sessions end, and nobody can sign in or out meanwhile.",
 }
 
 
 def main() -> int:
-    """Restore what is asked for; returns the exit status."""
+    """Restore the chosen tables; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog='make restore ARGS="…"',
-        description="Bring tables of a stack back to a point in time. The API goes on, and refuses writes "
-        "while tables are compared. Safe to interrupt: writes stay off until the same command has run to its "
-        "end.",
+        description="Restore tables of a stack to a point in time. The API keeps serving, but refuses writes "
+        "while tables are compared. Safe to interrupt: writes stay off until you run the same command again "
+        "and it completes.",
     )
     add_options(parser)
     parser.add_argument(
@@ -56,21 +56,21 @@ def main() -> int:
         default="TasksTable",
         help="TasksTable, with the histories of tasks (default), WebhooksTable, or UsersTable",
     )
-    add_rate(parser, RATE, "how many items to write a second (default: %(default)s)")
-    parser.add_argument("--dry-run", action="store_true", help="change nothing; say what would be done")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    add_rate(parser, RATE, "items to write per second (default: %(default)s)")
+    parser.add_argument("--dry-run", action="store_true", help="change nothing; print the plan")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     return run(parser.parse_args(), _restore)
 
 
 def _moment(text: str) -> datetime:
-    """Read a time, to the second, as DynamoDB restores."""
+    """Parse a time, rounded down to the second: DynamoDB restores no finer."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no time; give one with its zone, as 2026-11-30T12:00:00Z"
+            f"{text!r} is not a time; give one with its time zone, such as 2026-11-30T12:00:00Z"
         )
     return moment.astimezone(UTC).replace(microsecond=0)
 
@@ -78,11 +78,11 @@ def _moment(text: str) -> datetime:
 def _restore(chosen: argparse.Namespace, stack: Stack) -> bool:
     if stack.endpoint_url:
         raise StackError(
-            "make run keeps no earlier state of its tables: only a stack in AWS can be restored."
+            "The local stack has no point-in-time recovery: only a stack in AWS can be restored."
         )
     if _SINCE not in stack.parameters:
         raise StackError(
-            f"The stack {stack.name} is of an earlier version. Deploy this one first: sam deploy."
+            f"The stack {stack.name} runs an earlier version. Deploy this version first: sam deploy."
         )
     client = stack.dynamodb
     pairs = [Copy.of(stack, table, chosen.to) for table in TABLES[chosen.table]]
@@ -90,13 +90,13 @@ def _restore(chosen: argparse.Namespace, stack: Stack) -> bool:
     marks, resumes = Marks(client, pairs[0].name), copies.exists(client, pairs[0])
     writers.check(may_be_off=resumes)
     if resumes and marks.are_done:
-        print("The tables are restored already. Writes are switched on, and temporary tables deleted.")
+        print("The tables are already restored. Switching writes on, and deleting the temporary tables.")
         return chosen.dry_run or _finish(client, pairs, writers)
     copies.check(client, pairs, chosen.to)
     _tell(chosen, stack, pairs, writers)
     if chosen.dry_run:
         return True
-    if not chosen.yes and input("Type the name of the stack to go on: ") != stack.name:
+    if not chosen.yes and input("Type the name of the stack to continue: ") != stack.name:
         complain("nothing was done")
         return False
     copies.make(client, pairs, chosen.to)
@@ -105,11 +105,11 @@ def _restore(chosen: argparse.Namespace, stack: Stack) -> bool:
         writers.switch_off()
         for pair in pairs:
             Differences(client, pair, _wanted(stack, pair, pairs[0]), chosen.rate, marks.check).level()
-        marks.set_done()  # or a run that finds a copy once writes are on would undo them
+        marks.set_done()  # so that no later run finds a copy and undoes new writes
     except TakenOver:
         raise
     except BaseException:
-        complain("writes may be off, and the tables half restored: run the same command again to finish")
+        complain("writes may be off, and the tables partly restored: run the same command again to finish")
         raise
     return _finish(client, pairs, writers)
 
@@ -128,24 +128,24 @@ def _finish(client: DynamoDBClient, pairs: Sequence[Copy], writers: Writers) -> 
 
 
 def _tell(chosen: argparse.Namespace, stack: Stack, pairs: Sequence[Copy], writers: Writers) -> None:
-    """Say what is about to be done."""
+    """Print the plan."""
     items = sum(stack.dynamodb.describe_table(TableName=pair.table)["Table"]["ItemCount"] for pair in pairs)
     names = " and ".join(pair.logical_id for pair in pairs)
     resumes = all(copies.exists(stack.dynamodb, pair) for pair in pairs)
     print(
         f"{stack.name}: {names} as of {chosen.to:%Y-%m-%dT%H:%M:%SZ}. "
-        "What was written to them later is lost.\n"
-        f"{'They are copied already.' if resumes else 'They are copied first, while the API goes on.'} "
-        f"Then writes are refused while about {items:,} items are compared, which takes "
-        f"{duration(2 * items, _COMPARED)} or more, and what differs is written, {chosen.rate} a second.\n"
-        f"Off meanwhile: {', '.join(writers.names)}"
+        "Later writes to them are lost.\n"
+        f"{'They are already copied.' if resumes else 'They are copied first, while the API keeps serving.'} "
+        f"Then the API refuses writes while about {items:,} items are compared, which takes "
+        f"{duration(2 * items, _COMPARED)} or more, and differences are written, {chosen.rate} per second.\n"
+        f"Switched off meanwhile: {', '.join(writers.names)}"
     )
     if chosen.table in _WARNINGS:
         print(_WARNINGS[chosen.table])
 
 
 def _wanted(stack: Stack, pair: Copy, first: Copy) -> wanted.Wanted:
-    """Tell what of a table comes back."""
+    """Choose which items of a table come back."""
     match pair.logical_id:
         case "TasksTable":
             return wanted.tasks(copies.made_at(stack.dynamodb, pair))

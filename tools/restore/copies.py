@@ -1,4 +1,4 @@
-"""Temporary tables: what a stack's tables held at a point in time."""
+"""Temporary tables, restored from a stack's tables at a point in time."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _POLL = 20
-"""Seconds between two looks at whether a table is restored, which takes minutes at least."""
+"""Seconds between two polls of a table's restore, which takes minutes at least."""
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A table of a stack, and the temporary one with what it held."""
+    """A table of a stack, and its temporary copy."""
 
     logical_id: str
     table: str
     name: str
-    """The temporary table's."""
+    """Name of the temporary table."""
 
     @classmethod
     def of(cls, stack: Stack, logical_id: str, to: datetime) -> Copy:
@@ -34,17 +34,17 @@ class Copy:
 
 
 def check(client: DynamoDBClient, copies: Sequence[Copy], to: datetime) -> None:
-    """Make sure that all can be restored, before anything is done.
+    """Check that all tables can be restored, before anything changes.
 
     Raises:
-        StackError: a table cannot be restored to that time, or another restore of it was not finished.
+        StackError: a table cannot be restored to that time, or another restore of it is not finished.
     """
     for copy in copies:
         if other := next((name for name in _temporary(client, copy) if name != copy.name), None):
             raise StackError(
-                f"{copy.logical_id} is being restored to another time, or that was interrupted: there is "
-                f"{other}. Finish that first, by the same command with its time as --to. If that switched "
-                f"nothing off yet, delete it: aws dynamodb delete-table --table-name {other}"
+                f"{copy.logical_id} has an unfinished restore to another time, in the table "
+                f"{other}. Finish it first: run this command with that time as --to. If it has switched "
+                f"nothing off yet, delete the table: aws dynamodb delete-table --table-name {other}"
             )
         if exists(client, copy):
             continue
@@ -52,48 +52,48 @@ def check(client: DynamoDBClient, copies: Sequence[Copy], to: datetime) -> None:
         window = found.get("PointInTimeRecoveryDescription", {})
         earliest, latest = (window.get(f"{each}RestorableDateTime") for each in ("Earliest", "Latest"))
         if not isinstance(earliest, datetime) or not isinstance(latest, datetime):
-            raise StackError(f"{copy.logical_id} has no point-in-time recovery, so nothing to restore.")
+            raise StackError(f"{copy.logical_id} has no point-in-time recovery, so it cannot be restored.")
         if not earliest.replace(microsecond=0) <= to <= latest:
             raise StackError(
-                f"{copy.logical_id} can be restored to a time from {_utc(earliest)} to {_utc(latest)} only."
+                f"{copy.logical_id} can only be restored to a time from {_utc(earliest)} to {_utc(latest)}."
             )
 
 
 def make(client: DynamoDBClient, copies: Sequence[Copy], to: datetime) -> None:
-    """Restore all to temporary tables that are not there yet, at once, and wait for them."""
+    """Restore all missing copies concurrently, and wait for them."""
     for copy in copies:
         if not exists(client, copy):
             client.restore_table_to_point_in_time(
                 SourceTableName=copy.table,
                 TargetTableName=copy.name,
                 RestoreDateTime=to,
-                GlobalSecondaryIndexOverride=[],  # they are not read, and take longest
+                GlobalSecondaryIndexOverride=[],  # indexes are not read, and take longest
             )
     began = time.monotonic()
     for copy in copies:
         while (status := client.describe_table(TableName=copy.name)["Table"]["TableStatus"]) == "CREATING":
             minutes = int(time.monotonic() - began) // 60
-            print(f"{copy.logical_id}: is being restored to {copy.name}, {minutes} min", flush=True)
+            print(f"{copy.logical_id}: restoring to {copy.name}, {minutes} min", flush=True)
             time.sleep(_POLL)
         if status != "ACTIVE":
-            raise StackError(f"{copy.name} is {status}. Run this again in some minutes.")
-        print(f"{copy.logical_id}: is restored to {copy.name}", flush=True)
+            raise StackError(f"{copy.name} is {status}. Run this again in a few minutes.")
+        print(f"{copy.logical_id}: restored to {copy.name}", flush=True)
 
 
 def delete(client: DynamoDBClient, copies: Sequence[Copy]) -> None:
-    """Delete the temporary tables that are still there; the first is the last, because it has the marks."""
+    """Delete the remaining temporary tables; the first one last, because it has the marks."""
     for copy in reversed(copies):
         if exists(client, copy):
             client.delete_table(TableName=copy.name)
 
 
 def made_at(client: DynamoDBClient, copy: Copy) -> int:
-    """Return when the temporary table was made: a Unix time by which each restore is told from others."""
+    """Unix time when the temporary table was created; it identifies the restore."""
     return int(client.describe_table(TableName=copy.name)["Table"]["CreationDateTime"].timestamp())
 
 
 def exists(client: DynamoDBClient, copy: Copy) -> bool:
-    """Whether there is the temporary table, so that a run was interrupted."""
+    """Whether the temporary table exists, which means that a run was interrupted."""
     try:
         client.describe_table(TableName=copy.name)
     except client.exceptions.ResourceNotFoundException:
@@ -102,7 +102,7 @@ def exists(client: DynamoDBClient, copy: Copy) -> bool:
 
 
 def _temporary(client: DynamoDBClient, copy: Copy) -> list[str]:
-    """List the temporary tables of a table."""
+    """List all temporary tables of a table."""
     pages = client.get_paginator("list_tables").paginate()
     return [name for page in pages for name in page["TableNames"] if name.startswith(_prefix(copy.table))]
 

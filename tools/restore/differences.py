@@ -1,7 +1,7 @@
-"""Makes a table what its copy was, and writes and deletes only what differs.
+"""Makes a table equal to its copy, and writes and deletes only the differences.
 
-Each write is conditional on the item that was compared, so that a retry is harmless, and what a call that was
-under way has written meanwhile is compared again.
+Each write is conditional on the compared item, so that a retry is harmless. If a late call changed the item
+meanwhile, it is compared again.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _PAGE_SIZE = 100
-"""Items compared at once: what a batch of reads takes."""
+"""Items compared at once, the limit of a batch read."""
 _PASSES = 5
-"""How often all is compared until nothing differs."""
+"""Maximum number of comparisons of the whole table until nothing differs."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """An item as it is and as it is to be; None where there is none."""
+    """An item's current and wanted state; None means no item."""
 
     key: Item
     there: Item | None
@@ -37,19 +37,19 @@ class Difference:
 
 
 class Differences:
-    """What a table has otherwise than its copy."""
+    """Differences between a table and its copy."""
 
     def __init__(
         self, client: DynamoDBClient, copy: Copy, wanted: Wanted, rate: int, check: Callable[[], None]
     ) -> None:
-        """Prepare.
+        """Create the comparison.
 
         Args:
             client: A DynamoDB client.
             copy: The table and its copy.
-            wanted: What of the copy is to be in the table.
-            rate: How many items to write a second.
-            check: Called before each page; raises what ends the run.
+            wanted: Chooses the items of the copy that the table should have.
+            rate: Items to write per second.
+            check: Called before each page; raises an exception to end the run.
         """
         self._client = client
         self._copy = copy
@@ -61,25 +61,27 @@ class Differences:
         self._compared = self._written = self._deleted = 0
 
     def level(self) -> int:
-        """Write and delete what differs; returns how many items that were.
+        """Write and delete the differences; returns how many items changed.
 
         Raises:
-            StackError: something goes on writing.
+            StackError: something keeps writing to the table.
         """
         with Progress(self._rate, self._line) as progress, ThreadPoolExecutor(MAX_CALLS) as pool:
             for _ in range(_PASSES):
                 self._compared, is_level = 0, True
                 for differences in chain(self._missing(), self._surplus()):
                     self._check()
-                    mended = list(pool.map(self._mend, differences))
-                    written = sum(done for done, each in zip(mended, differences, strict=True) if each.wanted)
+                    changed = list(pool.map(self._change, differences))
+                    written = sum(
+                        done for done, each in zip(changed, differences, strict=True) if each.wanted
+                    )
                     self._written += written
-                    self._deleted += mended.count(True) - written
-                    is_level = is_level and all(mended)
+                    self._deleted += changed.count(True) - written
+                    is_level = is_level and all(changed)
                     progress.pause(len(differences))
                 if is_level:
                     return self._written + self._deleted
-        raise StackError(f"Something goes on writing to {self._copy.table}. Stop it, and run this again.")
+        raise StackError(f"Something keeps writing to {self._copy.table}. Stop it, and run this again.")
 
     def _line(self) -> str:
         return (
@@ -88,7 +90,7 @@ class Differences:
         )
 
     def _missing(self) -> Iterator[list[Difference]]:
-        """Find, by pages, what the copy has and the table has not, or has otherwise."""
+        """Find, by pages, items of the copy that the table lacks or has in another state."""
         for page in self._scan(self._copy.name):
             wanted = list(self._wanted(page))
             there = self._get(self._copy.table, [item for item, _ in wanted])
@@ -99,9 +101,9 @@ class Differences:
             ]
 
     def _surplus(self) -> Iterator[list[Difference]]:
-        """Find, by pages, what the table has and the copy has not.
+        """Find, by pages, items of the table that the copy lacks.
 
-        What has expired is left to DynamoDB, whose removal of it is told as that of any other.
+        Expired items are left to DynamoDB's TTL, whose removals publish the usual events.
         """
         for page in self._scan(self._copy.table):
             found = self._get(self._copy.name, page)
@@ -121,12 +123,12 @@ class Differences:
             self._compared += len(page["Items"])
 
     def _get(self, table: str, items: Sequence[Item]) -> dict[str, Item]:
-        """Read the items with the keys of others, those that there are."""
+        """Read items with the same keys; missing ones are left out."""
         keys = [self._key(item) for item in items]
         return {self._id(item): item for item in read_items(self._client, table, keys)}
 
-    def _mend(self, difference: Difference) -> bool:
-        """Write or delete an item, unless it is another one by now; returns whether it was done."""
+    def _change(self, difference: Difference) -> bool:
+        """Write or delete an item, unless it has changed since; returns whether that succeeded."""
         same = _condition(difference.there, self._key_names[0])
         try:
             if difference.wanted is None:
@@ -145,7 +147,7 @@ class Differences:
 
 
 def _condition(there: Item | None, key_name: str) -> dict[str, Any]:
-    """Let a write fail if an item is not what was read."""
+    """Condition that fails a write if the item has changed since it was read."""
     if there is None:
         return {
             "ConditionExpression": "attribute_not_exists(#key)",

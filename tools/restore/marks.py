@@ -1,4 +1,4 @@
-"""Marks on a temporary table, as tags: which run goes on with it, and whether the tables are restored."""
+"""Tags on a temporary table: which run owns it, and whether the tables are restored."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 _RUN, _DONE = "restored-by", "restored"
 _INTERVAL = 5
-"""Seconds between two looks at whether another run has begun. It writes nothing for longer than that."""
+"""Seconds between two checks for another run. A new run writes nothing for longer than that."""
 
 
 class TakenOver(StackError):
-    """Another run goes on with the tables."""
+    """Another run has taken over the tables."""
 
 
 class Marks:
@@ -30,30 +30,30 @@ class Marks:
         self._looked_at = 0.0
 
     def claim(self) -> None:
-        """Go on with the tables in this run, and in no other that has begun before."""
+        """Take over the tables from all earlier runs."""
         self._set(_RUN, self._run)
         self._looked_at = time.monotonic()
 
     def check(self) -> None:
-        """Make sure that no other run has begun since.
+        """Check that no other run has started since.
 
         Raises:
-            TakenOver: one has.
+            TakenOver: another run has started.
         """
         if time.monotonic() - self._looked_at < _INTERVAL:
             return
         self._looked_at = time.monotonic()
         tags = self._tags()
         if tags.get(_RUN) != self._run or _DONE in tags:
-            raise TakenOver("Another run of this command goes on; this one has ended.")
+            raise TakenOver("Another run of this command has taken over; this one has ended.")
 
     def set_done(self) -> None:
-        """Remember that the tables are restored: from here on their copy is older than they are."""
+        """Record that the tables are restored: from now on they may be newer than their copy."""
         self._set(_DONE, "yes")
 
     @property
     def are_done(self) -> bool:
-        """Whether the tables are restored, and what is left is to switch on and to delete."""
+        """Whether the tables are restored; then only switching writes on and deleting copies remain."""
         return _DONE in self._tags()
 
     def _arn(self) -> str:

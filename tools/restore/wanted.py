@@ -1,4 +1,4 @@
-"""What of a copy comes back, table by table."""
+"""Which items of a copy come back, for each table."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Wanted = Callable[[Sequence[Item]], Iterable[tuple[Item, Item]]]
-"""Chooses items of a copy: each with what is written if the table has something else."""
+"""Chooses items of a copy; returns each with the item to write if the table has another state."""
 _BATCH = 100
-"""What a batch of reads takes."""
+"""Limit of a batch read."""
 
 
 def all_of(items: Sequence[Item]) -> list[tuple[Item, Item]]:
-    """Choose all that has not expired since."""
+    """Choose all items that have not expired."""
     return [(item, item) for item in items if not has_expired(item)]
 
 
 def all_but_sessions(items: Sequence[Item]) -> list[tuple[Item, Item]]:
-    """Choose of the users table all but sessions: some were revoked since, and nobody can tell which."""
+    """Choose all items of the users table except sessions, because revoked ones cannot be told apart."""
     return [pair for pair in all_of(items) if not pair[0]["username"]["S"].startswith("session#")]
 
 
 def tasks(restored_at: int) -> Wanted:
-    """Choose of the tasks table all that has not expired, and mark the tasks that come back.
+    """Choose all items of the tasks table that have not expired, and mark restored tasks.
 
-    The mark keeps them from being told as events. Their version is above each that they have had, because
-    versions are entity tags, and parts of events' ids: one that came again would be taken for what it was
+    The mark keeps the stream from publishing them as events. Their version is higher than any that they had,
+    because versions are entity tags and parts of event ids: a reused version would be mistaken for the state
     before the restore.
 
     Args:
-        restored_at: When, as a Unix time, by which this restore is told from others.
+        restored_at: Unix time that identifies this restore.
     """
 
     def choose(items: Sequence[Item]) -> list[tuple[Item, Item]]:
@@ -64,7 +64,7 @@ def _raised(task: Item, restored_at: int) -> dict[str, Any]:
 
 
 def histories(client: DynamoDBClient, tasks_table: str) -> Wanted:
-    """Choose the histories of tasks that are there; the tasks table must have been restored."""
+    """Choose the histories of existing tasks; restore the tasks table first."""
 
     def choose(items: Sequence[Item]) -> list[tuple[Item, Item]]:
         ids = {item["task_id"]["S"] for item in items}
@@ -80,7 +80,7 @@ def histories(client: DynamoDBClient, tasks_table: str) -> Wanted:
 
 
 def read_items(client: DynamoDBClient, table: str, keys: Sequence[Item]) -> list[Item]:
-    """Read items by their keys, at most 100, those that there are."""
+    """Read up to 100 items by their keys; missing ones are left out."""
     found: list[Item] = []
     pending: Any = list(keys)
     while pending:
@@ -91,5 +91,5 @@ def read_items(client: DynamoDBClient, table: str, keys: Sequence[Item]) -> list
 
 
 def has_expired(item: Item) -> bool:
-    """Whether the time of an item is over; DynamoDB can take days to remove it."""
+    """Whether an item's TTL is over; DynamoDB can take days to remove it."""
     return "expires_at" in item and int(item["expires_at"]["N"]) <= time.time()

@@ -1,8 +1,8 @@
-"""The functions that write to a stack's tables, switched off and on again.
+"""Switches the functions that write to a stack's tables off and on again.
 
-A reserved concurrency of 0 switches a function off for whoever calls it: the gateway, a queue, a schedule. It
-needs none of the account's concurrency, and there is nothing to remember, because the template reserves none.
-Throttling the API's stage would leave what queues call.
+A reserved concurrency of 0 switches a function off for all callers: the gateway, queues and schedules. It
+needs none of the account's concurrency, and no earlier setting has to be saved, because the template reserves
+none. Throttling the API's stage would not stop functions that queues call.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from tools.stacks import Stack, StackError
 _WRITES = {f"dynamodb:{each}Item" for each in ("Put", "Update", "Delete", "BatchWrite")}
 _FUNCTION = "AWS::Serverless::Function"
 _SETTLE = 15
-"""Seconds after which Lambda starts no more calls of a function that was switched off."""
+"""Seconds after which Lambda starts no more calls of a switched-off function."""
 
 
 def functions_that_write(tables: Collection[str]) -> list[str]:
-    """List the functions of the template that may write to tables, all by logical ids."""
+    """List the functions of the template that may write to these tables, by logical ids."""
     resources = _template()
     return [
         name
@@ -56,32 +56,32 @@ def _list(value: Any) -> list[Any]:
 
 
 class Writers:
-    """Functions of a stack that write."""
+    """A stack's functions that write."""
 
     def __init__(self, stack: Stack, logical_ids: Sequence[str]) -> None:
-        """Find them in a stack.
+        """Find the functions in a stack.
 
         Raises:
-            StackError: the stack has functions that the template here has not, and which may write.
+            StackError: the stack has functions that the template does not have, and that may write.
         """
         self._lambda = stack.client("lambda")
         deployed = stack.resources("AWS::Lambda::Function")
         known = {name for name, resource in _template().items() if resource["Type"] == _FUNCTION}
         if unknown := sorted(deployed.keys() - known):
             raise StackError(
-                f"The stack {stack.name} has {', '.join(unknown)}, which the template here has not. Check "
-                "out the release that is deployed, and run this there."
+                f"The stack {stack.name} has {', '.join(unknown)}, which template.yaml does not have. Check "
+                "out the deployed release, and run this again."
             )
         self.names = [deployed[each] for each in logical_ids if each in deployed]
 
     def check(self, *, may_be_off: bool) -> None:
-        """Make sure that switching them on again will leave them as they are.
+        """Check that switching the functions on again will restore their current setting.
 
         Args:
             may_be_off: Whether an interrupted run may have switched them off.
 
         Raises:
-            StackError: one has a reserved concurrency, which would be gone.
+            StackError: a function has a reserved concurrency, which would get lost.
         """
         for name in self.names:
             reserved = self._lambda.get_function_concurrency(FunctionName=name).get(
@@ -89,22 +89,22 @@ class Writers:
             )
             if reserved is not None and (reserved or not may_be_off):
                 raise StackError(
-                    f"{name} has a reserved concurrency of {reserved}, which this would take away. Do that "
-                    "yourself, and give it back in the end: aws lambda delete-function-concurrency "
+                    f"{name} has a reserved concurrency of {reserved}, which this would remove. Remove it "
+                    "yourself, and set it again afterwards: aws lambda delete-function-concurrency "
                     f"--function-name {name}"
                 )
 
     def switch_off(self) -> None:
-        """Switch them off, and wait until calls that have begun are over."""
+        """Switch the functions off, and wait until running calls have ended."""
         longest = 0
         for name in self.names:
             self._lambda.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
             longest = max(longest, self._lambda.get_function_configuration(FunctionName=name)["Timeout"])
-        print(f"writes are off; those that have begun may take {longest + _SETTLE} s", flush=True)
-        time.sleep(longest + _SETTLE)  # nobody tells which calls are under way
+        print(f"writes are off; waiting {longest + _SETTLE} s for running calls to end", flush=True)
+        time.sleep(longest + _SETTLE)  # Lambda does not report running calls
 
     def switch_on(self) -> None:
-        """Switch them on again."""
+        """Switch the functions on again."""
         for name in self.names:
             self._lambda.delete_function_concurrency(FunctionName=name)
         print("writes are on again", flush=True)

@@ -1,1 +1,1 @@
-"""Writes code: `make endpoint` a new endpoint, `make new` a service of your own, `make rename` a name."""
+"""Generates code: `make endpoint` adds an endpoint, `make new` creates a service, `make rename` renames."""

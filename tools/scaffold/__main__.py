@@ -1,4 +1,4 @@
-"""`make endpoint`: writes a new endpoint, from what the project itself looks like."""
+"""`make endpoint`: writes a new endpoint, modeled on existing ones."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tools.scaffold.edits import edits
 from tools.scaffold.endpoint import EXAMPLE, METHODS, InvalidEndpoint, NewEndpoint, check
 
 _EPILOG = (
-    "Afterwards `make unit component` says what is left to do: the new code has TODO where it wants your "
-    "words. "
-    "Every endpoint wants a token; for one that does not, see docs/adding-an-endpoint.md."
+    "Afterwards, `make unit component` names what is left to do: replace each TODO in the new code with your "
+    "own text. "
+    "The endpoint requires a token; for a public one, see docs/adding-an-endpoint.md."
 )
 
 
@@ -29,7 +29,7 @@ def main() -> int:
         "a sample event, and tests.",
         epilog=_EPILOG,
     )
-    parser.add_argument("name", help="of the function, such as get_task_title")
+    parser.add_argument("name", help="name of the function, such as get_task_title")
     parser.add_argument("route", help=f"one of {', '.join(METHODS)}, and a path")
     given = parser.parse_args()
     try:
@@ -47,7 +47,7 @@ def main() -> int:
     openapi.write_documents(load_template(template.path, {}))
     costs.write_document(template.root)
     print(f"\nNow write functions/{endpoint.name}/app.py; then run `make openapi costs pictures`.")
-    print("`make unit component` says what is left to do.")
+    print("`make unit component` names what is left to do.")
     return 0
 
 

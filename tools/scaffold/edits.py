@@ -1,4 +1,4 @@
-"""What a new endpoint needs: files of its own, and lines in those that name every endpoint."""
+"""Files of a new endpoint, and edits of the files that list every endpoint."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 
 from tools.scaffold.endpoint import PARAMETER, InvalidEndpoint, NewEndpoint, new_files
 
-_PATTERN = "board"  # the smallest function: its role may do nothing but log
-_LONG_PATH = 50  # is put on its own line
+_PATTERN = "board"  # the smallest function: its role only allows logs
+_LONG_PATH = 50  # longer paths get a line of their own
 _PATTERN_ROUTE = "Method: GET, Path: /, Auth: {Authorizer: NONE}"
-# Before which its resources go: at the end of the section "signing in", and at that of "tasks".
+# Markers that follow the new resources: the ends of the sections "signing in", "tasks" and of the alarms.
 _AFTER_USERS = "  # -------------------------------------------------------------------- tasks\n"
 _AFTER_TASKS = "  # ------------------------- the network of the cache"
 _AFTER_ALARMS = "  RotationErrorsAlarm:\n"
 
 
 def edits(endpoint: NewEndpoint, root: Path) -> dict[Path, str]:
-    """Work out what to write: the new text of each file.
+    """Compute the new text of each file to write.
 
     Raises:
-        InvalidEndpoint: a file has not the form that is known.
+        InvalidEndpoint: a file has no place for the new lines.
     """
     code, event, test = (root / path for path in new_files(endpoint.name))
     key = f'    ("{endpoint.method}", "{endpoint.path}"): '
@@ -58,19 +58,19 @@ def _is_of_users(endpoint: NewEndpoint) -> bool:
 
 
 def _before(path: Path, marker: str, text: str) -> str:
-    """Put text before a place in a file that is there once."""
+    """Insert text before a marker in a file."""
     return _insert(path.read_text("utf-8"), marker, text, path)
 
 
 def _insert(whole: str, marker: str, text: str, path: Path) -> str:
     before, found, after = whole.partition(marker)
     if not found:
-        raise InvalidEndpoint(f"{path} has no {marker.strip()!r}, before which the new lines would go.")
+        raise InvalidEndpoint(f"{path} has no {marker.strip()!r}; the new lines go before it.")
     return f"{before}{text}{found}{after}"
 
 
 def _template(endpoint: NewEndpoint, root: Path) -> str:
-    """Add its function, role and alarm, like those of the pattern, but for those who are signed in."""
+    """Add its function, role and alarm, copied from the pattern, but with a token required."""
     path, name = root / "template.yaml", _PATTERN.capitalize()
     whole = path.read_text("utf-8")
     function = _copy(whole, rf"{name}Function:\n.*?^  {name}Role", endpoint)
@@ -82,14 +82,14 @@ def _template(endpoint: NewEndpoint, root: Path) -> str:
 
 
 def _route(endpoint: NewEndpoint) -> str:
-    """Write its method and path as YAML in braces, in which braces are quoted."""
+    """Write its method and path for a YAML flow mapping, where a path with braces needs quotes."""
     path = f'"{endpoint.path}"' if endpoint.parameters else endpoint.path
     between = " " if len(path) < _LONG_PATH else "\n            "
     return f"Method: {endpoint.method},{between}Path: {path}"
 
 
 def _copy(whole: str, resource: str, endpoint: NewEndpoint) -> str:
-    """Copy a resource of the pattern, or several that follow one another, under the endpoint's name."""
+    """Copy one or more consecutive resources of the pattern, under the endpoint's name."""
     found = re.search(rf"^  {resource}:\n.*?\n(?=\n  \S)", whole, re.MULTILINE | re.DOTALL)
     if not found:
         raise InvalidEndpoint(f"template.yaml has no {resource} to copy.")
@@ -97,7 +97,7 @@ def _copy(whole: str, resource: str, endpoint: NewEndpoint) -> str:
 
 
 def _event(endpoint: NewEndpoint, root: Path) -> str:
-    """Write a sample event: that of reading a task, with another route."""
+    """Write a sample event, from that of get_task."""
     event: dict[str, Any] = json.loads((root / "events/get_task.json").read_text("utf-8"))
     known = event["pathParameters"]
     values = {name: known.get(name, _value(name)) for name in endpoint.parameters}
@@ -135,7 +135,7 @@ def _fill(name: str, endpoint: NewEndpoint) -> str:
 
 
 def _dict(items: dict[str, str]) -> str:
-    """Write a dict as the formatter does: a single item in the line, and each of several in its own."""
+    """Write a dict as the formatter does: one item inline, several on a line each."""
     lines = [f'"{key}": {value}' for key, value in items.items()]
     if len(lines) == 1:
         return f"{{{lines[0]}}}"

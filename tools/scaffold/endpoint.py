@@ -1,4 +1,4 @@
-"""A new endpoint: its name and its route, and why they may not be."""
+"""A new endpoint: its name and route, and their validation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ METHODS = ("GET", "POST", "PATCH", "DELETE")
 EXAMPLE = 'NAME=get_task_title ROUTE="GET /tasks/{task_id}/title"'
 
 PARAMETER = re.compile(r"{(\w+)}")
-"""A part of a path that stands for a value."""
+"""A path parameter."""
 
 _WORD = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
 _MAX_NAME = 32  # so that no generated line is too long
@@ -27,7 +27,7 @@ _RESERVED = ("/ping", "/sping")
 
 
 class InvalidEndpoint(Exception):
-    """The name or the route of a new endpoint cannot be."""
+    """The name or the route of a new endpoint is invalid or taken."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,17 @@ class NewEndpoint:
 
     @classmethod
     def parse(cls, name: str, route: str) -> Self:
-        """Read a name, such as `get_task_title`, and a route, such as `GET /tasks/{task_id}/title`.
+        """Parse a name, such as `get_task_title`, and a route, such as `GET /tasks/{task_id}/title`.
 
         Raises:
-            InvalidEndpoint: one of them is not of that form.
+            InvalidEndpoint: one of them is invalid.
         """
         if not name or not route:
             raise InvalidEndpoint(f"Give the new endpoint a NAME and a ROUTE: make endpoint {EXAMPLE}")
         if not re.fullmatch(_WORD, name):
             raise InvalidEndpoint(f"NAME is {name!r}; write it in lower case, such as get_task_title.")
         if len(name) > _MAX_NAME:
-            raise InvalidEndpoint(f"NAME has {len(name)} characters; {_MAX_NAME} are the most.")
+            raise InvalidEndpoint(f"NAME has {len(name)} characters; the maximum is {_MAX_NAME}.")
         method, _, path = route.partition(" ")
         if method not in METHODS or not re.fullmatch(rf"(/([a-z0-9-]+|{{{_WORD}}}))+", path):
             raise InvalidEndpoint(
@@ -58,7 +58,7 @@ class NewEndpoint:
                 'without a slash at its end, such as "GET /tasks/{task_id}/title".'
             )
         if len(path) > _MAX_PATH:
-            raise InvalidEndpoint(f"The path has {len(path)} characters; {_MAX_PATH} are the most.")
+            raise InvalidEndpoint(f"The path has {len(path)} characters; the maximum is {_MAX_PATH}.")
         endpoint = cls(name, method, path)
         endpoint._check_words()
         return endpoint
@@ -70,30 +70,30 @@ class NewEndpoint:
 
     @property
     def logical_name(self) -> str:
-        """What its resources' names in the template begin with."""
+        """Prefix of its resources' names in the template."""
         return "".join(map(str.capitalize, self.name.split("_")))
 
     def _check_words(self) -> None:
         for word in (self.name, *self.parameters):
             if keyword.iskeyword(word):
-                raise InvalidEndpoint(f"{word!r} is a word of Python itself. Choose another.")
+                raise InvalidEndpoint(f"{word!r} is a keyword of Python. Choose another.")
             if self.parameters.count(word) > 1:
                 raise InvalidEndpoint(
                     f"{self.path} has {{{word}}} twice. Give each parameter a name of its own."
                 )
         if self.path in _RESERVED:
-            raise InvalidEndpoint(f"API Gateway keeps {self.path} for itself. Choose another path.")
+            raise InvalidEndpoint(f"API Gateway reserves {self.path}. Choose another path.")
 
 
 def check(endpoint: NewEndpoint, template: Template) -> None:
-    """Compare a new endpoint with what is there.
+    """Compare a new endpoint with the existing ones.
 
     Raises:
-        InvalidEndpoint: its name or its route is taken, or API Gateway could not tell its route from another.
+        InvalidEndpoint: its name or route is taken, or API Gateway cannot tell its route from another.
     """
     for route in template.api.routes:
         if endpoint.path == route.path and endpoint.method in route.methods:
-            raise InvalidEndpoint(f"{endpoint.method} {endpoint.path} is there already.")
+            raise InvalidEndpoint(f"{endpoint.method} {endpoint.path} already exists.")
         _check_parameters(endpoint.path, route.path)
     name = endpoint.logical_name
     ids = [f"{name}Function", f"{name}Role", f"{name}ErrorsAlarm"]
@@ -102,11 +102,11 @@ def check(endpoint: NewEndpoint, template: Template) -> None:
     schemas = json.loads((template.root / DOCUMENT).read_text("utf-8"))["components"]["schemas"]
     taken += [f"the schema {each} in {DOCUMENT}" for each in schemas if each == name]
     if taken:
-        raise InvalidEndpoint(f"NAME is {endpoint.name!r}, but {taken[0]} is there already. Choose another.")
+        raise InvalidEndpoint(f"NAME is {endpoint.name!r}, but {taken[0]} already exists. Choose another.")
 
 
 def _check_parameters(new: str, present: str) -> None:
-    """API Gateway takes one name only for a parameter after the same beginning of a path."""
+    """API Gateway allows only one parameter name after the same path prefix."""
     for ours, theirs in zip(new.split("/"), present.split("/"), strict=False):
         if ours != theirs:
             if PARAMETER.fullmatch(ours) and PARAMETER.fullmatch(theirs):

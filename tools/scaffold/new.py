@@ -1,4 +1,4 @@
-"""`make new`: writes a service of one's own, with the tasks of this one as its example."""
+"""`make new`: creates a new service from this one, with tasks as its example."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ The format is that of [Keep a Changelog](https://keepachangelog.com/en/1.1.0/), 
 
 ## 0.1.0 (not released)
 """
-_LICENSE = """{name} has no license yet; https://choosealicense.com helps to choose one.
+_LICENSE = """{name} has no license yet; https://choosealicense.com helps you choose one.
 
-It began as a copy of the Task API, whose license wants this notice to be kept:
+It started as a copy of the Task API, whose license requires you to keep this notice:
 
 {license}"""
 
 
 def write(name: str, into: Path, root: Path) -> None:
-    """Write a new service: this project by another name, its license and changelog yet to be written.
+    """Write a new service: a renamed copy of this project, with an empty changelog and no license yet.
 
     Raises:
-        CannotRename: its name is none, or there is something where it is to be.
+        CannotRename: the name is invalid, or the folder is not empty or is in this project.
     """
     renaming = Renaming(_NAME, name)
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
-        raise CannotRename(f"{into} is there already: name another folder")
+        raise CannotRename(f"{into} already exists: name another folder")
     if into.resolve().is_relative_to(root.resolve()):
-        raise CannotRename(f"{into} is in this project: name a folder beside it, such as ../orders")
+        raise CannotRename(f"{into} is in this project: name a folder next to it, such as ../orders")
     files = tracked_files(root)
     for file in files:
         (into / file).parent.mkdir(parents=True, exist_ok=True)
@@ -56,11 +56,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog='make new NAME="Orders API" INTO=../orders',
         usage="%(prog)s",
-        description="Write a service of your own: this one by another name, with tasks as the example that "
+        description="Create a service of your own: a copy of this one, with tasks as the example that "
         "you replace. docs/make-it-your-own.md shows how.",
     )
-    parser.add_argument("name", metavar="NAME", help="what it is called, such as Orders API")
-    parser.add_argument("into", metavar="INTO", type=Path, help="a new folder for it, such as ../orders")
+    parser.add_argument("name", metavar="NAME", help="name of the service, such as Orders API")
+    parser.add_argument("into", metavar="INTO", type=Path, help="new folder for it, such as ../orders")
     given = parser.parse_args()
     try:
         write(given.name, given.into, Path.cwd())

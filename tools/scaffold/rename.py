@@ -1,4 +1,4 @@
-"""`make rename`: calls something by another name, in code, texts and names of files."""
+"""`make rename`: renames something in code, texts and file names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 KEPT = {"LICENSE", "docs/make-it-your-own.md", "tools/local/gateway/server.py"}
-"""Files that stay: a notice, the guide to this command, and where waitress calls what it works on tasks."""
+"""Unchanged files: a notice, the guide to this command, and a module that uses waitress's own tasks."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[ _-][A-Za-z0-9]+)*")
 
 
@@ -22,19 +22,19 @@ class CannotRename(Exception):
 
 
 class Renaming:
-    """Writes a name as another in each spelling: Task API, task-api, TASK_API and TaskApi."""
+    """Replaces a name in each spelling: Task API, task-api, TASK_API and TaskApi."""
 
     def __init__(self, old: str, new: str) -> None:
-        """Prepare to rename.
+        """Create the replacement patterns.
 
         Raises:
-            CannotRename: one of them is no name, or both are one.
+            CannotRename: a name is invalid, or both are the same.
         """
         before, after = _words(old), _words(new)
         if before == after:
-            raise CannotRename(f"“{old}” and “{new}” are one name")
-        # Names in code last, because what is one word now can be one. Several words are a text only where
-        # they are given as one: code has `value in progress`.
+            raise CannotRename(f"“{old}” and “{new}” are the same name")
+        # Names in code come last, and override equal spellings in text. Several words count as text only if
+        # they are given with spaces: code has `value in progress`.
         self._pairs = {old: new}
         if " " in old or len(before) == 1:
             self._pairs |= dict(zip(_in_text(before), _in_text(after), strict=True))
@@ -42,20 +42,20 @@ class Renaming:
         if len(before) == 1:
             plurals = [plural(before[0])], [*after[:-1], plural(after[-1])]
             self._pairs |= dict(zip(*map(_in_code, plurals), strict=True))
-        # Within a longer word it is another one: ListTasks is renamed, multitasking is not.
+        # Do not match within longer words: ListTasks is renamed, multitasking is not.
         forms = sorted(self._pairs, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(_alone, forms)))
         self._articles = re.compile(rf"(?<![^\W_])(a)n?(?=[ _]\W?{re.escape(after[0])})", re.IGNORECASE)
         self._article = r"\1n" if after[0][0].lower() in "aeiou" else r"\1"
 
     def __call__(self, text: str) -> str:
-        """Rename in a text; articles follow: a task, an order."""
+        """Rename in a text, and adapt articles: a task, an order."""
         renamed = self._pattern.sub(lambda found: self._pairs[found[0]], text)
         return renamed if renamed == text else self._articles.sub(self._article, renamed)
 
 
 def plural(word: str) -> str:
-    """Make the plural of a noun, as most have it."""
+    """Regular plural of a noun."""
     if re.search(r"[^aeiou]y$", word):
         return f"{word[:-1]}ies"
     return f"{word}es" if re.search(r"(s|x|z|ch|sh)$", word) else f"{word}s"
@@ -63,7 +63,7 @@ def plural(word: str) -> str:
 
 def _words(name: str) -> list[str]:
     if not _NAME.fullmatch(name):
-        raise CannotRename(f"“{name}” is no name: write words of letters and digits, such as Orders API")
+        raise CannotRename(f"“{name}” is not a name: use words of letters and digits, such as Orders API")
     return re.split(r"[ _-]", name.lower())
 
 
@@ -78,37 +78,37 @@ def _in_code(words: list[str]) -> list[str]:
 
 
 def _alone(form: str) -> str:
-    """Make the pattern of a spelling where it is a word, or a part of a name in code."""
+    """Pattern that matches a spelling as a word, or as a part of a name in code."""
     if form.isupper():
         return rf"(?<![A-Z]){form}(?![A-Z])"
     return rf"{'(?<![A-Za-z])' if form[0].islower() else ''}{re.escape(form)}(?![a-z])"
 
 
 def tracked_files(root: Path) -> list[str]:
-    """List the files that git has of a project, but no links, which may lead out of it.
+    """List a project's files in git, without symbolic links, which may lead out of it.
 
     Raises:
-        CannotRename: it has none.
+        CannotRename: there are none.
     """
     command = ["git", "ls-files", "-z"]
     found = subprocess.run(command, cwd=root, capture_output=True, text=True)  # noqa: S603
     if found.returncode or not found.stdout:
-        raise CannotRename(f"git knows no files in {root}: clone the project, or commit it")
+        raise CannotRename(f"git has no files in {root}: clone the project, or commit it")
     names = found.stdout.split("\0")
     return [name for name in names if (root / name).is_file() and not (root / name).is_symlink()]
 
 
 def rename(root: Path, names: Sequence[str], renaming: Renaming) -> int:
-    """Rename in files, and the files; returns how many changed.
+    """Rename in files, and rename the files; returns how many changed.
 
     Raises:
-        CannotRename: two files would have one name.
+        CannotRename: two files would get the same name.
     """
     targets = Counter(map(renaming, names))
     for name in names:
         new = renaming(name)
         if targets[new] > 1 or (new != name and (root / new).exists()):
-            raise CannotRename(f"{new} is there already, or twice: rename that first")
+            raise CannotRename(f"{new} already exists, or two files would get this name: rename one first")
     changed = 0
     for name in names:
         source, target = root / name, root / renaming(name)
@@ -123,20 +123,20 @@ def rename(root: Path, names: Sequence[str], renaming: Renaming) -> int:
             if target != source:
                 shutil.rmtree(
                     source.parent / "__pycache__", ignore_errors=True
-                )  # which would keep its folder
-            os.renames(source, target)  # makes folders, and removes those that it leaves empty
+                )  # otherwise its folder remains
+            os.renames(source, target)  # creates folders, and removes empty ones
     return changed
 
 
 def tidy(root: Path) -> None:
-    """Sort imports anew, format, and write the documents that are made from code.
+    """Sort imports, format, and regenerate the documents that derive from code.
 
     Raises:
-        CannotRename: one of these failed, and has printed why.
+        CannotRename: a step failed; its output is printed.
     """
     for command in (
         ["ruff", "check", "--quiet", "--fix", "--select", "I"],
-        ["ruff", "check", "--quiet", "--select", "F811"],  # two things that have one name now
+        ["ruff", "check", "--quiet", "--select", "F811"],  # two things with the same name
         ["ruff", "format", "--quiet"],
         ["tools.openapi"],
         ["tools.costs"],
@@ -144,9 +144,7 @@ def tidy(root: Path) -> None:
         done = subprocess.run([sys.executable, "-m", *command], cwd=root, capture_output=True, text=True)  # noqa: S603
         if done.returncode:
             print(done.stdout + done.stderr, file=sys.stderr)
-            raise CannotRename(
-                f"{command[0]} failed, see above: by its new name, the code means something else"
-            )
+            raise CannotRename(f"{command[0]} failed, see above: the new name changes what the code means")
 
 
 def main() -> int:
@@ -154,13 +152,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog='make rename FROM="task" TO="order"',
         usage="%(prog)s",
-        description="Call something by another name, in code, texts and names of files, in each spelling and "
+        description="Rename something in code, texts and file names, in each spelling and "
         "in the plural: tasks, ListTasks, TASK# and create_task become orders, ListOrders, ORDER# and "
         "create_order.",
-        epilog="Read what it did with `git diff HEAD`; `git reset --hard` takes it back.",
+        epilog="Review the changes with `git diff HEAD`; `git reset --hard` undoes them.",
     )
-    parser.add_argument("old", metavar="FROM", help="the name that it has, such as task")
-    parser.add_argument("new", metavar="TO", help="the name that it gets, such as order")
+    parser.add_argument("old", metavar="FROM", help="current name, such as task")
+    parser.add_argument("new", metavar="TO", help="new name, such as order")
     given = parser.parse_args()
     root = Path.cwd()
     try:
@@ -168,7 +166,7 @@ def main() -> int:
         status = subprocess.run(["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True)  # noqa: S607
         if status.stdout:
             raise CannotRename(
-                "there are changes that are not committed: commit them, so that you can go back"
+                "there are uncommitted changes: commit them, so that you can undo the renaming"
             )
         changed = rename(root, tracked_files(root), renaming)
         if not changed:
@@ -176,14 +174,14 @@ def main() -> int:
     except CannotRename as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    subprocess.run(["git", "add", "--all"], cwd=root, check=True)  # noqa: S607 (or a reset would leave new files)
+    subprocess.run(["git", "add", "--all"], cwd=root, check=True)  # noqa: S607 (a reset then also removes new files)
     try:
         tidy(root)
     except CannotRename as error:
-        print(f"error: {error}. `git reset --hard` takes the renaming back", file=sys.stderr)
+        print(f"error: {error}. `git reset --hard` undoes the renaming", file=sys.stderr)
         return 1
-    print(f"{changed} files changed. Read them with `git diff HEAD`, then run `make test`; `make pictures`")
-    print("draws the pictures anew. What is stored by the old name stays: begin with an empty stack.")
+    print(f"{changed} files changed. Review them with `git diff HEAD`, then run `make test`; `make pictures`")
+    print("redraws the pictures. Stored data keeps the old name: start with an empty stack.")
     return 0
 
 

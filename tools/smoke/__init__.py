@@ -1,1 +1,1 @@
-"""`make smoke`: whether a deployed API does what only a real account can show."""
+"""`make smoke`: checks a deployed API for behavior that only a real AWS account shows."""

@@ -24,14 +24,14 @@ _Subject = TypeVar("_Subject")
 
 
 class Report:
-    """Runs checks, and prints what each found."""
+    """Runs checks, and prints their results."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
         self.failures = 0
 
     def run(self, check: Callable[[_Subject], None], subject: _Subject) -> bool:
-        """Run one; its docstring says what it checks. Returns whether all is well."""
+        """Run one check, which its docstring describes; returns whether it did not fail."""
         title = escape((check.__doc__ or check.__name__).rstrip("."))
         try:
             check(subject)
@@ -50,7 +50,7 @@ class Report:
 
 def _text(error: Exception) -> str:
     is_ours = isinstance(error, Failed | requests.RequestException)
-    return str(error) if is_ours else f"a response has not the form that it should: {error!r}"
+    return str(error) if is_ours else f"a response has an unexpected form: {error!r}"
 
 
 def main() -> int:
@@ -58,18 +58,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="make smoke URL=…",
         usage='%(prog)s [ARGS="--username NAME"]',
-        description="Check what a deployed API does that only a real account can show. "
+        description="Check a deployed API for behavior that only a real AWS account shows. "
         "It creates two tasks, and deletes them again.",
-        epilog="Without a user, only what needs none is checked.",
+        epilog="Without a user, only the checks that need none run.",
     )
-    parser.add_argument("url", help="of the API, as the stack's output ApiUrl has it")
-    parser.add_argument("--username", help=f"of a user; the password is in {PASSWORD}, or asked for")
-    parser.add_argument("--sign-up", action="store_true", help="make a user for this; it stays")
+    parser.add_argument("url", help="URL of the API: the stack's output ApiUrl")
+    parser.add_argument("--username", help=f"existing user; the password comes from {PASSWORD}, or a prompt")
+    parser.add_argument(
+        "--sign-up", action="store_true", help="create a user for the checks; it is not deleted"
+    )
     given = parser.parse_args()
     url = given.url.rstrip("/")
     if not url.startswith(("https://", "http://")):
         parser.error(
-            f"{given.url!r} is no URL: give one such as https://abc123.execute-api.eu-west-1.amazonaws.com/v1"
+            f"{given.url!r} is not a URL: give one such as https://abc123.execute-api.eu-west-1.amazonaws.com/v1"
         )
     report, anyone = Report(), Client(url)
     try:
@@ -85,10 +87,10 @@ def main() -> int:
                 for each in signed_in.CHECKS:
                     report.run(each, session)
         for task in session.tasks:
-            print(f"The task {task['id']} is left: delete it.")
+            print(f"The task {task['id']} could not be removed: delete it.")
     else:
-        print("Give --username, or --sign-up, to check what needs a user.")
-    report.run(public.too_much_is_throttled, anyone)  # at the end, because it slows down what follows
+        print("Give --username or --sign-up to run the checks that need a user.")
+    report.run(public.too_much_is_throttled, anyone)  # last, because it throttles later requests
     print(f"{report.failures} failed" if report.failures else "all is well")
     return 1 if report.failures else 0
 

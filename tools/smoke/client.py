@@ -1,4 +1,4 @@
-"""The API over HTTP, and what a check says when it is not as it should be."""
+"""HTTP client of the API, and the exceptions that checks raise."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import requests
 from requests.adapters import HTTPAdapter
 
 TIMEOUT = 30
-"""Seconds for a response: API Gateway itself ends at 29."""
+"""Timeout of a response in seconds; API Gateway's own is 29."""
 AT_ONCE = 50
-"""Requests that can be on their way at the same time, each on a connection that is kept."""
+"""Concurrent requests, each on a pooled connection."""
 URL_MADE_IN = "Request.url in shared/api/request.py: stage and domain"
 """Where to look when a URL in a response is wrong."""
 
 
 class Failed(Exception):
-    """Something is not as it should be."""
+    """A check failed."""
 
     def __init__(self, what: str, look_at: str) -> None:
-        """Take what is wrong, and where to look."""
+        """Take the problem, and where to look for its cause."""
         super().__init__(what)
         self.look_at = look_at
 
 
 class NotChecked(Exception):
-    """Whether it is as it should be cannot be told from here; the message says why."""
+    """A check could not run; the message says why."""
 
 
 class Client:
-    """One who uses the API, signed in or not."""
+    """A client of the API, with or without a token."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self.url = url
@@ -39,13 +39,13 @@ class Client:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
     def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
-        """Send a request; the path can be a URL, as headers have it."""
+        """Send a request; the path can also be a full URL, such as one from a header."""
         url = path if path.startswith("http") else self.url + path
         return self._session.request(method, url, timeout=TIMEOUT, allow_redirects=False, **options)
 
 
 def expect(is_so: object, what: str, look_at: str) -> None:
-    """Go on if it is so.
+    """Check a condition.
 
     Raises:
         Failed: it is not.
@@ -55,10 +55,10 @@ def expect(is_so: object, what: str, look_at: str) -> None:
 
 
 def expect_status(response: requests.Response, status: int, look_at: str) -> None:
-    """Go on if a response has a status.
+    """Check the status of a response.
 
     Raises:
-        Failed: it has another.
+        Failed: it has another status.
     """
     request = f"{response.request.method} {response.request.url}"
     body = response.text[:200]
@@ -66,12 +66,12 @@ def expect_status(response: requests.Response, status: int, look_at: str) -> Non
 
 
 def expect_problem(response: requests.Response, status: int, kind: str) -> None:
-    """Go on if a response is a problem document with the headers that each has.
+    """Check that a response is a problem document with the common headers.
 
     Args:
         response: The response.
         status: Its status.
-        kind: The gateway's name of the response.
+        kind: API Gateway's type of the response.
 
     Raises:
         Failed: it is not.

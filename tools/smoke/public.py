@@ -1,4 +1,4 @@
-"""Checks without a user."""
+"""Checks that need no user."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from tools.smoke.client import AT_ONCE, URL_MADE_IN, Client, NotChecked, expect, expect_problem, expect_status
 
 _BURST = 1_000
-"""Requests in a row, as fast as they go: more than `BurstLimit` is by default."""
+"""Number of requests sent at full speed: more than the default `BurstLimit`."""
 _MAX_BODY = 10 * 1024 * 1024
 _FORGED = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJub2JvZHkifQ.c2lnbmF0dXJl"
 
 
 def board_is_served(anyone: Client) -> None:
-    """The board is served, and lets no other script run."""
+    """The board is served, and its policy allows only its own script."""
     response = anyone("GET", "/")
     expect_status(response, 200, "the logs of BoardFunction")
     policy = response.headers.get("Content-Security-Policy", "")
@@ -22,7 +22,7 @@ def board_is_served(anyone: Client) -> None:
 
 
 def document_names_this_address(anyone: Client) -> None:
-    """The OpenAPI document names this address."""
+    """The OpenAPI document names this URL as its server."""
     response = anyone("GET", "/openapi.json")
     expect_status(response, 200, "the logs of ApiDocsFunction")
     server = response.json()["servers"][0]["url"]
@@ -34,14 +34,18 @@ def document_names_this_address(anyone: Client) -> None:
 
 
 def responses_are_compressed(anyone: Client) -> None:
-    """Large responses are compressed for those who ask, and for nobody else."""
+    """Large responses are compressed for clients that accept it, and only for those."""
     look_at = "MinimumCompressionSize in template.yaml"
     plain, packed = (
         anyone("GET", "/openapi.json", headers={"Accept-Encoding": coding}) for coding in ("identity", "gzip")
     )
-    expect("Content-Encoding" not in plain.headers, "it is compressed without being asked to", look_at)
+    expect(
+        "Content-Encoding" not in plain.headers,
+        "it is compressed although the client does not accept it",
+        look_at,
+    )
     expect(packed.headers.get("Content-Encoding") == "gzip", "it is not compressed", look_at)
-    expect(plain.content == packed.content, "it is another document when it is compressed", look_at)
+    expect(plain.content == packed.content, "the compressed document differs", look_at)
 
 
 def unknown_routes_are_not_found(anyone: Client) -> None:
@@ -52,19 +56,19 @@ def unknown_routes_are_not_found(anyone: Client) -> None:
 
 
 def there_is_no_head(anyone: Client) -> None:
-    """HEAD is no route."""
+    """HEAD is a 404."""
     expect_problem(anyone("HEAD", "/"), 404, "MISSING_AUTHENTICATION_TOKEN")
 
 
 def no_token_is_refused(anyone: Client) -> None:
-    """Without a token the response is a 401 that says so."""
+    """A request without a token is a 401 with WWW-Authenticate."""
     response = anyone("GET", "/auth/me")
     expect_problem(response, 401, "UNAUTHORIZED")
     expect(response.headers.get("WWW-Authenticate") == "Bearer", "no WWW-Authenticate", "GatewayResponses")
 
 
 def bad_tokens_are_refused(anyone: Client) -> None:
-    """A forged token and what is no token are refused, also the second time."""
+    """Forged and malformed tokens are rejected, also the second time."""
     for token in (_FORGED, "garbage"):
         for _ in range(2):
             response = Client(anyone.url, token)("GET", "/auth/me")
@@ -79,7 +83,7 @@ def large_bodies_are_refused(anyone: Client) -> None:
 
 
 def functions_refuse_as_the_gateway_does(anyone: Client) -> None:
-    """A function's own error is a problem with the same headers."""
+    """A function's own error is a problem document with the same headers."""
     response = anyone("POST", "/auth/login", data={"grant_type": "password"})
     expect_status(response, 422, "the logs of LoginFunction")
     for header in ("x-request-id", "Access-Control-Allow-Origin"):
@@ -88,7 +92,7 @@ def functions_refuse_as_the_gateway_does(anyone: Client) -> None:
 
 
 def preflights_are_answered(anyone: Client) -> None:
-    """Web pages may ask to send what the API takes."""
+    """CORS preflights allow the API's methods and headers."""
     look_at = "Cors in template.yaml, and the stage's last deployment"
     asked = {
         "Origin": "http://localhost:8080",
@@ -105,14 +109,14 @@ def preflights_are_answered(anyone: Client) -> None:
 
 
 def too_much_is_throttled(anyone: Client) -> None:
-    """More requests than the limit are told to slow down."""
+    """Requests above the limit are a 429 with Retry-After."""
     begun = time.monotonic()
     with ThreadPoolExecutor(AT_ONCE) as threads:
         responses = list(threads.map(lambda _: anyone("OPTIONS", "/tasks"), range(_BURST)))
     refused = [response for response in responses if response.status_code == 429]
     if not refused:
         rate = _BURST / (time.monotonic() - begun)
-        raise NotChecked(f"{_BURST} requests, {rate:.0f} a second, were all answered: RateLimit is for more")
+        raise NotChecked(f"{_BURST} requests at {rate:.0f} per second all succeeded: RateLimit is higher")
     expect_problem(refused[0], 429, "THROTTLED")
     expect("Retry-After" in refused[0].headers, "the 429 has no Retry-After", "GatewayResponses.THROTTLED")
 

@@ -1,4 +1,4 @@
-"""A user who is signed in, and the tasks that checks create."""
+"""A signed-in user, and the tasks that checks create."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Session:
     """A user, and the tasks that the checks create."""
 
     def __init__(self, url: str, username: str, password: str, *, is_new: bool = False) -> None:
-        """Take who signs in; one who is new signs up first."""
+        """Take the user's credentials; a new user signs up first."""
         self.user = Client(url)
         self.credentials = {"username": username, "password": password}
         self.is_new = is_new
         self.lifetime, self.signed_in_at = 0, 0.0
-        """Seconds for which the token is good, and since when, by the monotonic clock."""
+        """Lifetime of the token in seconds, and when it was issued, by the monotonic clock."""
         self.tasks: list[dict[str, Any]] = []
 
     def __enter__(self) -> Self:
@@ -37,7 +37,7 @@ class Session:
         """The task that was created last.
 
         Raises:
-            NotChecked: none was.
+            NotChecked: no task was created.
         """
         if not self.tasks:
             raise NotChecked("no task could be created")
@@ -55,5 +55,5 @@ def path_in_trash(task: dict[str, Any]) -> str:
 
 
 def logs_of(response: requests.Response) -> str:
-    """Where to look when a response is not what it should be."""
+    """Where to look when a response is wrong."""
     return f"the function's logs, by the x-request-id {response.headers.get('x-request-id')}"

@@ -1,4 +1,4 @@
-"""Checks with a user."""
+"""Checks that need a user."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tools.smoke.client import Client, NotChecked, expect, expect_status
 from tools.smoke.session import Session, logs_of
 
 _CALL_WAIT = 30
-"""Seconds until a webhook must have been called."""
+"""Seconds within which a webhook must be called."""
 
 
 def user_can_sign_in(session: Session) -> None:
@@ -24,16 +24,16 @@ def user_can_sign_in(session: Session) -> None:
 
 
 def good_token_is_accepted(session: Session) -> None:
-    """A good token is accepted, also the second time."""
+    """A valid token is accepted, also the second time."""
     for _ in range(2):
         response = session.user("GET", "/auth/me")
         expect_status(response, 200, "the policy of functions/authorize: its condition is aws:CurrentTime")
     response = session.user("GET", "/auth/me/")
-    expect_status(response, 200, "the route, with a slash at its end")
+    expect_status(response, 200, "the route with a trailing slash")
 
 
 def session_goes_on_until_it_is_ended(session: Session) -> None:
-    """A session is refreshed, and ends when one signs out."""
+    """A session can be refreshed, and ends at sign-out."""
     signed_in = session.user("POST", "/auth/login", data=session.credentials)
     expect_status(signed_in, 200, "the username and the password")
     form = {"grant_type": "refresh_token", "refresh_token": signed_in.json()["refresh_token"]}
@@ -46,7 +46,7 @@ def session_goes_on_until_it_is_ended(session: Session) -> None:
 
 
 def program_can_use_a_key(session: Session) -> None:
-    """An API key reads, and does no more than it may."""
+    """An API key with the scope read can read, but not write."""
     created = session.user("POST", "/auth/keys", json={"name": "made by make smoke", "scope": "read"})
     expect_status(created, 201, logs_of(created))
     key = created.json()
@@ -64,10 +64,10 @@ def program_can_use_a_key(session: Session) -> None:
 
 
 def webhook_is_called(session: Session) -> None:
-    """A webhook is made, and what it is tested with gets out: to this API, which has nothing there."""
+    """A webhook can be created, and its test event reaches this API over the internet."""
     made = session.user("POST", "/webhooks", json={"url": session.user.url, "events": ["task.deleted"]})
     if made.status_code == 422 and session.user.url.startswith("http://"):
-        raise NotChecked("webhooks are https, and this API is not")
+        raise NotChecked("webhooks need https, which this API does not use")
     expect_status(made, 201, logs_of(made))
     path = f"/webhooks/{made.json()['id']}"
     try:
@@ -80,7 +80,7 @@ def webhook_is_called(session: Session) -> None:
         expect(
             failure and "status 40" in failure["reason"],
             f"the call ended with {failure and failure['reason']}",
-            "WebhookDeliveriesQueue, the logs of DeliverWebhookFunction, and its way to the internet",
+            "WebhookDeliveriesQueue, the logs of DeliverWebhookFunction, and its internet access",
         )
     finally:
         deleted = session.user("DELETE", path)
@@ -88,10 +88,10 @@ def webhook_is_called(session: Session) -> None:
 
 
 def token_ends(session: Session) -> None:
-    """A token that has expired is refused, also while the gateway keeps its policy."""
+    """An expired token is rejected, also while the gateway caches its policy."""
     left = session.signed_in_at + session.lifetime + 5 - time.monotonic()
     if left > 90:
-        raise NotChecked(f"tokens live for {session.lifetime} s: with TokenLifetime=60 this check waits")
+        raise NotChecked(f"tokens are valid for {session.lifetime} s: this check needs TokenLifetime=60")
     expect_status(session.user("GET", "/auth/me"), 200, "TokenLifetime")
     time.sleep(max(0, left))
     response = session.user("GET", "/auth/me")

@@ -1,4 +1,4 @@
-"""Checks of tasks. They create two, and remove them again for good."""
+"""Checks of tasks. They create two tasks, then delete and purge them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tools.smoke.client import URL_MADE_IN, Failed, NotChecked, expect, expect_s
 from tools.smoke.session import Session, logs_of, path_in_trash, path_of
 
 _INDEX_WAIT = 5
-"""Seconds until a deleted task must be listed in the trash."""
+"""Seconds within which the trash must list a deleted task."""
 _CACHE_WAIT = 10
-"""Seconds until a list must come from the cache: pages of the last two seconds may not."""
+"""Seconds within which a list must come from the cache; pages of a young generation expire after two."""
 
 
 def task_is_created_once(session: Session) -> None:
-    """A task is created, and its request can be repeated."""
+    """A task is created once, even if its request is repeated."""
     key = {"Idempotency-Key": str(uuid.uuid4())}
     body = {"title": f"Smoke {key['Idempotency-Key']}", "description": "made by make smoke " * 100}
     response = session.user("POST", "/tasks", json=body, headers=key)
@@ -31,24 +31,24 @@ def task_is_created_once(session: Session) -> None:
 
 
 def unchanged_is_not_sent_again(session: Session) -> None:
-    """What is unchanged is a 304, compressed or not."""
+    """An unchanged task or list is a 304, compressed or not."""
     for path in (path_of(session.task), "/tasks?limit=1"):
         etag = session.user("GET", path).headers.get("ETag", "")
         response = session.user("GET", path, headers={"If-None-Match": etag})
-        expect_status(response, 304, f"the ETag, which is {etag!r}, and what the gateway makes of it")
+        expect_status(response, 304, f"the ETag {etag!r}, and whether the gateway changes it")
 
 
 def stale_changes_are_refused(session: Session) -> None:
-    """A change of what has changed since is a 412."""
+    """A change with a stale If-Match is a 412."""
     path, header = path_of(session.task), {"If-Match": '"999999"'}
     response = session.user("PATCH", path, json={"status": "COMPLETED"}, headers=header)
-    expect_status(response, 412, "whether the gateway passes If-Match on")
+    expect_status(response, 412, "whether the gateway forwards If-Match")
     response = session.user("PATCH", path, json={"status": "IN_PROGRESS"})
     expect_status(response, 200, logs_of(response))
 
 
 def links_lead_on(session: Session) -> None:
-    """The link to the next page leads there."""
+    """The link to the next page works."""
     task_is_created_once(session)  # so that there are two
     response = session.user("GET", "/tasks?limit=1")
     expect_status(response, 200, logs_of(response))
@@ -64,11 +64,11 @@ def lists_by_assignee_and_by_due_date(session: Session) -> None:
     expect_status(response, 200, logs_of(response))
     for query in ("assignee=me", "sort=due_at"):
         response = session.user("GET", f"/tasks?{query}&limit=1")
-        expect_status(response, 200, "whether the index is there, and the role of list_tasks may read it")
+        expect_status(response, 200, "whether the index exists, and the role of list_tasks may query it")
 
 
 def list_comes_from_the_cache(session: Session) -> None:
-    """The list comes from the cache, and shows the task."""
+    """The list comes from the cache, and contains the task."""
     end, seen = time.monotonic() + _CACHE_WAIT, set()
     while time.monotonic() < end:
         response = session.user("GET", "/tasks")
@@ -79,12 +79,12 @@ def list_comes_from_the_cache(session: Session) -> None:
             return
         time.sleep(0.2)
     if seen == {"off"}:
-        raise NotChecked("there is no cache, or it cannot be reached: look at Cache and CacheFailuresAlarm")
+        raise NotChecked("the cache is disabled or unreachable: check Cache and CacheFailuresAlarm")
     raise Failed(f"X-Cache is {', '.join(map(str, seen))}", "the metric CacheFailure, and ElastiCache")
 
 
 def deleted_task_is_restored(session: Session) -> None:
-    """A deleted task is restored, and its history tells of it."""
+    """A deleted task can be restored, and its history shows both changes."""
     path = path_of(session.task)
     expect_status(session.user("DELETE", path), 204, "the logs of DeleteTaskFunction")
     expect_status(session.user("GET", path), 404, "the logs of GetTaskFunction")
@@ -93,7 +93,7 @@ def deleted_task_is_restored(session: Session) -> None:
         response = session.user("GET", "/trash")
         expect_status(response, 200, "the logs of ListTrashFunction")
         listed = {task["id"] for task in response.json()}
-    expect(session.task["id"] in listed, "it is not listed in the trash", "status-due-index")
+    expect(session.task["id"] in listed, "the trash does not list it", "status-due-index")
     restored = session.user("POST", f"{path_in_trash(session.task)}/restore")
     expect_status(restored, 200, "the logs of RestoreTaskFunction")
     changes = session.user("GET", f"{path}/history?limit=2")
@@ -103,7 +103,7 @@ def deleted_task_is_restored(session: Session) -> None:
 
 
 def tasks_are_removed(session: Session) -> None:
-    """The tasks are deleted, and removed for good."""
+    """The tasks can be deleted and purged."""
     for task in list(session.tasks):
         expect_status(session.user("DELETE", path_of(task)), 204, "the logs of DeleteTaskFunction")
         purged = session.user("DELETE", path_in_trash(task))

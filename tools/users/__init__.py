@@ -1,1 +1,1 @@
-"""What operators do for a user: a new password, deletion, and what is kept of one."""
+"""Commands for operators: reset a user's password, delete a user, or export a user's data."""

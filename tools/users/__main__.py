@@ -1,4 +1,4 @@
-"""`make users`: what an operator does for a user of a stack."""
+"""`make users`: resets a user's password, deletes a user, or exports a user's data."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ _PASSWORD_BYTES = 12
 
 
 def main() -> int:
-    """Do what is asked for; returns the exit status."""
+    """Run the chosen command; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog='make users ARGS="…"', description="Help a user of a stack, in AWS or on this machine."
+        prog='make users ARGS="…"', description="Manage a user of a stack, in AWS or on this machine."
     )
     add_options(parser)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text_ in (
-        ("set-password", "give a user a new password, which is printed; all sessions and API keys end"),
-        ("delete", "delete a user, with sessions and API keys; tasks stay, and the name stays taken"),
-        ("export", "print what is kept of a user, as JSON; reads both tables whole"),
+        ("set-password", "set and print a new password; all sessions and API keys end"),
+        ("delete", "delete a user with sessions and API keys; tasks stay, and the name stays taken"),
+        ("export", "print all stored data of a user, as JSON; scans three tables"),
     ):
         command = commands.add_parser(name, help=text_, description=f"{text_[0].upper()}{text_[1:]}.")
         command.add_argument("username")
         if name == "delete":
-            command.add_argument("--yes", action="store_true", help="do not ask")
+            command.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     chosen = parser.parse_args()
     try:
         return _run(chosen, chosen_stack(chosen))
@@ -68,7 +68,7 @@ def _run(chosen: argparse.Namespace, stack: Stack) -> int:
         case "set-password":
             password = secrets.token_urlsafe(_PASSWORD_BYTES)
             change = password_change(table, user, keys, password, text(str(uuid.uuid4())))
-            # Whoever is helped may have been kept out by somebody who guesses.
+            # An attacker's guesses may have locked the user out.
             table.write(*change, table.delete(Counter.of_strangers(user["username"]["S"]).key))
             print(f"The new password of {chosen.username}: {password}")
         case "delete":
