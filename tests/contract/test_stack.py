@@ -18,8 +18,8 @@ import requests
 
 from tests.conftest import ROOT
 from tests.local_stack import Client, Stack, are_gone, await_condition, processes_of, sign_up, unique
-from tools.local.__main__ import parse_options
 from tools.local.errors import LocalStackError
+from tools.local.options import parse_options
 from tools.local.stack import serve
 from tools.local.template import load_template
 
