@@ -512,6 +512,8 @@ class TestTheCommand:
 
     @pytest.fixture
     def run(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+        monkeypatch.setattr(command, "_LINE_INTERVAL", 3600)  # no progress lines, however slow the machine
+
         def run(*arguments: str) -> tuple[int, str, str]:
             monkeypatch.setattr(sys, "argv", ["make migrate", *arguments])
             status = command.main()
