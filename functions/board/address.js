@@ -1,8 +1,8 @@
-/* The address: what is open, and which tasks are shown. It is what stands after #, such as `#/task/<id>?q=text&mine=1`. */
+/* The board's address: what is open, and the filters. It is the URL's fragment, such as `#/task/<id>?q=text&mine=1`. */
 
 const FILTERS = ["q", "mine", "label", "sort"];
 
-/** What an address says: a place, which is "task", "trash" or "", the id of a task, and filters by name. */
+/** Parse an address: a place ("task", "trash" or ""), a task's id, and the filters by name. */
 function address(hash = location.hash) {
   const [path, query] = hash.slice(1).split(/\?(.*)/s);
   const [, place = "", id = ""] = /^\/(task|trash)(?:\/([\w-]*))?$/.exec(path) ?? [];
@@ -10,13 +10,13 @@ function address(hash = location.hash) {
   return { place, id, filters };
 }
 
-/** The address of a place. */
+/** Format the address of a place. */
 function addressOf(place, filters = {}) {
   const query = new URLSearchParams(filters);
   return `#${place && `/${place}`}${query.size ? `?${query}` : ""}`;
 }
 
-/** Go to a place: one step of the browser's history, or in place of the last. */
+/** Go to a place. This adds an entry to the browser's history, or replaces the last one. */
 function go(place, { filters = address().filters, isStep = true } = {}) {
   const next = addressOf(place, filters);
   if (next === (location.hash || "#")) return;

@@ -1,12 +1,12 @@
-/* The API: signs in and stays signed in, sends the token along, and repeats what may be repeated. */
+/* The API's client: signs in, refreshes tokens, and retries what is safe to retry. */
 
 const TIMEOUT = 20_000; // milliseconds for a response
 const PAUSES = [500, 1_500, 4_000]; // milliseconds before each retry
-const PATIENCE = 10; // seconds that a server may ask to wait before a retry
-const SEARCHED = 5; // pages of the trash, for one task
+const PATIENCE = 10; // seconds; if the server asks for a longer wait, the user is told instead
+const SEARCHED = 5; // pages of the trash that are searched for one task
 const RETRIED = new Set([429, 502, 503, 504]);
 
-/** A problem that the API describes (RFC 9457). */
+/** An error that the API describes as a problem document (RFC 9457). */
 class Problem extends Error {
   constructor(status, problem, wait) {
     super(typeof problem.detail === "string" ? problem.detail : `The server answered with the status ${status}.`);
@@ -16,7 +16,7 @@ class Problem extends Error {
     this.taskId = problem.task_id;
   }
 
-  /** What to tell the user, by field where fields are wrong. */
+  /** The message for the user; with the name of each invalid field. */
   get text() {
     const inWords = (message) => (/match pattern/.test(message) ? "This cannot be a username" : message); // no other has one
     const fields = this.errors.map(({ field, message }) => `${field}: ${inWords(message)}`);
@@ -25,50 +25,50 @@ class Problem extends Error {
   }
 }
 
-/** There was no response, or none in time. */
+/** The server did not respond in time. */
 class Unreachable extends Error {
   text = "The server does not respond. Check your connection; what you typed is still here.";
 }
 
-/** A response that is not this API's, but a proxy's or that of a network that asks to sign in. */
+/** The response came from something else than this API, such as a proxy or a network's sign-in page. */
 class Unexpected extends Error {
   text = "Something else than the API answered. Check your connection; what you typed is still here.";
 }
 
-/** What to tell the user of any error. */
+/** The message for the user about any error. */
 const textOf = (error) => error.text ?? "Something went wrong on this page. Try again.";
 
 const isTask = (body) =>
   STATUSES.has(body?.status) && typeof body.title === "string" && Number.isFinite(body.created_at) && Array.isArray(body.labels);
 
-/** Wait for a while, but no longer than somebody waits for what comes after. */
+/** Wait, until the time is over or the signal aborts. */
 const pause = (milliseconds, signal) =>
   new Promise((resolve) => {
     setTimeout(resolve, milliseconds);
     signal?.addEventListener("abort", resolve);
   });
 
-/** A UUID; crypto.randomUUID is not there on pages without TLS. */
+/** Make a UUID; crypto.randomUUID is missing on pages without TLS. */
 function randomKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Where a token is kept by which strangers who guess a user's password slow nobody down here. Outlives the session. */
+/** The storage key of a user's device token, which keeps guesses from elsewhere from slowing this device. It outlives the session. */
 const deviceOf = (username) => `device of ${username.toLowerCase()}`;
 
-/** What a request gives; null where the server has nothing there. */
+/** The result of a request; null if the server responds with 404. */
 const unlessGone = (request) => request.catch((error) => (error.status === 404 ? null : Promise.reject(error)));
 
 class Api {
   #root;
   #signIn;
-  #turns = new Map(); // by a task's id: the last request about it that is on its way
-  #waiting = new Set(); // the ids of tasks about which a request waits for a connection
-  onWaiting = () => {}; // called when that has changed
+  #turns = new Map(); // by task id: the last pending request about the task
+  #waiting = new Set(); // ids of the tasks whose requests wait for a connection
+  onWaiting = () => {}; // called when the waiting requests change
 
   /**
    * @param root the path of the API, such as /prod, or nothing
-   * @param signIn asks the user to sign in, and settles once that is done
+   * @param signIn asks the user to sign in; its promise settles when the user has
    */
   constructor(root, signIn) {
     this.#root = root;
@@ -84,7 +84,7 @@ class Api {
     await this.#getTokens(username, { grant_type: "password", username, password, device_token });
   }
 
-  /** End the session, here and in all tabs; out of reach, it ends by itself. */
+  /** End the session in all tabs. If the server cannot be reached, the session expires there. */
   logOut() {
     const token = Session.current?.refreshToken;
     Kept.forget();
@@ -100,25 +100,25 @@ class Api {
     Store.set(deviceOf(username), body.device_token);
   }
 
-  /** Go on with the session; returns whether it does. Tabs that do so at once all get the same tokens. */
+  /** Refresh the session's tokens; returns whether the session goes on. Tabs that refresh at the same time get the same tokens. */
   async #refresh({ username, refreshToken }) {
-    // Meanwhile, somebody may sign out, and somebody else in.
+    // Meanwhile, this user may have signed out, and another one in.
     const isWanted = () => Session.current?.refreshToken === refreshToken;
     try {
       await this.#getTokens(username, { grant_type: "refresh_token", refresh_token: refreshToken }, isWanted);
       return true;
     } catch (error) {
       if (error.status !== 400) throw error;
-      return false; // it has ended
+      return false; // the session has ended
     }
   }
 
   /**
-   * A page of a list.
-   * @param path of the page, from `next` of the page before
-   * @param tag the ETag of the page that is there already
-   * @param signal aborts when nobody wants the page any more
-   * @returns the page, or null when it is the one that is there
+   * Read a page of a list.
+   * @param path of the page, such as `next` of the page before
+   * @param tag the ETag of the known page
+   * @param signal aborts the request
+   * @returns the page, or null if it is unchanged
    */
   async page(path, tag, signal) {
     const response = await this.#authorized("GET", path, { headers: tag ? { "If-None-Match": tag } : {}, signal });
@@ -126,65 +126,65 @@ class Api {
     const items = response.body;
     if (!Array.isArray(items) || !items.every((item) => isTask(item) || item?.changes)) throw new Unexpected();
     const link = /<([^>]*)>; rel="next"/.exec(response.headers.get("Link"));
-    // Its query alone: the page may be behind another host's name than the API knows.
+    // Use only its query: behind a proxy, the page may have another host than the API knows.
     const next = link && path.split("?")[0] + new URL(link[1]).search;
     return { path, tag: response.headers.get("ETag"), items, next };
   }
 
-  /** The names of the first users whose names begin so. */
+  /** Find the first users whose names begin with a prefix. */
   async usernames(prefix) {
     const { body } = await this.#authorized("GET", `/users?${new URLSearchParams({ prefix, limit: 20 })}`);
     return body.map(({ username }) => username);
   }
 
-  /** A task as it is now, with its tag; without a connection, it may wait for one. */
+  /** Read a task and its ETag; `mayWait` lets the request wait for a connection. */
   async task(id, mayWait = false) {
     return this.#inTurn(id, async () => this.#task(await this.#authorized("GET", `/tasks/${id}`, { about: mayWait && id })));
   }
 
-  /** Whether a request about a task is on its way. */
+  /** Whether a request about a task is pending. */
   isBusy(id) {
     return this.#turns.has(id);
   }
 
-  /** Whether one waits for a connection. */
+  /** Whether a request about a task waits for a connection. */
   isWaiting(id) {
     return this.#waiting.has(id);
   }
 
-  /** How many do. */
+  /** How many tasks have requests that wait for a connection. */
   get waiting() {
     return this.#waiting.size;
   }
 
-  /** Whether any request about a task is on its way. */
+  /** Whether any request about a task is pending. */
   get isAnyBusy() {
     return this.#turns.size > 0;
   }
 
-  /** Settles once the requests about tasks that are on their way have ended. */
+  /** Settles when all pending requests about tasks have ended. */
   async settled() {
     await Promise.allSettled(this.#turns.values());
   }
 
-  /** A task as it is now; null while a request about it is on its way, which will tell. */
+  /** Read a task; null while another request about it is pending, whose result is newer. */
   async look(id, signal) {
     return this.isBusy(id) ? null : this.#task(await this.#authorized("GET", `/tasks/${id}`, { signal })).task;
   }
 
-  /** Create a task, once however often this is tried with a key. */
+  /** Create a task; with the same key, at most once. */
   async create(task, key = randomKey()) {
     const headers = { "Idempotency-Key": key };
     const create = () => this.#authorized("POST", "/tasks", { json: task, headers, about: key });
     return this.#inTurn(key, async () => this.#task(await create()));
   }
 
-  /** Change a task, if it is still the version of a tag, else throw a 412. */
+  /** Change a task if its ETag still matches; else throw a 412. */
   async change(id, changes, tag) {
     return this.#inTurn(id, () => this.#patch(id, changes, tag));
   }
 
-  /** Move a task from one status to another. If it is in neither, somebody else has moved it: that throws a 412. */
+  /** Move a task from one status to another. If it has neither, somebody else has moved it: throw a 412. */
   async move(id, from, to) {
     return this.#inTurn(id, async () => {
       for (let tries = 1; ; tries += 1) {
@@ -196,7 +196,7 @@ class Api {
           return await this.#patch(id, { status: to }, now.tag);
         } catch (error) {
           if (error.status !== 412 || tries === 3) throw error;
-          // Something else of it was changed, or the response to a first try was lost.
+          // Another field changed, or the response to an earlier try was lost.
         }
       }
     });
@@ -206,18 +206,18 @@ class Api {
     return this.#task(await this.#authorized("PATCH", `/tasks/${id}`, { json: changes, headers: { "If-Match": tag }, about: id }));
   }
 
-  /** Move a task to the trash if it is as `isExpected` says, else throw a 412. One that is gone is no failure. */
+  /** Move a task to the trash if `isExpected` accepts it; else throw a 412. A task that is gone already is a success. */
   async remove(id, isExpected) {
     return this.#inTurn(id, async () => {
       const now = await this.#find(id);
       if (!now) return;
       if (!isExpected(now.task)) throw new Problem(412, {}, 0);
-      // If it is gone, the response to a first try was lost, or somebody was faster.
+      // It is gone if the response to an earlier try was lost, or if somebody else deleted it.
       await unlessGone(this.#authorized("DELETE", `/tasks/${id}`, { headers: { "If-Match": now.tag }, about: id }));
     });
   }
 
-  /** Restore a deleted task, if need be with another title; returns it. That somebody has is as good. */
+  /** Restore a deleted task, maybe with another title; returns it, also if somebody else has restored it. */
   async restore(id, title) {
     return this.#inTurn(id, async () => {
       try {
@@ -230,7 +230,7 @@ class Api {
     });
   }
 
-  /** Remove a task from the trash for good; returns it if somebody has restored it instead. */
+  /** Delete a task for good; returns the task if somebody has restored it instead. */
   async purge(id) {
     return this.#inTurn(id, async () => {
       const removed = await unlessGone(this.#authorized("DELETE", `/trash/${id}`, { about: id }));
@@ -239,13 +239,13 @@ class Api {
   }
 
   /**
-   * A task, wherever it is: in the trash, it has `deleted_at`. Null where there is none; undefined where it is in the
-   * trash, but not among the last that were deleted.
+   * Find a task on the board or in the trash; in the trash, it has `deleted_at`. Returns null if there is no such task, and
+   * undefined if it is in the trash, but not among the latest deletions.
    */
   async findAnywhere(id) {
     const found = await this.#find(id, null);
     if (found) return found.task;
-    // Its history is there as long as it is in the trash.
+    // A task in the trash still has its history.
     if (!(await unlessGone(this.#authorized("GET", `/tasks/${id}/history?limit=1`, { about: null })))) return null;
     let path = "/trash?limit=100";
     for (let pages = 0; path && pages < SEARCHED; pages += 1) {
@@ -257,13 +257,13 @@ class Api {
     return undefined;
   }
 
-  /** A task as it is now, with its tag; null where there is none. */
+  /** Read a task and its ETag; null if there is no such task. */
   async #find(id, about = id) {
     const response = await unlessGone(this.#authorized("GET", `/tasks/${id}`, { about }));
     return response && this.#task(response);
   }
 
-  /** Send a request about a task after those that are on their way. */
+  /** Send a request about a task after the pending ones. */
   async #inTurn(id, send) {
     const turn = (this.#turns.get(id) ?? Promise.resolve()).catch(() => {}).then(send);
     this.#turns.set(id, turn);
@@ -288,7 +288,7 @@ class Api {
         return await this.#send(method, path, { ...options, headers });
       } catch (error) {
         if (error.status !== 401) throw error;
-        // Another request, or another tab, may have signed in meanwhile.
+        // Another request or tab may have refreshed the token.
         if (session?.token !== Session.current?.token) continue;
         const goesOn = mayRefresh && session?.refreshToken && (await this.#refresh(session));
         mayRefresh = !goesOn;
@@ -297,7 +297,7 @@ class Api {
     }
   }
 
-  /** Send a request; one `about` a task waits for a connection as long as it takes. */
+  /** Send a request. With `about`, a task's id, it waits for a connection as long as necessary. */
   async #send(method, path, { json, headers = {}, signal, about, ...options }) {
     if (json) {
       options.body = JSON.stringify(json);
@@ -317,7 +317,7 @@ class Api {
           this.#waiting.add(about);
           this.onWaiting();
           await Promise.race([pause(PAUSES.at(-1)), new Promise((resolve) => addEventListener("online", resolve, { once: true }))]);
-          tries = -1; // it begins anew
+          tries = -1; // all retries again
         }
         continue;
       }
@@ -325,7 +325,7 @@ class Api {
       const body = parsed(text);
       if (status === 204 || status === 304 || (response.ok && body)) return { status, headers: response.headers, body };
       if (response.ok) throw new Unexpected();
-      const wait = Number(response.headers.get("Retry-After")) || 0; // a date is none
+      const wait = Number(response.headers.get("Retry-After")) || 0; // 0 if it is a date
       const isLast = !RETRIED.has(status) || tries === PAUSES.length || wait > PATIENCE;
       if (isLast) throw new Problem(status, body ?? {}, wait);
       await pause(Math.max(PAUSES[tries], wait * 1_000), signal);

@@ -1,4 +1,4 @@
-/* The board: columns of cards, what the user does with them, and what others do. */
+/* The board: columns of cards, the user's actions on them, and updates from others. */
 
 class Board {
   #tasks = new Tasks(api);
@@ -11,7 +11,7 @@ class Board {
   #view = new IntersectionObserver((changes) => {
     for (const { target, isIntersecting } of changes) this.#seen[isIntersecting ? "add" : "delete"](target.firstElementChild.dataset.id);
   });
-  #isAwaited = false; // whether the user waits for what is found
+  #isAwaited = false; // whether to announce how many tasks the new filters found
 
   constructor() {
     for (const status of STATUSES.keys()) {
@@ -32,7 +32,7 @@ class Board {
     document.addEventListener("click", (event) => this.#follow(event));
   }
 
-  /** Show what the address says. */
+  /** Show the board's address. */
   start() {
     this.#route();
     this.#tasks.recall();
@@ -44,7 +44,7 @@ class Board {
   #route() {
     const { place, id, filters } = address();
     const opened = this.#panel.id;
-    if (!(place === "task" ? this.#panel.open(id) : this.#panel.close())) return go(`task/${opened}`); // what is typed stays
+    if (!(place === "task" ? this.#panel.open(id) : this.#panel.close())) return go(`task/${opened}`); // the user keeps the draft
     if (place === "trash") this.#trash.open();
     else if (place === "") this.#trash.close();
     if (this.#typed !== (filters.q ?? "")) byId("search").value = filters.q ?? "";
@@ -63,16 +63,16 @@ class Board {
     this.#route();
   }
 
-  /** Change filters, and take the search as it is typed; an empty one is none. */
+  /** Change filters, and apply the text in the search field. */
   #filter(changes) {
     const before = address();
     const all = { ...before.filters, q: this.#typed, ...changes };
     const filters = Object.fromEntries(Object.entries(all).filter(([, value]) => value));
-    const goesOn = Boolean(all.q && before.filters.q); // who types on wants no step back for each pause
+    const goesOn = Boolean(all.q && before.filters.q); // no history entry for each pause in typing
     this.#go(before.place === "task" ? `task/${before.id}` : before.place, { filters, isStep: !goesOn });
   }
 
-  /** Follow a link of the page itself, under the filters that are set. */
+  /** Follow a link within the page, and keep the filters. */
   #follow(event) {
     const link = event.target.closest?.("a[href^='#']");
     if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -85,7 +85,7 @@ class Board {
     this.#go(`task/${id}`);
   }
 
-  /** Close the panel, unless the user wants to keep what was typed. */
+  /** Close the panel, unless the user keeps a draft. */
   close() {
     if (this.#panel.close()) this.#go(this.#trash.isOpen ? "trash" : "");
   }
@@ -94,12 +94,12 @@ class Board {
     if (address().place === "trash") this.#go("");
   }
 
-  /** The card of a task that is known, if it is. */
+  /** The card of a task, if it is loaded. */
   cardOf(id) {
     return this.#cards.get(id);
   }
 
-  /** The task that is open and can be changed, if any. */
+  /** The open task, if it can be edited. */
   get openTask() {
     return this.#panel.task;
   }
@@ -108,7 +108,7 @@ class Board {
     return [...this.#columns.values()];
   }
 
-  /** A task from the server, as `findAnywhere` does; also one that was deleted just now. */
+  /** Find a task as `findAnywhere` does, or among the latest deletions of this page. */
   async look(id) {
     const found = await api.findAnywhere(id);
     return found ?? this.#trash.find(id) ?? found;
@@ -118,15 +118,15 @@ class Board {
     this.#go("trash");
   }
 
-  /** What can be done with a deleted task. */
+  /** The element that restores or purges a deleted task. */
   trashRow(task) {
     return this.#trash.row(task, (restored) => (restored ? this.#panel.focus() : this.close()));
   }
 
-  /** See what has changed. */
+  /** Load changes. */
   async refresh() {
     await this.#tasks.refresh([...this.#seen, this.#panel.id]);
-    this.render(); // where nothing has changed, too: a due date passes
+    this.render(); // even without changes: a due date may have passed
     if (this.#panel.id && !this.#cards.has(this.#panel.id)) await this.#panel.refresh();
   }
 
@@ -135,27 +135,27 @@ class Board {
     this.render();
   }
 
-  /** What the user wants to see, as parameters of the list. */
+  /** The filters, as query parameters of the list. */
   get #filters() {
     const { mine, label, sort } = address().filters;
     const all = { q: this.#typed, assignee: mine && "me", label, sort };
     return String(new URLSearchParams(Object.entries(all).filter(([, value]) => value)));
   }
 
-  /** What is typed in the search, as titles are stored. */
+  /** The text in the search field, normalized as titles are. */
   get #typed() {
     return byId("search").value.trim().normalize();
   }
 
   render() {
     const isLoaded = this.#tasks.isLoaded(this.#filters);
-    document.querySelector("main").ariaBusy = String(!isLoaded); // what it shows is not what is asked for
+    document.querySelector("main").ariaBusy = String(!isLoaded); // these are not yet the filtered tasks
     const shown = new Map();
     for (const [status, tasks] of this.#tasks.columns()) shown.set(status, tasks.map((task) => this.#card(task)));
     const all = new Set([...shown.values()].flat());
     const focused = document.activeElement;
     const gone = [...this.#cards].filter(([, card]) => !all.has(card));
-    // The one that has the focus goes last: then those beside it stay.
+    // Remove the focused card last, so that the focus moves to one that stays.
     gone.sort(([, one], [, other]) => one.element.contains(focused) - other.element.contains(focused));
     for (const [id, { element }] of gone) {
       if (element.contains(focused)) this.#focusBeside(element, byId("search"));
@@ -184,7 +184,7 @@ class Board {
     return card;
   }
 
-  /** Show a task no longer, because it is deleted, and know of it in the trash. */
+  /** Remove a deleted task's card, and list the task in the trash. */
   deleted(task) {
     this.#trash.deleted(task);
     this.gone(task.id);
@@ -207,7 +207,7 @@ class Board {
   }
 
   chooseTitle(task) {
-    byId("open-trash").focus(); // where the focus returns to
+    byId("open-trash").focus(); // the focus returns here
     this.#trash.deleted(task);
     this.#trash.open(task);
     this.#go("trash");
@@ -242,13 +242,13 @@ class Board {
     this.#panel.edit();
   }
 
-  /** Show a task as a write left it. */
+  /** Show the result of a write. */
   put(task) {
     this.#tasks.put(task);
     this.render();
   }
 
-  /** Show a task no longer, because it is deleted. */
+  /** Remove a deleted task's card. */
   gone(id) {
     this.#tasks.hide(id);
     this.render();
@@ -268,7 +268,7 @@ class Board {
     announce(`${task.title} is now in ${STATUSES.get(status)}.`);
     try {
       const moved = (await api.move(task.id, task.status, status)).task;
-      if (this.#cards.get(task.id)?.task.status === status) this.put(moved); // or it has moved on since
+      if (this.#cards.get(task.id)?.task.status === status) this.put(moved); // it may have moved again
     } catch (error) {
       this.put(task);
       if (error.status === 404) this.gone(task.id);
@@ -289,15 +289,15 @@ class Board {
     new Deletion(task, this);
   }
 
-  /** Focus a card beside one that goes, or what is there instead. */
+  /** Focus the card after or before a removed one, or else another element. */
   #focusBeside({ nextElementSibling, previousElementSibling }, instead) {
     const beside = [nextElementSibling, previousElementSibling].map((one) => one?.querySelector("article"));
     (beside.find(Boolean) ?? instead).focus();
   }
 
-  /** Show a task that another cannot have the title of. */
+  /** Show the task that already has a title. */
   async show(id) {
-    if (document.querySelector("dialog:modal")) return this.open(id); // its card is behind that
+    if (document.querySelector("dialog:modal")) return this.open(id); // the dialog hides its card
     if (!this.#cards.has(id)) {
       try {
         this.put((await api.task(id)).task);
@@ -305,7 +305,7 @@ class Board {
         toast(textOf(error));
         return;
       }
-      // It would go again if it did not pass.
+      // Filters could hide it again.
       byId("search").value = "";
       this.#filter({ q: "", mine: "", label: "", sort: "" });
     }

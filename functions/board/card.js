@@ -1,9 +1,9 @@
-/* A task's card, and what is said of tasks everywhere. */
+/* A task's card, and what other parts share with it. */
 
 const TYPED = 300; // milliseconds after the last key
-const DRAGGED = "application/x-task"; // the type of a card that is dragged, whose id no field of text takes
+const DRAGGED = "application/x-task"; // the media type of a dragged card, which text fields do not accept
 
-/** What the user can change, and what it is called. */
+/** The fields that users edit, and their labels. */
 const FIELDS = new Map([
   ["title", "title"],
   ["description", "description"],
@@ -17,7 +17,7 @@ const isEqual = (one, other) => JSON.stringify(one) === JSON.stringify(other); /
 const isSame = (one, other) => [...FIELDS.keys()].every((name) => isEqual(one[name], other[name]));
 const isOverdue = (task) => task.due_at !== null && task.due_at * 1_000 < Date.now() && task.status !== "COMPLETED";
 
-/** A field of a task as people read it: its name and its value. */
+/** Describe a field: its label and its value. */
 function inWords(task, field) {
   const value = task[field];
   if (value === null || value.length === 0) return `no ${FIELDS.get(field)}`;
@@ -31,18 +31,18 @@ function inWords(task, field) {
 
 const byId = (id) => document.getElementById(id);
 
-/** The keys that are pressed, such as "ctrl+enter"; none while the user composes a character. */
+/** The pressed keys, such as "ctrl+enter"; empty while an input method composes text. */
 function pressed({ key = "", code = "", isComposing, keyCode, ctrlKey, metaKey, altKey, shiftKey }) {
   if (isComposing || keyCode === 229) return "";
-  const name = code.startsWith("Key") && !/^[a-z]$/i.test(key) ? code.at(3) : key; // where letters are not Latin
-  const isSign = /^[/?]$/.test(key); // Shift makes it on some keyboards
+  const name = code.startsWith("Key") && !/^[a-z]$/i.test(key) ? code.at(3) : key; // for layouts with other letters
+  const isSign = /^[/?]$/.test(key); // some layouts need Shift for it
   return [(ctrlKey || metaKey) && "ctrl", altKey && "alt", shiftKey && !isSign && "shift", name].filter(Boolean).join("+").toLowerCase();
 }
 
-/** Whether a form has text that was typed and is not saved. */
+/** Whether a form has unsaved text. */
 const hasTyped = (form) => [...form.elements].some(({ value, defaultValue = value }) => value !== defaultValue);
 
-/** Act each time that the user has typed, and pauses. */
+/** Act when the user pauses after typing. */
 function whenTyped(input, act) {
   let timer;
   input.addEventListener("input", () => {
@@ -51,7 +51,7 @@ function whenTyped(input, act) {
   });
 }
 
-/** Do something that takes time with a form; meanwhile it cannot be sent again. */
+/** Run an asynchronous action of a form, and ignore further submissions meanwhile. */
 async function busy(form, act) {
   if (form.ariaBusy === "true") return;
   form.ariaBusy = "true";
@@ -74,19 +74,19 @@ function clone(id) {
   return byId(id).content.firstElementChild.cloneNode(true);
 }
 
-/** One or two letters for a username. */
+/** Abbreviate a username to one or two letters. */
 function initialsOf(username) {
   const [first, second] = username.split("@")[0].split(/[._-]+/).filter(Boolean);
   return (second ? first[0] + second[0] : (first ?? username).slice(0, 2)).toUpperCase();
 }
 
-/** Give an element a color of its own for a text, the same each time. */
+/** Derive an element's color from a text. */
 function tint(element, text) {
   const sum = [...text].reduce((all, letter) => (all * 31 + letter.codePointAt(0)) % 360, 0);
   element.style.setProperty("--hue", sum);
 }
 
-/** Make the element of a label, which filters by it. */
+/** Make the element of a label: a link that filters by it. */
 function chip(label) {
   const link = made("a", label);
   link.href = addressOf("", { label });
@@ -98,7 +98,7 @@ function chip(label) {
   return element;
 }
 
-/** Show when a task is due, in words; nothing where it is never. */
+/** Show the due date, if there is one. */
 function showDue(element, task) {
   element.hidden = task.due_at === null;
   element.classList.toggle("overdue", isOverdue(task));
@@ -130,7 +130,7 @@ class Card {
     this.update(task);
   }
 
-  /** Show the task as it is now. */
+  /** Show the task's current state. */
   update(task) {
     this.#article.toggleAttribute("data-is-waiting", api.isWaiting(task.id));
     const isKnown = this.task && isSame(this.task, task) && this.task.updated_at === task.updated_at;

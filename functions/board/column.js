@@ -3,7 +3,7 @@
 class Column {
   element = clone("column");
   tab = newButton("", () => this.element.scrollIntoView({ inline: "start", block: "nearest" }));
-  isShown = true; // as far as is known
+  isShown = true; // until the observer reports
   #status;
   #board;
   #list = this.element.querySelector("ol");
@@ -15,7 +15,7 @@ class Column {
     this.element.id = status.toLowerCase();
     this.element.setAttribute("aria-label", name);
     this.element.querySelector(".name").textContent = name;
-    // On a phone one column is shown, of which its tab tells.
+    // A phone shows one column; its tab is marked.
     const seen = new IntersectionObserver(([{ isIntersecting }]) => {
       this.isShown = isIntersecting;
       this.tab.ariaCurrent = String(isIntersecting);
@@ -50,7 +50,7 @@ class Column {
     });
   }
 
-  /** Show what was typed before the page went, and send what was not sent. */
+  /** Restore the draft, and send the titles that were not sent, of an earlier visit. */
   recall() {
     this.#title.value = Kept.get(this.#draft) ?? "";
     for (const [key, title] of Kept.all(this.#unsent)) this.#add(title, key);
@@ -73,12 +73,12 @@ class Column {
     return `draft in ${this.#status}`;
   }
 
-  /** What the names begin with of what is kept until it is sent. */
+  /** Prefix of the storage keys of unsent titles. */
   get #unsent() {
     return `unsent in ${this.#status}: `;
   }
 
-  /** Add a task: its title is kept, and in sight, until that is done; one that is refused is given back. */
+  /** Add a task. Its title stays visible and stored until the API accepts it; a refused title returns to the field. */
   async #add(title, key = randomKey()) {
     const row = made("li", title, " ", made("small", "Not sent yet"));
     const name = this.#unsent + key;
@@ -103,8 +103,8 @@ class Column {
   }
 
   /**
-   * Show cards, in their order; those that stay where they are keep the focus.
-   * @param isLoaded whether these are what the server has, so that it may be said how many there are
+   * Show cards in order; a card that does not move keeps the focus.
+   * @param isLoaded whether the tasks come from the server, so that their number is shown
    */
   show(cards, hasMore, isLoaded) {
     const focused = document.activeElement;

@@ -1,4 +1,4 @@
-/* A deletion: done at once, if the task is still as the user saw it, and undone from its notice. */
+/* A deletion: sent immediately if the task is unchanged, with a notice that offers Undo. */
 
 class Deletion {
   #task;
@@ -8,8 +8,8 @@ class Deletion {
   #isUndone = false;
 
   /**
-   * @param task the task as the user saw it
-   * @param board what shows the task again, or no longer: the board's actions
+   * @param task the task that the user saw
+   * @param board the board, which shows or hides the task
    */
   constructor(task, board) {
     this.#task = task;
@@ -45,7 +45,7 @@ class Deletion {
     try {
       await this.#removed;
     } catch {
-      return; // it is there, and the user is told
+      return; // it was not deleted, and a notice says so
     }
     try {
       this.#board.put((await api.restore(id)).task);
@@ -60,7 +60,7 @@ class Deletion {
             () => this.#board.chooseTitle(this.#task),
           ])
         : this.#offerUndo(`“${title}” was not restored. ${textOf(error)}`);
-      notice.querySelector("button").focus(); // the card that had the focus is gone
+      notice.querySelector("button").focus(); // the focused card is gone
     }
   }
 }

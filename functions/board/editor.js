@@ -1,16 +1,16 @@
-/* The form that a task is edited with. */
+/* The form that edits a task. */
 
-/** The texts of a form's fields for a task. */
+/** The values of the form's fields for a task. */
 const textsOf = ({ title, description, status, due_at, assignee, labels }) => ({
   title,
-  description: (description ?? "").replace(/\r\n?/g, "\n"), // the line ends of a textarea
+  description: (description ?? "").replace(/\r\n?/g, "\n"), // line ends as textareas have them
   status,
   due_at: due_at === null ? "" : dayOf(due_at),
   assignee: assignee ?? "",
   labels: labels.join(", "),
 });
 
-/** The labels of a text that separates them by commas. One that has a comma itself, as other clients may make it, stays whole. */
+/** Split a text into labels at its commas. An existing label that contains a comma, as other clients may create, stays whole. */
 function labelsOf(text, before) {
   const known = before.filter((label) => label.includes(",")).sort((one, other) => other.length - one.length);
   const whole = known.map((label) => label.replace(/[^\w\s]/g, "\\$&"));
@@ -18,31 +18,31 @@ function labelsOf(text, before) {
   return [...parts].map(([, label]) => label.trim().normalize()).filter(Boolean);
 }
 
-/** What was typed of a task and is neither saved nor discarded: texts by field, and the task as it was `before`; or null. */
+/** The unsaved draft of a task: values by field, and the task `before` the edit; or null. */
 const draftOf = (id) => Kept.get(`draft of ${id}`);
 const keepDraft = (id, draft) => Kept.set(`draft of ${id}`, draft);
 
 /**
- * It saves what the user changed and no more. What somebody else changed meanwhile stays; where both changed the same
- * field, the user decides.
+ * It saves only the fields that the user changed, and keeps concurrent changes of others. If both changed the same field, the
+ * user decides.
  */
 class Editor {
   element = clone("editor");
   #board;
   #close;
-  #before; // the task that the user's changes are changes of
-  #current; // the task as it is now, with its tag, or a promise of it; null when it is to be read
+  #before; // the task that the user's edit started from
+  #current; // the latest task and its ETag, or a promise of them; null if they must be read
 
   /**
-   * @param board shows what is saved
-   * @param close closes the editor; it gets the task that was saved, if any
+   * @param board shows the saved task
+   * @param close closes the editor; gets the saved task, if any
    */
   constructor(task, board, close) {
     this.#board = board;
     this.#close = close;
     const draft = draftOf(task.id);
     this.#before = draft?.before ?? task;
-    this.#current = api.task(task.id).catch(() => null); // it is read again when it is needed
+    this.#current = api.task(task.id).catch(() => null); // read it again when needed
     const { status, assignee } = this.element.elements;
     for (const [value, name] of STATUSES) status.append(new Option(name, value));
     this.#fill(this.#before, {});
@@ -59,17 +59,17 @@ class Editor {
       if (pressed(event) === "ctrl+enter") this.element.requestSubmit();
       if (pressed(event) !== "escape") return;
       event.preventDefault();
-      event.stopPropagation(); // the panel stays
+      event.stopPropagation(); // the panel stays open
       this.#leave();
     });
   }
 
-  /** Whether the user went on to something else while it was being saved. */
+  /** Whether the user left the editor while it was saving. */
   get #isLeft() {
     return !this.element.isConnected;
   }
 
-  /** Discard what was typed, if the user says so; returns whether the editor may go. What is being saved goes on. */
+  /** Discard the draft if the user agrees; returns whether the editor may close. A save in progress continues. */
   discard() {
     if (this.element.ariaBusy === "true") return true;
     if (hasTyped(this.element) && !confirm("Discard what you typed?")) return false;
@@ -81,19 +81,19 @@ class Editor {
     if (this.discard()) this.#close();
   }
 
-  /** Keep what was typed, for the case that the page goes before it is saved. */
+  /** Store the draft, in case the page closes before it is saved. */
   #keepDraft() {
     const texts = Object.fromEntries(Object.keys(textsOf(this.#before)).map((name) => [name, this.element.elements[name].value]));
     keepDraft(this.#before.id, hasTyped(this.element) ? { before: this.#before, texts } : null);
   }
 
-  /** Close the editor, because there is nothing to save. */
+  /** Close the editor when there is nothing to save. */
   #end() {
     keepDraft(this.#before.id, null);
     this.#close();
   }
 
-  /** Show a task in the fields, but for those that the user has changed. */
+  /** Fill the fields, except those that the user has changed. */
   #fill(task, changes) {
     for (const [name, text] of Object.entries(textsOf(task))) {
       const input = this.element.elements[name];
@@ -103,7 +103,7 @@ class Editor {
     }
   }
 
-  /** What the user changed. */
+  /** The fields that the user changed. */
   get #changes() {
     const { title, description, status, due_at, assignee, labels } = this.element.elements;
     const before = this.#before;
@@ -112,7 +112,7 @@ class Editor {
       title: title.value.trim(),
       status: status.value,
       assignee: (name === "me" ? Session.current?.username.trim().toLowerCase() : name) || null,
-      // Read only where they were touched: a due date has a time of day, too.
+      // Parse these only if they were edited: the field of the due date, for example, does not show its time.
       description: description.value === description.defaultValue ? before.description : description.value || null,
       due_at: due_at.value === due_at.defaultValue ? before.due_at : due_at.value ? endOf(due_at.value) : null,
       labels: labels.value === labels.defaultValue ? before.labels : labelsOf(labels.value, before.labels),
@@ -120,7 +120,7 @@ class Editor {
     return Object.fromEntries(Object.entries(wanted).filter(([field, value]) => !isEqual(value, before[field])));
   }
 
-  /** Suggest users whose names begin as what is typed. */
+  /** Suggest users whose names begin with the typed text. */
   async #suggest(input, list) {
     const prefix = input.value.trim();
     const names = prefix ? await api.usernames(prefix).catch(() => []) : [];
@@ -132,7 +132,7 @@ class Editor {
       try {
         await this.#change();
       } catch (error) {
-        this.#current = null; // the next try starts from what is there now
+        this.#current = null; // the next try reads the task again
         this.#tell(error);
       }
     });
@@ -143,7 +143,7 @@ class Editor {
       const changes = this.#changes;
       if (!Object.keys(changes).length) return this.#end();
       const { task, tag } = (await this.#current) ?? (await api.task(this.#before.id, true));
-      // Of a change whose response was lost, the repetition is refused, though it is done.
+      // If the response to a change was lost, the retry is refused although the change is done.
       if (isSame(task, { ...this.#before, ...changes })) return this.#finish(task);
       const conflicts = this.#rebase(task, changes);
       if (conflicts.length) return this.#askFor(conflicts);
@@ -151,12 +151,12 @@ class Editor {
         return this.#finish((await api.change(task.id, this.#changes, tag)).task);
       } catch (error) {
         if (error.status !== 412 || tries === 3) throw error;
-        this.#current = null; // somebody was faster
+        this.#current = null; // somebody else changed it first
       }
     }
   }
 
-  /** Go on from the task as it is now; returns the fields that both changed. */
+  /** Rebase the edit onto the latest task; returns the fields that both changed. */
   #rebase(theirs, mine) {
     const changed = [...FIELDS.keys()].filter((field) => !isEqual(theirs[field], this.#before[field]));
     if (!changed.length) return [];
@@ -171,7 +171,7 @@ class Editor {
     return conflicts;
   }
 
-  /** Ask for each field whose version is kept; what is decided is saved. */
+  /** Ask which version of each conflicting field to keep, and save the decisions. */
   #askFor(fields) {
     const rows = fields.map((field) => {
       const row = made("div", made("span", `The ${FIELDS.get(field)}:`));

@@ -1,8 +1,8 @@
-/* A task's history: who did what and when, in words. */
+/* A task's history in sentences: who did what, and when. */
 
-const LONG = 60; // characters of a text that a sentence has room for
+const LONG = 60; // characters of a text within a sentence
 
-/** A text within a sentence: cut if it is long, and whatever its direction, the sentence keeps its own. */
+/** Quote a text within a sentence: shortened, and isolated so that its direction does not affect the sentence. */
 function quoted(text, [open, close] = "“”") {
   const element = document.createElement("bdi");
   const characters = [...text];
@@ -13,14 +13,14 @@ function quoted(text, [open, close] = "“”") {
 
 const named = (name) => quoted(name, ["", ""]);
 
-/** Say that labels were added or removed; nothing of none. */
+/** Describe added or removed labels; empty if there are none. */
 function labelsInWords(verb, labels) {
   if (!labels.length) return [];
   const list = labels.flatMap((label, index) => (index ? [", ", quoted(label)] : [quoted(label)]));
   return [[`${verb} the label${labels.length > 1 ? "s" : ""} `, ...list]];
 }
 
-/** By field: what was done when it changed, as phrases, which are texts and elements. */
+/** By field: phrases for a change, made of texts and elements. */
 const PHRASES = {
   title: (before, after) => [["renamed it from ", quoted(before), " to ", quoted(after)]],
   description: (before, after) => [[`${!before ? "added a" : after ? "changed the" : "removed the"} description`]],
@@ -36,7 +36,7 @@ const PHRASES = {
 
 const DEEDS = { "task.created": "created it", "task.deleted": "deleted it", "task.restored": "restored it" };
 
-/** All that a change did, as phrases. */
+/** The phrases of a change. */
 function phrasesOf({ type, changes }) {
   const isNew = type === "task.created";
   const fields = Object.entries(changes).filter(([field]) => !(isNew && ["title", "status"].includes(field)));
@@ -49,14 +49,14 @@ function phrasesOf({ type, changes }) {
   return phrases.length ? phrases : [["changed it"]];
 }
 
-/** Who made a change: a user, or a key of one. */
+/** The author of a change: a user, or a user's API key. */
 function authorOf({ by, key_of }) {
   const element = document.createElement("b");
   element.append(by === null ? "Somebody" : named(by));
   return key_of === null ? [element] : [element, " (a key of ", named(key_of), ")"];
 }
 
-/** What a sentence has no room for, to be opened; nothing where there is nothing. */
+/** A disclosure with texts that are too long for a sentence; empty if there are none. */
 function wholeOf(field, values) {
   const texts = (values ?? []).map((value) => value ?? "");
   const isLong = field === "description" || texts.some((text) => [...text].length > LONG);
@@ -80,6 +80,6 @@ function changeRow(change) {
   return element;
 }
 
-/** What is said after the oldest change that is known. */
+/** The note after the oldest known change. */
 const endOfHistory = (oldest) =>
   oldest?.version === 1 ? "" : `${oldest ? "What was changed before" : "What was changed so far"} was not recorded.`;

@@ -1,4 +1,4 @@
-/* Keys: what they do anywhere, to a task, and on a card. */
+/* Keyboard shortcuts: global ones, those for a task, and those on a card. */
 
 const TYPED_IN = "input, textarea, select, [contenteditable]";
 
@@ -13,13 +13,13 @@ class Keys {
     }
   }
 
-  /** Do what a key says, but where it is typed, or belongs to a dialog. */
+  /** Run a shortcut, except while typing or in a dialog. */
   #press(event) {
     const { target, repeat } = event;
     const keys = pressed(event);
-    // What has the focus by the time that a held Enter repeats was not meant.
+    // When a held Enter repeats, the focus may have moved.
     if (repeat && event.key === "Enter" && !target.matches("textarea")) event.preventDefault();
-    const hasText = Boolean(target.value); // whose typing the browser undoes
+    const hasText = Boolean(target.value); // the browser's own undo applies to it
     const isTyped = keys === "ctrl+z" ? hasText : target.matches(TYPED_IN);
     const modal = document.querySelector("dialog:modal");
     if (isTyped || event.defaultPrevented || (modal && modal.id !== "panel")) return;
@@ -29,7 +29,7 @@ class Keys {
     const act = { ...(!modal && this.#anywhere), ...(task && this.#ofTask(task)), ...(card && this.#onCard(card)) }[keys];
     if (!act) return;
     event.preventDefault();
-    if (!repeat || keys.startsWith("arrow")) act(); // a held key deletes and moves one task
+    if (!repeat || keys.startsWith("arrow")) act(); // a held key acts on one task
   }
 
   get #anywhere() {
@@ -43,7 +43,7 @@ class Keys {
     };
   }
 
-  /** What a key does to the task that has the focus, or is open. */
+  /** The shortcuts for the focused or open task. */
   #ofTask(task) {
     return {
       "e": () => this.#board.edit(task.id),
@@ -68,7 +68,7 @@ class Keys {
     };
   }
 
-  /** How many columns on a column is that stands to the right of another. */
+  /** The next column to the right, as a step in order: -1 in right-to-left layouts. */
   get #rightward() {
     return getComputedStyle(document.body).direction === "rtl" ? -1 : 1;
   }

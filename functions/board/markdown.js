@@ -1,6 +1,6 @@
-/* A small Markdown: paragraphs, lists, code, bold, italic and links; made of elements alone, so that any text is safe. */
+/* A small Markdown: paragraphs, lists, code, bold, italic and links. It creates elements, never HTML text, so any input is safe. */
 
-// No alternative reads past what it excludes, so that the time stays in proportion to the text.
+// No alternative backtracks, so the time is linear in the length of the text.
 const INLINE = new RegExp(
   [
     /`([^`\n]+)`/,
@@ -13,18 +13,18 @@ const INLINE = new RegExp(
 );
 const ITEM = /^\s*(?:[-*+]|(\d{1,9})[.)])\s+(\S.*)$/;
 
-/** Make a link of an address of the web, or of this place; of any other, text. */
+/** Make a link to an http(s) URL or an address of this board; any other stays text. */
 function link(href, words, whole) {
   const url = URL.canParse(href, location) && new URL(href, location);
   if (!["http:", "https:"].includes(url?.protocol)) return whole;
   const element = made("a", words);
   element.href = href;
   element.rel = "noopener noreferrer";
-  if (!href.startsWith("#")) element.target = "_blank"; // what is typed here stays
+  if (!href.startsWith("#")) element.target = "_blank"; // drafts on this page stay
   return element;
 }
 
-/** The parts of a line: texts and elements. */
+/** Parse a line into texts and elements. */
 function* inline(text) {
   let end = 0;
   for (const { 0: whole, 1: code, 2: strong, 3: italic, 4: words, 5: href, 6: url, index } of text.matchAll(INLINE)) {
@@ -38,10 +38,10 @@ function* inline(text) {
   yield text.slice(end);
 }
 
-/** The elements of a text. */
+/** Render a text as elements. */
 function markdown(text) {
   const blocks = [];
-  let kind; // of the block that the next line may go on
+  let kind; // of the current block, which the next line may continue
   for (const line of text.split(/\r\n?|\n/)) {
     const [, number, item] = ITEM.exec(line) ?? [];
     const before = kind;

@@ -16,10 +16,10 @@ class Menu {
   }
 
   /**
-   * Open the menu for what has the focus, which gets it back.
+   * Open the menu; when it closes, the focus returns.
    * @param name of the menu
    * @param items names and actions
-   * @param at where: under a rectangle, at its end, or at a point
+   * @param at the place: a point, or a rectangle under whose end the menu opens
    */
   open(name, items, { right, bottom, left = right }) {
     const buttons = items.map(([text, act]) => newButton(text, () => [this.#element.hidePopover(), act()]));

@@ -1,7 +1,7 @@
-/* Notices, and what those are told who hear the page instead of seeing it. */
+/* Notices, and announcements for screen readers. */
 
 const SHOWN = 20_000; // milliseconds
-const AT_ONCE = 4; // more notices would hide what they are about
+const AT_ONCE = 4; // more notices would hide the board
 
 /** Make a button. */
 function newButton(name, act) {
@@ -12,7 +12,7 @@ function newButton(name, act) {
   return button;
 }
 
-/** Say something at a place that has a message and choices: names and actions; returns their buttons. */
+/** Show a message with choices, which are names and actions; returns their buttons. */
 function say(place, text, choices = []) {
   const buttons = choices.map(([name, act]) => newButton(name, act));
   place.querySelector(".message").textContent = text;
@@ -20,7 +20,7 @@ function say(place, text, choices = []) {
   return buttons;
 }
 
-/** Show a notice for a while, and as long as somebody points at it or has the focus in it; returns its element. */
+/** Show a notice for a while, and for as long as it is hovered or focused; returns its element. */
 function toast(text, [name, act] = ["Close", () => {}]) {
   const element = document.createElement("div");
   const words = document.createElement("span");
@@ -36,7 +36,7 @@ function toast(text, [name, act] = ["Close", () => {}]) {
   return element;
 }
 
-/** Tell those who hear the page; in an open dialog, outside of which nothing is read, everybody. */
+/** Announce a text to screen readers. In a modal dialog, the text is visible: readers ignore what is outside. */
 function announce(text) {
   for (const place of [byId("announcement"), ...document.querySelectorAll("dialog:modal .said")]) place.textContent = text;
 }

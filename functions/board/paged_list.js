@@ -1,4 +1,4 @@
-/* A list of what the API has, a page at a time. */
+/* A list that loads page by page. */
 
 const PAGE_SIZE = 20;
 
@@ -7,16 +7,16 @@ class PagedList {
   #row;
   #end;
   #path;
-  #stale = []; // entries that go once what is new is there
-  #last; // the last entry that was loaded
-  #next = null; // the path of the page that is not loaded yet
+  #stale = []; // entries to remove when the new ones have loaded
+  #last; // the last loaded entry
+  #next = null; // the path of the next page
   #opening = new AbortController();
   #isLoading = false;
 
   /**
-   * @param dialog what the list is a part of
+   * @param dialog the dialog that contains the list
    * @param row makes the element of an entry
-   * @param end what is said after the last entry, which it gets; undefined where there is none
+   * @param end makes the note after the last entry, from that entry, which is undefined in an empty list
    */
   constructor(dialog, row, end) {
     this.dialog = dialog;
@@ -28,7 +28,7 @@ class PagedList {
     dialog.addEventListener("close", () => this.#opening.abort());
   }
 
-  /** Load the first page; settles once it is there, or cannot be. Returns whether it is still wanted. */
+  /** Load the first page; returns whether it is still wanted when it has loaded or failed. */
   async open(path) {
     this.#opening.abort();
     this.#opening = new AbortController();
@@ -48,7 +48,7 @@ class PagedList {
     return this.#place.querySelector("ol");
   }
 
-  /** Remove an entry, and focus one beside it. */
+  /** Remove an entry, and focus a neighbor. */
   remove(element) {
     const beside = element.nextElementSibling ?? element.previousElementSibling;
     (beside?.querySelector("button") ?? this.#close).focus();
@@ -56,7 +56,7 @@ class PagedList {
     this.update();
   }
 
-  /** Say what there is to say after what is listed now. */
+  /** Update the note after the list. */
   update() {
     const more = this.#find("more");
     if (!this.#next && more === document.activeElement) this.#close.focus();
@@ -72,7 +72,7 @@ class PagedList {
     this.#find("end").textContent = "Loading…";
     try {
       let items = [];
-      // A page can be empty, and another follow.
+      // An empty page can have a next one.
       while (this.#next && !items.length) {
         const page = await api.page(this.#next, null, signal);
         if (signal.aborted) return;
@@ -83,7 +83,7 @@ class PagedList {
       for (const entry of this.#stale.splice(0)) entry.remove();
       this.list.append(...items.map((item) => this.#row(item)));
     } catch (error) {
-      if (signal.aborted) return; // it is closed, or shows something else
+      if (signal.aborted) return; // the list was closed or reused
       this.#find("message").textContent = error.status === 404 ? "It is not there any more." : textOf(error);
       if (error.status === 404) this.#next = null;
     }
@@ -95,7 +95,7 @@ class PagedList {
     return this.dialog.querySelector(".close");
   }
 
-  /** A part of the list; the entries may have what is called the same. */
+  /** Find a part of the list outside of its entries. */
   #find(name) {
     return this.#place.querySelector(`:scope > .${name}`);
   }

@@ -1,15 +1,15 @@
-/* The panel: one task, with its text, its fields and its history; to be read first, and edited. */
+/* The panel: one task with its text, fields and history, and its editor. */
 
 class Panel {
   #dialog = byId("panel");
   #board;
-  #id = null; // of the task that is open
-  #task = null; // as it is shown; null before it is loaded
+  #id = null; // of the open task
+  #task = null; // as shown; null until it is loaded
   #editor = null;
   #isHistoryOld = false;
   #history = new PagedList(this.#dialog, changeRow, endOfHistory);
 
-  /** @param board finds, removes and restores tasks, and knows the address */
+  /** @param board finds, deletes and restores tasks, and changes the address */
   constructor(board) {
     this.#board = board;
     const on = (name, act) => this.#find(name).addEventListener("click", act);
@@ -28,7 +28,7 @@ class Panel {
     });
   }
 
-  /** The task that is open and can be changed; null where there is none. */
+  /** The open task if it can be edited, else null. */
   get task() {
     return this.#isInTrash ? null : this.#task;
   }
@@ -41,7 +41,7 @@ class Panel {
     return Boolean(this.#task?.deleted_at);
   }
 
-  /** Open a task, unless the user wants to keep what was typed; returns whether it is open. */
+  /** Open a task, unless the user keeps a draft of another; returns whether it is open. */
   open(id) {
     if (id === this.#id) return true;
     if (this.#editor?.discard() === false) return false;
@@ -52,7 +52,7 @@ class Panel {
     if (task) this.#show(task);
     else this.#load();
     if (!this.#dialog.open) {
-      // Beside the board where there is room; over what is there elsewhere, and over another dialog.
+      // Beside the board if there is room; modal on a phone, and over another modal dialog.
       const isAlone = matchMedia("(max-width: 44rem)").matches || document.querySelector("dialog:modal");
       this.#dialog[isAlone ? "showModal" : "show"]();
     }
@@ -60,7 +60,7 @@ class Panel {
     return true;
   }
 
-  /** Close it, unless the user wants to keep what was typed; returns whether it is closed. */
+  /** Close the panel, unless the user keeps a draft; returns whether it is closed. */
   close() {
     if (!this.#dialog.open) return true;
     if (this.#editor?.discard() === false) return false;
@@ -73,28 +73,28 @@ class Panel {
     return true;
   }
 
-  /** Show whether what was done with it waits for a connection. */
+  /** Show whether changes of the task wait for a connection. */
   showWaiting() {
     this.#dialog.toggleAttribute("data-is-waiting", api.isWaiting(this.#id));
   }
 
-  /** Show the task as it is now, if it is the one that is open and no form covers it. */
+  /** Show the task's current state if it is open and not being edited. */
   update(task) {
     if (task.id !== this.#id || this.#editor) return;
     const isKnown = this.#task && !this.#isInTrash && isSame(task, this.#task) && task.updated_at === this.#task.updated_at;
     if (!isKnown) this.#show(task);
-    else showDue(this.#find(".due"), task); // the date passes
+    else showDue(this.#find(".due"), task); // it may have become overdue
     this.#readHistory();
   }
 
-  /** Read the history again if it is old, once what makes it so has been done. */
+  /** Reload an outdated history when no change of the task is pending. */
   #readHistory() {
     if (!this.#isHistoryOld || api.isBusy(this.#id)) return;
     this.#isHistoryOld = false;
     this.#history.open(`/tasks/${this.#id}/history?limit=${PAGE_SIZE}`);
   }
 
-  /** Read the task again, which no list tells of. */
+  /** Reload a task that is not in the loaded lists. */
   async refresh() {
     const [id, task] = [this.#id, this.task];
     if (!task || this.#editor) return;
@@ -125,7 +125,7 @@ class Panel {
   #endEdit(saved) {
     this.#leave();
     this.focus();
-    if (saved && saved.id !== this.#id) return this.#board.open(saved.id); // it was created again
+    if (saved && saved.id !== this.#id) return this.#board.open(saved.id); // it was deleted and created again
     const now = saved ?? this.#board.cardOf(this.#id)?.task;
     if (now) this.#show(now);
     else this.#load();
@@ -155,7 +155,7 @@ class Panel {
     }
   }
 
-  /** Show no task, but why. */
+  /** Show why there is no task. */
   #clear(title, text = "", ...choices) {
     this.#task = null;
     this.#dialog.classList.add("bare");
@@ -183,14 +183,14 @@ class Panel {
     this.#readHistory();
   }
 
-  /** Offer what was typed before the page went. */
+  /** Offer a draft of an earlier visit. */
   #offerDraft() {
     if (!draftOf(this.#id) || api.isBusy(this.#id)) return;
     const discard = () => [keepDraft(this.#id, null), this.#say(""), this.focus()];
     this.#say("What you typed here is not saved.", [["Go on", () => this.edit()], ["Discard it", discard]]);
   }
 
-  /** Show the parts of a field; nothing where there are none. */
+  /** Show a field, unless it is empty. */
   #showField(name, parts) {
     const place = this.#find(`.${name}`);
     place.closest("dl > div").hidden = !parts;

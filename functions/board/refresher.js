@@ -1,14 +1,14 @@
-/* Refreshing: what others do is there within seconds. */
+/* Refreshing: shows others' changes within seconds. */
 
-const OFTEN = 4_000; // milliseconds between two refreshes
-const SELDOM = 30_000; // and after several that failed
+const OFTEN = 4_000; // milliseconds between refreshes
+const SELDOM = 30_000; // milliseconds between refreshes after repeated failures
 
-/** Refreshes the board while somebody looks. */
+/** Refreshes the board while the page is visible. */
 class Refresher {
   #delay = OFTEN;
   #timer = null;
   #isRunning = false;
-  #isWanted = false; // whether to run again at once
+  #isWanted = false; // whether to run again immediately
 
   constructor(board) {
     this.board = board;

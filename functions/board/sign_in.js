@@ -1,4 +1,4 @@
-/* Signing in and up: at first, and when a session ends, over what the user was about. */
+/* Sign-in and sign-up: at the start, and over the board when a session ends. */
 
 class SignIn {
   #dialog = byId("sign-in");
@@ -14,7 +14,7 @@ class SignIn {
     });
   }
 
-  /** Ask the user to sign in; settles once that is done, for all who asked. */
+  /** Ask the user to sign in; all callers' promises settle when the user has. */
   ask = () => {
     this.#asked ??= new Promise((resolve) => {
       this.#done = resolve;
@@ -55,7 +55,7 @@ class SignIn {
       await api.signUp(username, password);
     } catch (error) {
       if (error.status !== 409) throw error;
-      // Perhaps the response to a first try was lost: then the name is this user's.
+      // If the response to an earlier try was lost, the name is this user's own.
       await api.logIn(username, password).catch(() => Promise.reject(error));
       return;
     }

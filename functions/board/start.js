@@ -1,8 +1,8 @@
-/* What is there from the start, until the page goes. */
+/* Creates the parts of the page, and connects them. */
 
-const LEAVING = 10_000; // milliseconds that signing out waits for what was done before
+const LEAVING = 10_000; // milliseconds that signing out waits for pending changes
 
-/** Let text be dropped into fields, and nothing else be opened in place of the page. */
+/** Allow dropping text into fields. Refuse other drops, which would replace the page. */
 function guardDrop(event) {
   const isText = !event.dataTransfer.types.includes("Files") && event.target.closest?.("input, textarea");
   if (event.defaultPrevented || isText) return;
@@ -24,17 +24,17 @@ api.onWaiting = () => {
   board.render();
 };
 byId("sign-out").addEventListener("click", async ({ currentTarget: button }) => {
-  const hasUnsent = api.waiting || document.querySelector(".unsent button"); // or what was refused
+  const hasUnsent = api.waiting || document.querySelector(".unsent button"); // or refused titles
   const discarded = hasUnsent ? "is not sent yet" : isTyping() || Kept.hasDrafts ? "you typed" : "";
   if (discarded && !confirm(`Sign out, and discard what ${discarded}?`)) return;
   button.disabled = true;
-  // What the user has just done is done first; but nobody stays signed in for a server that does not respond.
+  // Finish pending changes first, but sign out even if the server does not respond.
   await Promise.race([api.settled(), pause(LEAVING)]);
   api.logOut();
   location.reload();
 });
 addEventListener("beforeunload", (event) => {
-  // The browser asks whether to leave before all is done, and saved or kept.
+  // The browser asks before it abandons pending changes, or drafts that are not stored.
   if (Session.current && (api.isAnyBusy || (isTyping() && !Store.isWhole))) event.preventDefault();
 });
 Session.onEnd(() => (isTyping() ? signIn.ask() : location.reload()));

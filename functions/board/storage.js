@@ -1,6 +1,6 @@
-/* What the browser keeps. */
+/* What the browser stores. */
 
-/** The value of a JSON text; null where it is none, as a proxy's may be. */
+/** Parse JSON; null if it is invalid. */
 function parsed(text) {
   try {
     return JSON.parse(text);
@@ -9,7 +9,7 @@ function parsed(text) {
   }
 }
 
-/** localStorage; where it cannot be used or is full, what it should keep is kept for this visit. */
+/** localStorage; if it is full or unavailable, values are kept in memory for this visit. */
 class Store {
   static #unsaved = new Map();
 
@@ -35,11 +35,11 @@ class Store {
     try {
       localStorage.removeItem(name);
     } catch {
-      // Then nothing is there.
+      // As if nothing were stored.
     }
   }
 
-  /** Whether it keeps everything. */
+  /** Whether everything is stored, not only kept in memory. */
   static get isWhole() {
     return Store.#unsaved.size === 0;
   }
@@ -56,7 +56,7 @@ class Store {
 class Session {
   static #name = "session";
 
-  /** `{token, refreshToken, username}`, or null. Kept for all tabs, until signing out. */
+  /** `{token, refreshToken, username}`, or null. All tabs share it until sign-out. */
   static get current() {
     const session = parsed(Store.get(Session.#name));
     return typeof session?.username === "string" ? session : null;
@@ -66,38 +66,38 @@ class Session {
     Store.set(Session.#name, JSON.stringify(session));
   }
 
-  /** Call back when another tab signs out. */
+  /** Register a callback for when another tab signs out. */
   static onEnd(act) {
     addEventListener("storage", ({ key }) => key === Session.#name && !Session.current && act());
   }
 }
 
-/** What is kept for the user who is signed in, until signing out: the board as it was last, and drafts. */
+/** What is stored for the signed-in user until sign-out: the last board, and drafts. */
 class Kept {
   static #nameOf(name) {
     return `kept for ${Session.current?.username.toLowerCase()}: ${name}`;
   }
 
-  /** A value; null where none is kept. */
+  /** Get a value; null if none is stored. */
   static get(name) {
     return parsed(Store.get(Kept.#nameOf(name)));
   }
 
-  /** Keep a value; of null, nothing. */
+  /** Store a value; null deletes it. */
   static set(name, value) {
-    if (!Session.current) return; // it could be anybody's
+    if (!Session.current) return; // another user may sign in next
     if (value === null) Store.remove(Kept.#nameOf(name));
     else Store.set(Kept.#nameOf(name), JSON.stringify(value));
   }
 
-  /** The values whose names begin so, by what follows. */
+  /** The values whose names begin with a prefix, by the rest of the name. */
   static all(prefix) {
     const start = Kept.#nameOf(prefix);
     const names = Store.names.filter((name) => name.startsWith(start));
     return new Map(names.map((name) => [name.slice(start.length), parsed(Store.get(name))]));
   }
 
-  /** Whether there is something that the user typed and did not save. */
+  /** Whether there are unsaved drafts. */
   static get hasDrafts() {
     return Kept.all("draft").size > 0;
   }

@@ -1,60 +1,60 @@
-/* The tasks: what the API lists, and over it what this user has just done. */
+/* The tasks: those that the API lists, overlaid with this user's latest writes. */
 
 const STATUSES = new Map([["PENDING", "Pending"], ["IN_PROGRESS", "In progress"], ["COMPLETED", "Completed"]]);
-const MOST_KEPT = 500_000; // characters of the board that are kept for the next visit
-const SETTLED = 3_000; // milliseconds after a write in which a list may be from before it: its index lags
+const MOST_KEPT = 500_000; // characters of a board that is stored for the next visit
+const SETTLED = 3_000; // milliseconds for which lists may lack a write, because the index lags
 
-/** The path of the first page of tasks that pass filters, which are parameters of the list. */
+/** The path of the first page of the list with filters, which are query parameters. */
 const pathOf = (...filters) => `/tasks?${["limit=100", ...filters].filter(Boolean).join("&")}`;
 
 /**
- * One page has the newest of all tasks, and mostly it has all. Only where it has not, each column has pages of its own,
- * which are looked at in turn: so a refresh costs one or two requests, however much is loaded.
+ * One page, the head, has the first tasks of all columns, and mostly it has all tasks. Otherwise each column also has its own
+ * pages. A refresh reads the head, the pages in view and one other page, however many are loaded.
  */
 class Tasks {
   #api;
-  #filters = ""; // of the tasks that are wanted, as parameters of the list
-  #head = null; // the page with the first of all tasks; null before it is loaded
-  #pages = new Map(); // by status: its own, if the head does not have all
+  #filters = ""; // as query parameters of the list
+  #head = null; // the page with the first tasks; null until it is loaded
+  #pages = new Map(); // by status, if the head does not have all tasks
   #turn = 0;
-  // By id: the task as this user's last write left it, when that was, under which filters, and whether it has settled
-  // and stays in sight though it is not listed.
+  // By id: the result of this user's last write, its time, the filters then, and whether the task stays visible although
+  // the settled list does not have it.
   #written = new Map();
-  #deleted = new Map(); // by id: when
-  #requests = Promise.resolve(); // those that are on their way
-  #aborting = new AbortController(); // of the last of them
+  #deleted = new Map(); // times by id
+  #requests = Promise.resolve(); // the pending ones
+  #aborting = new AbortController(); // of the last request
 
   constructor(api) {
     this.#api = api;
   }
 
-  /** Want the tasks that pass filters, which are parameters of the list, from the next refresh on; returns whether that is new. */
+  /** Set the filters, which are query parameters of the list, for the next refresh; returns whether they changed. */
   filter(filters) {
     if (this.#filters === filters) return false;
-    this.#aborting.abort(); // or what nobody waits for delays what is wanted
+    this.#aborting.abort(); // outdated requests would delay the new ones
     this.#filters = filters;
     return true;
   }
 
-  /** Show the board as the user saw it last, until the first refresh. */
+  /** Show the stored board until the first refresh. */
   recall() {
     const kept = Kept.get("board");
     if (kept?.path === pathOf(this.#filters) && kept.items?.every(isTask)) this.#head = { ...kept, at: 0 };
   }
 
-  /** Whether what is loaded is what passes these filters. */
+  /** Whether the loaded tasks are those with these filters. */
   isLoaded(filters) {
     return Boolean(this.#head?.at) && this.#head.path === pathOf(filters);
   }
 
-  /** Whether there are tasks that are not loaded. */
+  /** Whether a column has more tasks than are loaded. */
   hasMore(status) {
     return Boolean(this.#pages.get(status)?.at(-1).next);
   }
 
   /**
-   * See what has changed.
-   * @param seen ids of the tasks that the user sees: the pages that have them are read each time
+   * Load changes.
+   * @param seen ids of the tasks in view, whose pages are read at each refresh
    */
   refresh(seen) {
     return this.#enqueue(async (signal) => {
@@ -74,7 +74,7 @@ class Tasks {
     });
   }
 
-  /** Load a page more of a column. */
+  /** Load the next page of a column. */
   loadMore(status) {
     return this.#enqueue(async (signal) => {
       const pages = this.#pages.get(status);
@@ -83,7 +83,7 @@ class Tasks {
     });
   }
 
-  /** Send requests after those that are on their way; what nobody waits for any more is no error. */
+  /** Send requests after the pending ones; an aborted request is no error. */
   #enqueue(send) {
     const sent = this.#requests.then(async () => {
       this.#aborting = new AbortController();
@@ -94,13 +94,13 @@ class Tasks {
     return sent;
   }
 
-  /** A page as it is now. If it was read before and has not changed, it costs a response without a body. */
+  /** Read a page; if it is known and unchanged, the response has no body. */
   async #read(page, signal) {
     const at = Date.now();
     return { ...page, ...(await this.#api.page(page.path, page.tag, signal)), at };
   }
 
-  /** Read what the head does not tell of: the pages of what is seen, and of the rest one in turn, a page or a task that is not listed. */
+  /** Read the pages in view, and in turn one of the others: a page, or a visible task that is not listed. */
   async #lookBeyondHead(seen, signal) {
     const inHead = new Set(this.#head.items.map(({ id }) => id));
     const beyond = new Set(seen.filter((id) => !inHead.has(id)));
@@ -122,30 +122,30 @@ class Tasks {
     if (!after.next) pages.length = index + 1;
     const following = pages[index + 1];
     if (!following) return;
-    // It ends elsewhere now. Until the page after it is read from there, that one has what no longer fits.
+    // The page ends elsewhere now. Until the next page is read from there, it takes the tasks that no longer fit.
     const last = after.items.at(-1);
     const items = [...before.items.filter((task) => !last || this.#isAfter(task, last)), ...following.items];
     pages[index + 1] = { ...following, path: after.next, tag: null, items };
   }
 
-  /** Read again what is in sight though it is not listed: somebody may change or delete it. */
+  /** Reload a visible task that is not listed. */
   async #look(written, signal) {
     const { id } = written.task;
     try {
       written.task = (await this.#api.look(id, signal)) ?? written.task;
     } catch (error) {
       if (error.status === 404 && this.#written.get(id) === written) this.#written.delete(id);
-      // Otherwise it stays, and is read again in turn.
+      // Otherwise it stays until its next turn.
     }
   }
 
-  /** Whether a task comes after another: newest first, or what is due soonest. */
+  /** Whether a task comes after another in the chosen order. */
   #isAfter(task, other) {
     if (!/[?&]sort=due_at/.test(this.#head?.path)) return task.created_at < other.created_at;
     return (task.due_at ?? Infinity) > (other.due_at ?? Infinity);
   }
 
-  /** The tasks by status, in their order. */
+  /** The tasks by status, in order. */
   columns() {
     const tasks = this.#listed();
     const isShown = (one) => {
@@ -166,12 +166,12 @@ class Tasks {
     return columns;
   }
 
-  /** Show a task as a write left it. */
+  /** Overlay the result of a write. */
   put(task) {
     this.#written.set(task.id, { task, at: Date.now(), filters: this.#filters, isKept: false });
   }
 
-  /** Show a task no longer, because it is deleted. */
+  /** Hide a deleted task. */
   hide(id) {
     this.#deleted.set(id, Date.now());
   }
@@ -183,12 +183,12 @@ class Tasks {
   #listed() {
     const head = this.#head?.items ?? [];
     const last = head.at(-1);
-    // A column's page may be older than the head: of where both are, the head tells.
+    // A column's page may be older than the head, so the head decides where they overlap.
     const own = [...this.#pages.values()].flat().flatMap(({ items }) => items);
     const beyond = own.filter((task) => !last || !this.#isAfter(last, task));
     const tasks = new Map();
     for (const task of [...head, ...beyond]) {
-      // One that moved between two requests is in both columns.
+      // A task that moved between two requests is in both columns.
       if (tasks.has(task.id) && tasks.get(task.id).updated_at > task.updated_at) continue;
       tasks.delete(task.id);
       tasks.set(task.id, task);
@@ -196,12 +196,12 @@ class Tasks {
     return tasks;
   }
 
-  /** Whether what was written is shown though it is not listed. Without a filter everything is. */
+  /** Whether to show a written task that is not listed: always without filters. */
   #isInSight({ filters }) {
     return this.isLoaded("") || !this.#filters || this.isLoaded(filters) || this.#filters === filters;
   }
 
-  /** Forget of this user's writes what was in, or missed by, a list that was read long enough after them. */
+  /** Forget writes that lists read long enough after them must include. */
   #forgetSettled() {
     const listed = this.#listed();
     const started = Math.min(...[this.#head, ...[...this.#pages.values()].flat()].map(({ at }) => at));
@@ -219,8 +219,8 @@ class Tasks {
   }
 
   /**
-   * Whether a task's place is after the last that is loaded; one that was just moved there stays in sight. Under a
-   * filter only the server knows that: what was written stays in sight until the filter changes.
+   * Whether a task belongs after the last loaded one. With filters, only the server knows: the task stays visible until the
+   * filters change.
    */
   #isBeyondLoaded({ task, filters }) {
     if (!this.isLoaded("")) return this.isLoaded(filters);

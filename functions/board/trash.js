@@ -1,13 +1,13 @@
-/* The trash: what was deleted, until its time there is over. */
+/* The trash: deleted tasks until they expire. */
 
 class Trash {
   #board;
   #dialog = byId("trash");
   #paged;
-  #rows = new Map(); // by id: the rows of the list
-  #deleted = new Map(); // by id: what was deleted here, which the list has a moment later
+  #rows = new Map(); // rows of the list by id
+  #deleted = new Map(); // this page's deletions by id; the list has them a moment later
 
-  /** @param board shows a task that is restored, and knows the address */
+  /** @param board shows restored tasks, and changes the address */
   constructor(board) {
     this.#board = board;
     const end = (_, count) => (count ? "" : "The trash is empty. What is deleted stays here for a while, and can be restored.");
@@ -16,17 +16,17 @@ class Trash {
     this.#dialog.addEventListener("close", () => board.closedTrash());
   }
 
-  /** Know of a task that was deleted just now. */
+  /** Add a task that was just deleted. */
   deleted(task) {
     this.#deleted.set(task.id, { ...task, deleted_at: Date.now() / 1_000 });
   }
 
-  /** A task that was deleted here, if any. */
+  /** Find a task that this page deleted. */
   find(id) {
     return this.#deleted.get(id);
   }
 
-  /** Know of one that is there again. */
+  /** Forget a task that is no longer in the trash. */
   forget(id) {
     this.#deleted.delete(id);
   }
@@ -39,7 +39,7 @@ class Trash {
     this.#dialog.close();
   }
 
-  /** Open the trash; with a task, at it, to ask for another title. */
+  /** Open the trash; if `wanted`, ask for another title of that task. */
   async open(wanted) {
     if (this.isOpen) return;
     this.#rows.clear();
@@ -55,7 +55,7 @@ class Trash {
     this.#rows.get(wanted?.id)?.askForTitle();
   }
 
-  /** The element of a deleted task: what it is, and what can be done with it; `ended` gets the task if it was restored. */
+  /** Make the row of a deleted task; calls `ended`, with the task if it was restored. */
   row(task, ended) {
     return this.#row(task, ended).element;
   }
@@ -111,7 +111,7 @@ class TrashRow {
     onClick(".really", () => busy(this.#form, () => this.#purge()));
   }
 
-  /** Say that the title is taken, and ask for another. */
+  /** Ask for another title, because this one is taken. */
   askForTitle() {
     const { title } = this.#form.elements;
     this.#find("label").hidden = title.disabled = false;
@@ -120,7 +120,7 @@ class TrashRow {
     title.select();
   }
 
-  /** Ask whether to delete it for good, in place of the other buttons. */
+  /** Replace the buttons with the question whether to delete the task for good. */
   #ask(isAsking) {
     this.#find(".buttons").hidden = isAsking;
     this.#find(".question").hidden = !isAsking;
