@@ -446,7 +446,8 @@ class TestWork:
     def test_more_is_loaded_page_by_page(self, board: Board, colleague: Client) -> None:
         titles = create_many(colleague, PAGE + 30, status="COMPLETED")
         column, old = board.column("Completed"), board.add(unique("Pending"))
-        expect(column.locator(".count")).to_have_text("100+", timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(column.locator(".count")).to_have_text("100+")
         expect(board.column("Pending").locator(".count")).to_have_text("1")
         expect(board.column("Pending").get_by_role("button", name="Load more")).to_be_hidden()
         board.refresh()
@@ -473,7 +474,8 @@ class TestWork:
         column = board.column("Completed")
         for count in ("200+", "201"):
             more = column.get_by_role("button", name="Load more")
-            expect(more).to_be_enabled(timeout=WHEN_OTHERS_WRITE)
+            board.refresh()
+            expect(more).to_be_enabled()
             more.click()
             expect(column.locator(".count")).to_have_text(count)
         board.page.clock.install()
@@ -491,7 +493,8 @@ class TestWork:
         title = unique("Old")
         board.add(title)
         create_many(colleague, PAGE + 1, status="COMPLETED")
-        expect(board.column("Completed").locator(".count")).to_have_text("100+", timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.column("Completed").locator(".count")).to_have_text("100+")
         form = board.edit(title)
         form.get_by_label("Status").select_option("Completed")
         board.save()
@@ -503,7 +506,7 @@ class TestWork:
         later = unique("Later")
         colleague.create(later, status="COMPLETED")
         board.refresh()
-        expect(board.card(later)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        expect(board.card(later)).to_be_visible()
         expect(moved).to_be_visible()
 
     def test_a_title_is_text_whatever_it_says(self, board: Board) -> None:
@@ -659,7 +662,8 @@ class TestPanel:
         title, name = unique("Read"), colleague("GET", "/auth/me").json()["username"]
         fields = {"description": "why", "assignee": "me", "labels": ["home"], "due_at": FUTURE}
         colleague.create(title, status="IN_PROGRESS", **fields)
-        expect(board.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.card(title)).to_be_visible()
         expect(board.card(title)).not_to_contain_text("why")
         expect(board.card(title).get_by_role("img", name="Has a description")).to_be_visible()
         board.card(title).press("Enter")
@@ -681,10 +685,12 @@ class TestPanel:
         task = board.create(title)
         board.open(title)
         colleague("PATCH", f"/tasks/{task}", json={"title": other})
-        expect(board.page.get_by_role("dialog", name=other)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.page.get_by_role("dialog", name=other)).to_be_visible()
         expect(board.panel).to_contain_text("renamed it")
         colleague("DELETE", f"/tasks/{task}")
-        expect(board.panel).to_contain_text("In the trash", timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.panel).to_contain_text("In the trash")
 
     def test_another_task_takes_its_place(self, board: Board) -> None:
         one, other = unique("One"), unique("Other")
@@ -892,7 +898,8 @@ class TestAddresses:
         title, label = unique("Filter"), unique("Küche")
         colleague.create(title, labels=[label], assignee=board.name)
         colleague.create(f"{title} other", labels=[label])
-        expect(board.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.card(title)).to_be_visible()
         board.card(title).get_by_role("link", name=label).click()
         board.search.fill(title)
         board.mine.click()
@@ -918,7 +925,8 @@ class TestAddresses:
         colleague.create(soon, due_at=PAST)
         colleague.create(late, due_at=FUTURE)
         colleague.create(free)
-        expect(board.card(free)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.card(free)).to_be_visible()
         board.page.get_by_role("button", name="By due date").click()
         expect(board.card(free)).to_have_count(0)
         headings = board.column("Pending").get_by_role("heading", level=3)
@@ -969,7 +977,8 @@ class TestPlanning:
         colleague.create(done, due_at=PAST, status="COMPLETED")
         colleague.create(ahead, due_at=FUTURE)
         colleague.create(free)
-        expect(board.card(late)).to_contain_text("Overdue: Jan 1, 2026", timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.card(late)).to_contain_text("Overdue: Jan 1, 2026")
         expect(board.card(done)).to_contain_text("Due Jan 1, 2026")
         expect(board.card(ahead)).to_contain_text("Due Jan 1, 2100")
         expect(board.card(free).locator(".plan")).to_be_hidden()
@@ -978,7 +987,8 @@ class TestPlanning:
         title = unique("Soon")
         colleague.create(title, due_at=int(time.time()) + 600)
         due = board.card(title).locator(".due")
-        expect(due).to_have_text(re.compile("^Due "), timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(due).to_have_text(re.compile("^Due "))
         board.page.clock.install(time=time.time() + 600)
         board.refresh()
         expect(due).to_have_text(re.compile("^Overdue: "))
@@ -1022,7 +1032,8 @@ class TestPlanning:
         title = unique("Planned")
         plan = {"due_at": PAST + 12_345, "assignee": "me", "labels": ["Home, garden", "b"]}
         task = colleague.create(title, **plan)["id"]
-        expect(board.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.card(title)).to_be_visible()
         form = board.edit(title)
         form.get_by_label("Description").fill("new")
         form.get_by_label("Due date").fill("2030-01-01")
@@ -1045,7 +1056,8 @@ class TestPlanning:
     ) -> None:
         title = unique("Lines")
         task = colleague.create(title, description=description)["id"]
-        expect(board.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.card(title)).to_be_visible()
         board.edit(title).get_by_label("Labels").fill("new")
         with board.page.expect_request(lambda request: request.method == "PATCH") as sent:
             board.save()
@@ -1099,7 +1111,8 @@ class TestPlanning:
     def test_what_somebody_else_planned_is_told_in_words(self, board: Board, colleague: Client) -> None:
         title = unique("Conflict")
         task = colleague.create(title, assignee="me", labels=["old"])["id"]
-        expect(board.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.card(title)).to_be_visible()
         board.edit(title).get_by_label("Labels").fill("mine")
         theirs = {"due_at": PAST, "assignee": None, "labels": ["a", "b"]}
         colleague("PATCH", f"/tasks/{task}", json=theirs)
@@ -1116,7 +1129,8 @@ class TestSearch:
         old = unique("Café")
         colleague.create(old)
         others = create_many(colleague, PAGE + 10)
-        expect(board.column("Pending").locator(".count")).to_have_text("100+", timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.column("Pending").locator(".count")).to_have_text("100+")
         expect(board.card(old)).to_have_count(0)
         board.search.fill(old.upper().replace("É", "E"))
         expect(board.card(old)).to_be_visible()
@@ -1184,7 +1198,8 @@ class TestSearch:
         colleague.create(mine, assignee=board.name)
         colleague.create(theirs, assignee="me", status="COMPLETED")
         colleague.create(nobodys)
-        expect(board.card(nobodys)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.card(nobodys)).to_be_visible()
         board.mine.click()
         expect(board.mine).to_have_attribute("aria-pressed", "true")
         expect(board.column("Completed").get_by_text("Nothing here.")).to_be_visible()
@@ -1199,7 +1214,8 @@ class TestSearch:
         colleague.create(mine, assignee=board.name)
         colleague.create(theirs, assignee="me")
         colleague.create(other, assignee=board.name)
-        expect(board.card(other)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.card(other)).to_be_visible()
         board.search.fill(word)
         expect(board.card(other)).to_have_count(0)
         expect(board.card(theirs)).to_be_visible()
@@ -1278,7 +1294,8 @@ class TestSearch:
         create_many(colleague, PAGE + 1)
         column, main = board.column("Pending"), board.page.get_by_role("main")
         count, more = column.locator(".count"), column.get_by_role("button", name="Load more")
-        expect(count).to_have_text("100+", timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(count).to_have_text("100+")
         held: list[Route] = []
         board.page.route("**/tasks?**q=**", lambda route: held.append(route))
         board.search.fill("nowhere at all")
@@ -1706,7 +1723,8 @@ class TestHistory:
         name, title = colleague("GET", "/auth/me").json()["username"], unique("Key")
         key = colleague("POST", "/auth/keys", json={"name": "nightly report", "scope": "write"}).json()
         Client(stack.url, key["key"]).create(title)
-        expect(board.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.card(title)).to_be_visible()
         expect(board.open_history(title)).to_contain_text(f"nightly report (a key of {name}) created it")
 
     def test_it_is_loaded_page_by_page_and_in_the_trash(self, board: Board, colleague: Client) -> None:
@@ -1755,7 +1773,8 @@ class TestHistory:
         task = colleague.create(hostile, description=hostile, labels=["<i>x</i>"])["id"]
         long = unique("<script>alert(1)</script>" * 4)
         colleague("PATCH", f"/tasks/{task}", json={"title": long, "description": "\U0001f600" * 9_000})
-        expect(board.card(long)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.card(long)).to_be_visible()
         dialog = board.open_history(long)
         expect(dialog).to_contain_text(f"created it as “{hostile[:60]}")
         expect(dialog).to_contain_text(f"to “{long[:60]}…” and changed the description")
@@ -1807,7 +1826,8 @@ class TestTogether:
         second = open_board().sign_up()
         title, mine, theirs = unique("Shared"), unique("Mine"), unique("Theirs")
         board.add(title)
-        expect(second.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        second.refresh()
+        expect(second.card(title)).to_be_visible()
         form = board.edit(title)
         form.get_by_label("Title").fill(mine)
         second.edit(title).get_by_label("Title").fill(theirs)
@@ -1820,7 +1840,8 @@ class TestTogether:
         board.page.get_by_role("button", name="Keep mine").click()
         # What the user did not touch stays as somebody else left it.
         expect(board.column("In progress").get_by_text(mine)).to_be_visible()
-        expect(second.column("In progress").get_by_text(mine)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        second.refresh()
+        expect(second.column("In progress").get_by_text(mine)).to_be_visible()
 
     def test_in_a_conflict_their_version_can_be_taken(self, board: Board, colleague: Client) -> None:
         title, theirs = unique("Shared"), unique("Theirs")
@@ -1886,7 +1907,8 @@ class TestTogether:
             colleague("PATCH", f"/tasks/{task}", json={"title": theirs})
         expect(board.notices).to_contain_text("was not deleted. Somebody else has just changed it.")
         expect(board.undo).to_have_count(0)
-        expect(board.card(theirs)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.card(theirs)).to_be_visible()
 
     def test_a_title_that_is_taken_is_explained_and_shown(self, board: Board) -> None:
         taken, title = unique("Taken"), unique("Free")
@@ -1910,7 +1932,8 @@ class TestNextVisit:
     def test_the_last_board_is_there_until_the_list_is(self, board: Board, colleague: Client) -> None:
         title, new = unique("Last"), unique("New")
         colleague.create(title, status="IN_PROGRESS")
-        expect(board.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.card(title)).to_be_visible()
         colleague.create(new)
         with board.paused("GET", "/tasks?**") as held:
             board.page.reload()
@@ -1933,7 +1956,8 @@ class TestNextVisit:
 
     def test_a_board_that_is_too_large_is_not_kept(self, board: Board, colleague: Client) -> None:
         create_many(colleague, 60, description="x" * 9_000)
-        expect(board.page.get_by_role("article")).to_have_count(60, timeout=WHEN_OTHERS_WRITE)
+        board.refresh()
+        expect(board.page.get_by_role("article")).to_have_count(60)
         assert board.page.evaluate("JSON.stringify(localStorage).length") < 500_000
 
 
@@ -2132,7 +2156,7 @@ class TestOffline:
         colleague.create(taken, status="COMPLETED")
         board.context.set_offline(False)
         expect(board.notices).to_contain_text(f"“{moved}” was not moved. Somebody else moved it meanwhile.")
-        expect(board.column("Completed").get_by_text(moved)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        expect(board.column("Completed").get_by_text(moved)).to_be_visible()
         refused = board.column("Pending").get_by_role("list", name="Not sent yet")
         expect(refused).to_contain_text("already has the title")
         expect(box).to_have_value("something else")
@@ -2203,7 +2227,7 @@ class TestTrouble:
         title = unique("Reload")
         board.add(title)
         board.page.reload()
-        expect(board.card(title)).to_be_visible(timeout=WHEN_OTHERS_WRITE)
+        expect(board.card(title)).to_be_visible()
         board.page.get_by_role("button", name="Sign out").click()
         expect(board.page.get_by_role("dialog")).to_be_visible()
         expect(board.card(title)).to_have_count(0)
