@@ -77,7 +77,7 @@ def test_a_change_takes_as_many_units_as_the_document_says(calls: Calls) -> None
     assert size_of({name: values[f":{name}"] for name in names}) < usage.KB  # so is the item, with its keys
     task_units = 2 + usage.INDEX_WRITE_UNITS
     history_units = 2 * math.ceil(size_of(put["Put"]["Item"]) / usage.KB)
-    text = f"A change takes {task_units + history_units}, of which {history_units} are the history's"
+    text = f"A change takes {task_units + history_units} write units, {history_units} of them for the history"
     assert text in DOCUMENT.read_text("utf-8")
 
 
