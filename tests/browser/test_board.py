@@ -318,7 +318,7 @@ class TestWork:
         await_condition(lambda: (find(colleague, other) or {}).get("status") == "IN_PROGRESS")
         assert (find(colleague, other) or {})["description"] == "two\nlines"
 
-    def test_escape_leaves_a_task_as_it_was_once_the_user_says_so(self, board: Board) -> None:
+    def test_escape_discards_an_edit_after_a_confirmation(self, board: Board) -> None:
         title = unique("Escape")
         board.add(title)
         box = board.edit(title).get_by_label("Title")
@@ -342,7 +342,7 @@ class TestWork:
         expect(board.card(title)).to_be_focused()
 
     @pytest.mark.parametrize("is_new", [True, False])
-    def test_what_was_typed_is_not_left_without_a_question(self, board: Board, is_new: bool) -> None:
+    def test_leaving_a_draft_asks_for_a_confirmation(self, board: Board, is_new: bool) -> None:
         title = unique("Leave")
         board.add(title)
         # Nothing can be kept.
@@ -395,7 +395,7 @@ class TestWork:
         keyboard.press("Control+z")
         expect(board.card("By keys: " + two)).to_be_focused()
 
-    def test_moves_in_a_row_end_where_the_last_one_went(self, board: Board, colleague: Client) -> None:
+    def test_the_last_of_several_moves_wins(self, board: Board, colleague: Client) -> None:
         title = unique("Quick")
         board.add(title)
         first: list[Request] = []
@@ -487,9 +487,7 @@ class TestWork:
             board.refresh()
             expect(column.get_by_role("heading", name=title)).to_be_visible()
 
-    def test_a_task_that_moves_below_what_is_loaded_stays_in_sight(
-        self, board: Board, colleague: Client
-    ) -> None:
+    def test_a_task_moved_below_the_loaded_ones_stays_visible(self, board: Board, colleague: Client) -> None:
         title = unique("Old")
         board.add(title)
         create_many(colleague, PAGE + 1, status="COMPLETED")
@@ -509,7 +507,7 @@ class TestWork:
         expect(board.card(later)).to_be_visible()
         expect(moved).to_be_visible()
 
-    def test_a_title_is_text_whatever_it_says(self, board: Board) -> None:
+    def test_a_title_is_never_html(self, board: Board) -> None:
         title = unique("<img src=x onerror=alert(1)><b>")
         board.add(title)
         assert board.card(title).locator("img, b").count() == 0
@@ -531,7 +529,7 @@ class TestKeys:
             board.page.keyboard.down("Enter")
         expect(board.page.get_by_role("dialog", name=titles[0])).to_be_visible()
 
-    def test_keys_that_are_the_browsers_do_nothing(self, board: Board) -> None:
+    def test_the_browsers_own_keys_are_left_alone(self, board: Board) -> None:
         title, beside = unique("Keys"), unique("Beside")
         board.add(title, "In progress")
         board.add(beside)
@@ -541,7 +539,7 @@ class TestKeys:
             expect(board.card(title)).to_be_focused()
         expect(board.undo).to_have_count(0)
 
-    def test_letters_and_signs_do_what_the_list_says(self, board: Board) -> None:
+    def test_letters_and_signs_work_as_listed(self, board: Board) -> None:
         title = unique("Keys")
         board.add(title)
         keyboard, page = board.page.keyboard, board.page
@@ -603,7 +601,7 @@ class TestKeys:
 
 
 class TestMenu:
-    def test_it_is_used_by_keys(self, board: Board) -> None:
+    def test_it_works_with_the_keyboard(self, board: Board) -> None:
         title = unique("Menu")
         board.add(title)
         actions = board.page.get_by_role("button", name=f"Actions: {title}", exact=True)
@@ -626,7 +624,7 @@ class TestMenu:
         keyboard.press("Enter")
         expect(board.page.get_by_role("form", name=f"Edit {title}")).to_be_visible()
 
-    def test_a_right_click_opens_it_in_sight(self, board: Board) -> None:
+    def test_a_right_click_opens_it_within_the_window(self, board: Board) -> None:
         title = unique("Context")
         board.add(title, "Completed")
         place = board.card(title).bounding_box()
@@ -649,7 +647,7 @@ class TestMenu:
         copied = board.page.evaluate("navigator.clipboard.readText()")
         assert copied == f"{stack.url}/#/task/{task}"
 
-    def test_a_link_that_cannot_be_copied_is_shown(self, board: Board) -> None:
+    def test_a_link_is_shown_if_it_cannot_be_copied(self, board: Board) -> None:
         board.page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
         title = unique("Link")
         task = board.create(title)
@@ -673,14 +671,14 @@ class TestPanel:
         for text in ("In progress", "why", name, "home", "Due Jan 1, 2100", "created it"):
             expect(panel).to_contain_text(text)
 
-    def test_what_a_task_does_not_have_is_not_named(self, board: Board) -> None:
+    def test_empty_fields_are_not_shown(self, board: Board) -> None:
         title = unique("Bare")
         board.add(title)
         panel = board.open(title)
         for name in ("Labels", "Assignee", "Due"):
             expect(panel.get_by_text(name, exact=True)).to_be_hidden()
 
-    def test_it_shows_what_others_do(self, board: Board, colleague: Client) -> None:
+    def test_it_shows_changes_of_others(self, board: Board, colleague: Client) -> None:
         title, other = unique("Open"), unique("Renamed")
         task = board.create(title)
         board.open(title)
@@ -692,7 +690,7 @@ class TestPanel:
         board.refresh()
         expect(board.panel).to_contain_text("In the trash")
 
-    def test_another_task_takes_its_place(self, board: Board) -> None:
+    def test_another_task_replaces_it(self, board: Board) -> None:
         one, other = unique("One"), unique("Other")
         board.add(one)
         board.add(other)
@@ -752,7 +750,7 @@ class TestMarkdown:
         expect(board.page.get_by_role("dialog", name=title)).to_be_visible()
         return board.panel.locator(".text")
 
-    def test_a_text_is_shown_as_it_is_meant(self, board: Board, colleague: Client) -> None:
+    def test_markdown_is_rendered(self, board: Board, colleague: Client) -> None:
         text = (
             "A **bold *and italic*** word,\r\n`**code**`.\n\nNext\n- one\n- *two*\n\n3. three\n4) four\nlast"
         )
@@ -790,7 +788,7 @@ class TestMarkdown:
             "[x] (y)",
         ],
     )
-    def test_what_is_none_stays_text(self, board: Board, colleague: Client, text: str) -> None:
+    def test_other_markup_stays_text(self, board: Board, colleague: Client, text: str) -> None:
         shown = self.show(board, colleague, text)
         expect(shown).to_have_text(text)
         assert shown.locator("p *").count() == 0
@@ -810,9 +808,7 @@ class TestAddresses:
         expect(board.page).to_have_title("Tasks")
         assert board.page.url.endswith("#")
 
-    def test_a_link_of_a_task_in_the_trash_opens_it(
-        self, board: Board, colleague: Client, stack: Stack
-    ) -> None:
+    def test_a_link_opens_a_task_in_the_trash(self, board: Board, colleague: Client, stack: Stack) -> None:
         title = unique("Trashed")
         task = colleague.create(title)["id"]
         colleague("DELETE", f"/tasks/{task}")
@@ -848,7 +844,7 @@ class TestAddresses:
         expect(board.page.get_by_role("dialog", name="Trash")).to_be_visible()
         expect(board.panel).to_be_hidden()
 
-    def test_a_task_that_cannot_be_read_is_tried_again(
+    def test_a_failed_read_of_a_task_can_be_retried(
         self, board: Board, colleague: Client, stack: Stack
     ) -> None:
         title = unique("Linked")
@@ -880,7 +876,7 @@ class TestAddresses:
         board.page.go_back()
         expect(board.page.get_by_role("dialog", name="Trash")).to_be_hidden()
 
-    def test_going_back_from_what_was_typed_asks(self, board: Board) -> None:
+    def test_going_back_from_a_draft_asks_for_a_confirmation(self, board: Board) -> None:
         title = unique("Typed")
         board.add(title)
         form = board.edit(title)
@@ -920,7 +916,7 @@ class TestAddresses:
         expect(chosen).to_have_count(0)
         expect(board.search).to_be_focused()
 
-    def test_what_is_due_soonest_comes_first(self, board: Board, colleague: Client) -> None:
+    def test_tasks_can_be_sorted_by_due_date(self, board: Board, colleague: Client) -> None:
         late, soon, free, new = unique("Late"), unique("Soon"), unique("Free"), unique("New")
         colleague.create(soon, due_at=PAST)
         colleague.create(late, due_at=FUTURE)
@@ -950,7 +946,7 @@ class TestTexts:
         board.page.keyboard.press("Enter")
         expect(board.card(f"{title}!")).to_be_visible()
 
-    def test_what_is_too_long_is_said_and_not_cut(self, board: Board) -> None:
+    def test_a_text_that_is_too_long_is_reported_and_not_cut(self, board: Board) -> None:
         title = "x" * 201
         box = board.page.get_by_label("New task in Pending")
         box.focus()
@@ -971,7 +967,7 @@ class TestTexts:
 
 
 class TestPlanning:
-    def test_what_is_overdue_says_so_in_words(self, board: Board, colleague: Client) -> None:
+    def test_overdue_tasks_say_so_in_words(self, board: Board, colleague: Client) -> None:
         late, done, ahead, free = unique("Late"), unique("Done"), unique("Ahead"), unique("Free")
         colleague.create(late, due_at=PAST)
         colleague.create(done, due_at=PAST, status="COMPLETED")
@@ -1028,7 +1024,7 @@ class TestPlanning:
         expect(board.card(title).locator(".plan")).to_be_hidden()
         assert read(colleague, task)["due_at"] is None
 
-    def test_what_was_not_changed_is_not_sent(self, board: Board, colleague: Client) -> None:
+    def test_unchanged_fields_are_not_sent(self, board: Board, colleague: Client) -> None:
         title = unique("Planned")
         plan = {"due_at": PAST + 12_345, "assignee": "me", "labels": ["Home, garden", "b"]}
         task = colleague.create(title, **plan)["id"]
@@ -1051,7 +1047,7 @@ class TestPlanning:
         assert read(colleague, task)["due_at"] == plan["due_at"]
 
     @pytest.mark.parametrize("description", ["one\r\ntwo", ""])
-    def test_a_description_that_was_not_touched_stays_as_it_is(
+    def test_an_untouched_description_keeps_its_bytes(
         self, board: Board, colleague: Client, description: str
     ) -> None:
         title = unique("Lines")
@@ -1108,7 +1104,7 @@ class TestPlanning:
         expect(board.card(title).get_by_role("listitem")).to_have_text(["kept"])
         expect(board.card(title).get_by_title(board.name)).to_be_visible()
 
-    def test_what_somebody_else_planned_is_told_in_words(self, board: Board, colleague: Client) -> None:
+    def test_changes_of_others_are_described_in_words(self, board: Board, colleague: Client) -> None:
         title = unique("Conflict")
         task = colleague.create(title, assignee="me", labels=["old"])["id"]
         board.refresh()
@@ -1125,7 +1121,7 @@ class TestPlanning:
 
 
 class TestSearch:
-    def test_a_search_finds_what_is_not_loaded(self, board: Board, colleague: Client) -> None:
+    def test_a_search_finds_tasks_that_are_not_loaded(self, board: Board, colleague: Client) -> None:
         old = unique("Café")
         colleague.create(old)
         others = create_many(colleague, PAGE + 10)
@@ -1144,7 +1140,7 @@ class TestSearch:
         board.search.fill(" ")
         expect(board.column("Pending").locator(".count")).to_have_text("100+")
 
-    def test_a_search_that_is_typed_decomposed_finds_what_is_stored_composed(self, board: Board) -> None:
+    def test_a_decomposed_search_finds_composed_titles(self, board: Board) -> None:
         title = unique("한글 é")
         board.add(title)
         board.search.fill("zzznothing")
@@ -1178,7 +1174,7 @@ class TestSearch:
         expect(empty).to_be_visible()
         board.page.unroute("**/tasks?**q=**")
 
-    def test_a_card_that_is_being_edited_stays(self, board: Board) -> None:
+    def test_a_card_stays_while_it_is_edited(self, board: Board) -> None:
         edited, other = unique("Edited"), unique("Found")
         board.add(edited)
         board.add(other)
@@ -1193,7 +1189,7 @@ class TestSearch:
         board.page.keyboard.press("Escape")
         expect(board.search).to_be_focused()
 
-    def test_mine_shows_what_is_assigned_to_the_user_alone(self, board: Board, colleague: Client) -> None:
+    def test_mine_shows_only_the_users_tasks(self, board: Board, colleague: Client) -> None:
         mine, theirs, nobodys = unique("Mine"), unique("Theirs"), unique("Nobodys")
         colleague.create(mine, assignee=board.name)
         colleague.create(theirs, assignee="me", status="COMPLETED")
@@ -1243,7 +1239,7 @@ class TestSearch:
         expect(board.page.get_by_role("status").first).to_be_empty()
         assert len(held) == 1
 
-    def test_what_was_just_written_is_not_found_by_every_search(self, board: Board) -> None:
+    def test_a_new_task_is_shown_only_by_searches_that_match(self, board: Board) -> None:
         title = unique("Apple")
         board.add(title)
         board.search.fill("zzznothing")
@@ -1253,7 +1249,7 @@ class TestSearch:
         board.search.fill(title)
         expect(board.card(title)).to_be_visible()
 
-    def test_what_was_written_under_a_filter_stays_until_the_filter_changes_or_it_is_deleted(
+    def test_a_task_written_under_a_filter_stays_until_the_filter_changes(
         self, board: Board, colleague: Client
     ) -> None:
         first, second, kept, theirs = unique("First"), unique("Second"), unique("Kept"), unique("Theirs")
@@ -1290,7 +1286,7 @@ class TestSearch:
         board.mine.click()
         expect(board.card(kept)).to_have_count(0)
 
-    def test_what_does_not_answer_the_search_does_not_look_so(self, board: Board, colleague: Client) -> None:
+    def test_outdated_results_look_outdated(self, board: Board, colleague: Client) -> None:
         create_many(colleague, PAGE + 1)
         column, main = board.column("Pending"), board.page.get_by_role("main")
         count, more = column.locator(".count"), column.get_by_role("button", name="Load more")
@@ -1320,7 +1316,7 @@ class TestSearch:
 
 
 class TestDelete:
-    def test_a_deletion_is_there_for_others_at_once(self, board: Board, colleague: Client) -> None:
+    def test_others_see_a_deletion_at_once(self, board: Board, colleague: Client) -> None:
         task = board.discard(unique("Gone"))
         assert colleague("GET", f"/tasks/{task}").status_code == 404
         expect(board.undo).to_be_visible()
@@ -1337,7 +1333,7 @@ class TestDelete:
         types = [change["type"] for change in colleague("GET", f"/tasks/{task}/history").json()]
         assert types == ["task.restored", "task.deleted", "task.created"]
 
-    def test_the_notice_goes_while_nobody_points_at_it(self, board: Board) -> None:
+    def test_the_notice_stays_while_it_is_hovered(self, board: Board) -> None:
         board.page.clock.install()
         title = unique("Notice")
         board.discard(title)
@@ -1354,7 +1350,7 @@ class TestDelete:
         board.open_trash()
         expect(board.row(title)).to_be_visible()
 
-    def test_a_slow_deletion_can_be_undone_before_it_is_done(self, board: Board, colleague: Client) -> None:
+    def test_a_slow_deletion_can_be_undone_before_it_completes(self, board: Board, colleague: Client) -> None:
         title = unique("Slow")
         task = board.create(title)
         with board.page.expect_response("**/restore"), board.paused("DELETE", f"/tasks/{task}"):
@@ -1375,7 +1371,7 @@ class TestDelete:
                 board.refresh()
             expect(board.card(title)).to_have_count(0)
 
-    def test_who_leaves_or_signs_out_has_deleted(
+    def test_leaving_or_signing_out_completes_a_deletion(
         self, board: Board, open_board: Callable[..., Board], colleague: Client
     ) -> None:
         left, out = unique("Left"), unique("Out")
@@ -1446,7 +1442,7 @@ class TestDelete:
         )
         expect(board.card(title)).to_have_count(0)
 
-    def test_undo_of_a_title_that_is_taken_asks_for_another(self, board: Board, colleague: Client) -> None:
+    def test_undo_asks_for_another_title_if_it_is_taken(self, board: Board, colleague: Client) -> None:
         title, other = unique("Taken"), unique("Other")
         task = board.discard(title)
         colleague.create(title)
@@ -1469,7 +1465,7 @@ class TestDelete:
         expect(board.card(other)).to_be_visible()
         expect(board.page.get_by_role("button", name="Trash", exact=True)).to_be_focused()
 
-    def test_undo_of_what_somebody_has_purged_says_so(self, board: Board, colleague: Client) -> None:
+    def test_undo_of_a_purged_task_says_so(self, board: Board, colleague: Client) -> None:
         title = unique("Purged")
         task = board.discard(title)
         assert colleague("DELETE", f"/trash/{task}").status_code == 204
@@ -1478,14 +1474,14 @@ class TestDelete:
         expect(board.card(title)).to_have_count(0)
         expect(board.notices.get_by_role("button", name="Close")).to_be_focused()
 
-    def test_undo_of_what_somebody_has_restored_shows_it(self, board: Board, colleague: Client) -> None:
+    def test_undo_of_a_restored_task_shows_it(self, board: Board, colleague: Client) -> None:
         title, theirs = unique("Restored"), unique("Theirs")
         task = board.discard(title)
         colleague("POST", f"/trash/{task}/restore", json={"title": theirs}).raise_for_status()
         board.undo.click()
         expect(board.card(theirs)).to_be_focused()
 
-    def test_an_undo_that_fails_can_be_repeated(self, board: Board) -> None:
+    def test_a_failed_undo_can_be_retried(self, board: Board) -> None:
         title = unique("Again")
         board.discard(title)
         board.page.route("**/restore", lambda route: route.fulfill(status=500, body=""))
@@ -1513,7 +1509,7 @@ class TestDelete:
 
 
 class TestTrash:
-    def test_what_was_deleted_is_listed_and_restored(self, board: Board, colleague: Client) -> None:
+    def test_deleted_tasks_are_listed_and_restored(self, board: Board, colleague: Client) -> None:
         first, second = unique("First"), unique("Second")
         tasks = [colleague.create(title)["id"] for title in (first, second)]
         for task in tasks:
@@ -1576,7 +1572,7 @@ class TestTrash:
         assert asked == [f"{stack.url}/trash?limit=20", f"{stack.url}/trash?limit=20&cursor=x"]
         expect(trash.get_by_role("button", name="Load more")).to_be_hidden()
 
-    def test_what_the_list_does_not_have_yet_is_there(self, board: Board) -> None:
+    def test_it_shows_deletions_that_the_list_lacks(self, board: Board) -> None:
         board.page.route("**/trash?**", lambda route: route.fulfill(json=[]))
         title = unique("Lag")
         board.discard(title)
@@ -1588,7 +1584,7 @@ class TestTrash:
         board.page.keyboard.press("Escape")
         expect(board.card(title)).to_be_visible()
 
-    def test_deleting_for_good_is_asked_once(self, board: Board, colleague: Client) -> None:
+    def test_deleting_for_good_asks_once(self, board: Board, colleague: Client) -> None:
         title = unique("Purge")
         task = board.discard(title)
         trash = board.open_trash()
@@ -1653,7 +1649,7 @@ class TestTrash:
         expect(trash).to_contain_text(f"“{purged}” is deleted for good.")
         expect(board.message).to_have_count(0)
 
-    def test_a_page_that_cannot_be_loaded_is_tried_again(self, board: Board) -> None:
+    def test_a_failed_page_can_be_retried(self, board: Board) -> None:
         title = unique("Later")
         board.discard(title)
         board.page.route("**/trash?**", lambda route: route.fulfill(status=500, body=""))
@@ -1668,7 +1664,7 @@ class TestTrash:
 
 
 class TestHistory:
-    def test_it_is_told_in_words_newest_first(
+    def test_it_describes_changes_newest_first(
         self, open_board: Callable[..., Board], colleague: Client
     ) -> None:
         name, title, other = colleague("GET", "/auth/me").json()["username"], unique("A"), unique("B")
@@ -1717,7 +1713,7 @@ class TestHistory:
         expect(dialog).to_be_hidden()
         expect(board.card(title)).to_be_focused()
 
-    def test_a_key_is_told_by_its_name_and_its_user(
+    def test_a_key_is_shown_with_its_name_and_its_user(
         self, board: Board, colleague: Client, stack: Stack
     ) -> None:
         name, title = colleague("GET", "/auth/me").json()["username"], unique("Key")
@@ -1749,7 +1745,7 @@ class TestHistory:
         expect(link).to_be_focused()
 
     @pytest.mark.parametrize("has_changes", [True, False])
-    def test_that_of_an_old_task_says_what_was_not_recorded(self, board: Board, has_changes: bool) -> None:
+    def test_an_old_tasks_history_says_what_was_not_recorded(self, board: Board, has_changes: bool) -> None:
         change = {
             "version": 7,
             "at": PAST,
@@ -1783,7 +1779,7 @@ class TestHistory:
         assert board.panel.locator("img, i, script, b b").count() == 0
         assert board.panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
 
-    def test_that_of_a_task_that_is_gone_says_so(self, board: Board, colleague: Client) -> None:
+    def test_the_history_of_a_missing_task_says_so(self, board: Board, colleague: Client) -> None:
         title = unique("Gone")
         task = board.create(title)
         with board.paused("GET", f"/tasks/{task}/history?limit=20"):
@@ -1794,7 +1790,7 @@ class TestHistory:
 
 
 class TestTogether:
-    def test_what_others_do_is_shown(self, board: Board, colleague: Client) -> None:
+    def test_changes_of_others_appear_by_themselves(self, board: Board, colleague: Client) -> None:
         title, other = unique("Theirs"), unique("Changed")
         task = colleague.create(title)
         card, changed = board.card(title), board.card(other)
@@ -1856,7 +1852,7 @@ class TestTogether:
         expect(board.panel.locator(".text")).to_have_text("theirs")
         expect(board.page.get_by_text("mine", exact=True)).to_have_count(0)
 
-    def test_what_both_changed_is_decided_field_by_field(self, board: Board, colleague: Client) -> None:
+    def test_conflicts_are_decided_field_by_field(self, board: Board, colleague: Client) -> None:
         title, mine, theirs = unique("Shared"), unique("Mine"), unique("Theirs")
         task = board.create(title)
         form = board.edit(title)
@@ -1875,7 +1871,7 @@ class TestTogether:
         fields = ("title", "description", "status", "labels")
         assert [stored[field] for field in fields] == [theirs, "mine", "COMPLETED", ["mine"]]
 
-    def test_what_only_somebody_else_changed_needs_no_decision(self, board: Board, colleague: Client) -> None:
+    def test_changes_of_other_fields_need_no_decision(self, board: Board, colleague: Client) -> None:
         title, theirs = unique("Shared"), unique("Theirs")
         task = board.create(title)
         form = board.edit(title)
@@ -1887,7 +1883,7 @@ class TestTogether:
         stored = read(colleague, task)
         assert (stored["title"], stored["description"]) == (theirs, "mine")
 
-    def test_a_task_that_is_gone_can_be_created_again(self, board: Board, colleague: Client) -> None:
+    def test_a_deleted_task_can_be_created_again_from_its_edit(self, board: Board, colleague: Client) -> None:
         title, planned = unique("Gone"), {"labels": ["home"], "due_at": 1_767_225_600, "assignee": "me"}
         task = colleague.create(title, **planned)
         board.edit(title).get_by_label("Description").fill("typed for long")
@@ -1899,7 +1895,7 @@ class TestTogether:
         again = find(colleague, title) or {}
         assert {name: again[name] for name in planned} == {name: task[name] for name in planned}
 
-    def test_what_somebody_has_changed_is_not_deleted(self, board: Board, colleague: Client) -> None:
+    def test_a_task_changed_meanwhile_is_not_deleted(self, board: Board, colleague: Client) -> None:
         title, theirs = unique("Changed"), unique("Theirs")
         task = board.create(title)
         with board.paused("GET", f"/tasks/{task}"):
@@ -1910,7 +1906,7 @@ class TestTogether:
         board.refresh()
         expect(board.card(theirs)).to_be_visible()
 
-    def test_a_title_that_is_taken_is_explained_and_shown(self, board: Board) -> None:
+    def test_a_taken_title_is_explained_and_shown(self, board: Board) -> None:
         taken, title = unique("Taken"), unique("Free")
         board.add(taken, "Completed")
         box = board.page.get_by_label("New task in Pending")
@@ -1929,7 +1925,7 @@ class TestTogether:
 
 
 class TestNextVisit:
-    def test_the_last_board_is_there_until_the_list_is(self, board: Board, colleague: Client) -> None:
+    def test_the_last_board_is_shown_until_the_list_loads(self, board: Board, colleague: Client) -> None:
         title, new = unique("Last"), unique("New")
         colleague.create(title, status="IN_PROGRESS")
         board.refresh()
@@ -1945,7 +1941,7 @@ class TestNextVisit:
         expect(board.card(new)).to_be_visible()
         expect(board.page.get_by_role("main")).to_have_attribute("aria-busy", "false")
 
-    def test_signing_out_leaves_nothing_of_it(self, board: Board) -> None:
+    def test_signing_out_deletes_the_stored_board(self, board: Board) -> None:
         title = unique("Secret")
         board.add(title)
         stored = "JSON.stringify(localStorage)"
@@ -1954,7 +1950,7 @@ class TestNextVisit:
         expect(board.page.get_by_role("dialog", name="Sign in")).to_be_visible()
         assert title not in board.page.evaluate(stored)
 
-    def test_a_board_that_is_too_large_is_not_kept(self, board: Board, colleague: Client) -> None:
+    def test_a_board_that_is_too_large_is_not_stored(self, board: Board, colleague: Client) -> None:
         create_many(colleague, 60, description="x" * 9_000)
         board.refresh()
         expect(board.page.get_by_role("article")).to_have_count(60)
@@ -1971,9 +1967,7 @@ class TestDrafts:
         board.page.goto(url)
         assert asked == []
 
-    def test_what_was_typed_of_a_task_is_offered_when_it_is_opened(
-        self, board: Board, colleague: Client
-    ) -> None:
+    def test_a_draft_is_offered_when_its_task_opens(self, board: Board, colleague: Client) -> None:
         title, theirs = unique("Draft"), unique("Theirs")
         task = board.create(title)
         form = board.edit(title)
@@ -1999,7 +1993,7 @@ class TestDrafts:
         expect(board.panel).not_to_contain_text("not saved")
 
     @pytest.mark.parametrize("is_in_editor", [True, False])
-    def test_what_was_discarded_is_not_offered(self, board: Board, is_in_editor: bool) -> None:
+    def test_a_discarded_draft_is_not_offered(self, board: Board, is_in_editor: bool) -> None:
         title = unique("Draft")
         board.add(title)
         form = board.edit(title)
@@ -2014,9 +2008,7 @@ class TestDrafts:
         expect(board.panel).to_contain_text("created it")
         expect(board.panel).not_to_contain_text("not saved")
 
-    def test_what_was_typed_of_a_task_that_is_gone_can_be_created_again(
-        self, board: Board, colleague: Client
-    ) -> None:
+    def test_a_draft_of_a_deleted_task_can_be_created_again(self, board: Board, colleague: Client) -> None:
         title = unique("Gone")
         task = board.create(title)
         board.edit(title).get_by_label("Description").fill("half a sentence")
@@ -2029,7 +2021,7 @@ class TestDrafts:
         expect(board.panel.locator(".text")).to_have_text("half a sentence")
         assert (find(colleague, title) or {})["description"] == "half a sentence"
 
-    def test_a_new_task_that_was_typed_is_there_until_it_is_added(self, board: Board) -> None:
+    def test_the_draft_of_a_new_task_survives_until_it_is_added(self, board: Board) -> None:
         title = unique("Draft")
         box = board.page.get_by_label("New task in Completed")
         box.press_sequentially(title)
@@ -2047,7 +2039,7 @@ class TestDrafts:
         expect(board.card(title)).to_be_visible()
         expect(board.page.get_by_label("New task in Completed")).to_have_value("")
 
-    def test_signing_out_asks_and_takes_drafts_along(self, board: Board) -> None:
+    def test_signing_out_asks_and_discards_drafts(self, board: Board) -> None:
         title = unique("Draft")
         board.add(title)
         board.edit(title).get_by_label("Description").fill("half a sentence")
@@ -2063,7 +2055,7 @@ class TestDrafts:
 
 
 class TestOffline:
-    def test_what_is_done_waits_and_is_sent_once(self, board: Board, colleague: Client) -> None:
+    def test_offline_changes_wait_and_are_sent_once(self, board: Board, colleague: Client) -> None:
         moved, edited, deleted, added = (unique(name) for name in ("Moved", "Edited", "Deleted", "Added"))
         tasks = {title: board.create(title) for title in (moved, edited, deleted)}
         board.context.set_offline(True)
@@ -2105,7 +2097,7 @@ class TestOffline:
         expect(board.panel).to_contain_text("typed offline")
         expect(board.panel).not_to_contain_text("is not saved")
 
-    def test_a_server_that_is_down_is_waited_for(self, board: Board) -> None:
+    def test_changes_wait_for_a_server_that_is_down(self, board: Board) -> None:
         title = unique("Down")
         board.add(title)
         board.page.route("**/tasks/*", lambda route: route.abort())
@@ -2115,7 +2107,7 @@ class TestOffline:
         expect(board.card(title).get_by_text("Not sent yet")).to_be_hidden()
         expect(board.column("Completed").get_by_text(title)).to_be_visible()
 
-    def test_what_was_added_is_sent_once_after_a_crash(self, board: Board, colleague: Client) -> None:
+    def test_a_new_task_is_sent_once_after_a_crash(self, board: Board, colleague: Client) -> None:
         title = unique("Crash")
         tries = board.lose_first_response("POST", "/tasks")
         board.page.get_by_label("New task in In progress").fill(title)
@@ -2136,7 +2128,7 @@ class TestOffline:
         expect(board.page.get_by_label("New task in In progress")).to_have_value("")
         expect(board.message).to_have_count(0)
 
-    def test_what_others_did_meanwhile_is_told_with_what_was_typed(
+    def test_a_conflict_after_going_offline_shows_both_versions(
         self, board: Board, colleague: Client
     ) -> None:
         edited, moved, taken = unique("Edited"), unique("Moved"), unique("Taken")
@@ -2184,7 +2176,7 @@ class TestTrouble:
         expect(board.message).to_contain_text("wrong")
         expect(board.page.get_by_label("Username")).to_have_value("nobody-here")
 
-    def test_what_cannot_be_a_user_is_said(self, open_board: Callable[..., Board]) -> None:
+    def test_an_invalid_username_or_password_is_explained(self, open_board: Callable[..., Board]) -> None:
         board = open_board()
         expect(board.page.get_by_role("dialog")).to_contain_text("3 to 32 letters")
         board.fill_in("a b", "short")
@@ -2193,7 +2185,7 @@ class TestTrouble:
         expect(board.message).to_contain_text("password: ")
         expect(board.message).not_to_contain_text("pattern")
 
-    def test_an_ended_session_asks_for_the_password_and_goes_on(self, board: Board) -> None:
+    def test_an_ended_session_asks_for_the_password_and_continues(self, board: Board) -> None:
         title = unique("Expired")
         board.add(title)
         form = board.edit(title)
@@ -2263,7 +2255,7 @@ class TestTrouble:
         expect(board.card(other)).to_be_visible()
         assert len(tries) == 2
 
-    def test_a_failing_server_loses_nothing_that_was_typed(self, board: Board) -> None:
+    def test_a_failing_server_loses_no_draft(self, board: Board) -> None:
         title = unique("Failing")
         board.add(title)
         expect(board.open_history(title)).to_contain_text("created it")
@@ -2281,7 +2273,7 @@ class TestTrouble:
         board.save()
         expect(board.panel.locator(".text")).to_have_text("still here")
 
-    def test_a_move_that_fails_is_taken_back(self, board: Board) -> None:
+    def test_a_failed_move_is_undone(self, board: Board) -> None:
         title = unique("Stay")
         board.add(title)
         board.page.route("**/tasks/*", lambda route: route.fulfill(status=500, body=""))
@@ -2289,7 +2281,7 @@ class TestTrouble:
         expect(board.notices).to_contain_text("was not moved")
         expect(board.column("Pending").get_by_text(title)).to_be_visible()
 
-    def test_a_list_that_cannot_be_read_is_said_and_read_later(self, board: Board, colleague: Client) -> None:
+    def test_a_failed_refresh_is_reported_and_retried(self, board: Board, colleague: Client) -> None:
         title = unique("Later")
         shown = board.add(unique("Shown"))
         board.page.route("**/tasks?**", lambda route: route.fulfill(status=500, body=""))
@@ -2313,7 +2305,9 @@ class TestTrouble:
         ],
         ids=["html", "object", "array", "empty", "304"],
     )
-    def test_a_response_of_something_else_is_said(self, board: Board, response: dict[str, Any]) -> None:
+    def test_a_response_that_is_not_the_apis_is_reported(
+        self, board: Board, response: dict[str, Any]
+    ) -> None:
         title = unique("Proxy")
         shown = board.add(unique("Shown"))
         board.discard(title)
@@ -2339,7 +2333,7 @@ class TestTrouble:
         [{"json": {"access_token": None}}, {"content_type": "text/html", "body": "<p>Welcome</p>"}],
         ids=["object", "html"],
     )
-    def test_a_sign_in_that_something_else_answers_is_said(
+    def test_a_sign_in_answered_by_a_proxy_is_reported(
         self, open_board: Callable[..., Board], response: dict[str, Any]
     ) -> None:
         board = open_board()
@@ -2349,7 +2343,7 @@ class TestTrouble:
         expect(board.message).to_contain_text("Something else than the API answered.")
 
     @pytest.mark.parametrize("problem", [{"detail": {}, "errors": "x"}, {"errors": [None, {}]}, "no", None])
-    def test_an_error_that_is_no_problem_document_is_said(self, board: Board, problem: object) -> None:
+    def test_an_error_without_a_problem_document_is_reported(self, board: Board, problem: object) -> None:
         board.page.route("**/tasks", lambda route: route.fulfill(status=400, json=problem))
         box = board.page.get_by_label("New task in Pending")
         box.fill("typed")
@@ -2366,7 +2360,7 @@ class TestTrouble:
         ],
         ids=["denied", "full", "broken", "other"],
     )
-    def test_storage_that_fails_leaves_a_board_for_this_visit(
+    def test_a_failing_storage_leaves_the_board_usable(
         self, open_board: Callable[..., Board], stack: Stack, script: str
     ) -> None:
         board = open_board("about:blank")
@@ -2380,7 +2374,7 @@ class TestTrouble:
         board.page.get_by_role("button", name="Sign out").click()
         expect(board.page.get_by_role("dialog", name="Sign in")).to_be_visible()
 
-    def test_a_long_wait_is_told_at_once(self, board: Board) -> None:
+    def test_a_long_wait_is_reported_at_once(self, board: Board) -> None:
         tries: list[str] = []
 
         def throttle(route: Route) -> None:
@@ -2413,7 +2407,7 @@ class TestTrouble:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_use_it(open_board: Callable[..., Board], colleague: Client, scheme: str) -> None:
+def test_every_state_passes_axe(open_board: Callable[..., Board], colleague: Client, scheme: str) -> None:
     late, labels = unique("Late"), [f"{number} {'W' * 38}" for number in range(10)]
     task = colleague.create(late, due_at=PAST, assignee="me", labels=labels)["id"]
     board = open_board(color_scheme=scheme)

@@ -115,19 +115,19 @@ print(app.__file__)
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="the layer's libraries are Linux's")
-def test_a_request_finds_all_that_it_needs(built: Path, opt: Path) -> None:
+def test_a_request_needs_nothing_outside_of_the_build(built: Path, opt: Path) -> None:
     """Down to the call of DynamoDB, which is not there."""
     assert answer(built, opt, "GetTaskFunction", "get_task")[-1] == "503"
     assert answer(built, opt, "ListTasksFunction", "list_tasks")[-1] == "503"
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="the layer's libraries are Linux's")
-def test_the_page_of_the_documentation_finds_all_that_it_needs(built: Path, opt: Path) -> None:
+def test_the_documentation_needs_nothing_outside_of_the_build(built: Path, opt: Path) -> None:
     assert answer(built, opt, "ApiDocsFunction", "api_docs")[-1] == "200"
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="the layer's libraries are Linux's")
-def test_passwords_and_tokens_find_all_that_they_need(built: Path, opt: Path) -> None:
+def test_passwords_and_tokens_need_nothing_outside_of_the_build(built: Path, opt: Path) -> None:
     code = """
 from shared.users import passwords
 from shared.users.user import User
@@ -180,7 +180,7 @@ def test_the_layers_take_at_most_15_megabytes(layer: Path, built: Path, compiled
     assert sum(path.stat().st_size for path in files if path.is_file()) < 15_000_000
 
 
-def test_the_layer_has_nothing_that_lambda_does_not_use(layer: Path) -> None:
+def test_the_layer_has_no_unused_files(layer: Path) -> None:
     services = {path.name for path in (layer / "botocore/data").iterdir() if path.is_dir()}
     assert services == {"dynamodb", "events", "secretsmanager", "sqs"}
     names = {path.name for path in layer.iterdir()}
@@ -189,7 +189,7 @@ def test_the_layer_has_nothing_that_lambda_does_not_use(layer: Path) -> None:
     assert (layer / "shared/tasks/task.py").read_text() == (ROOT / "shared/tasks/task.py").read_text()
 
 
-def test_the_layer_says_what_it_is_made_of(built: Path) -> None:
+def test_the_layer_lists_its_contents(built: Path) -> None:
     sbom = json.loads((built / "SharedLayer/sbom.cdx.json").read_text())
     listed = {component["purl"] for component in sbom["components"]}
     lock = (ROOT / "requirements/runtime.txt").read_text()

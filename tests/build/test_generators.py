@@ -44,9 +44,7 @@ def closing() -> Iterator[ExitStack]:
         yield clients
 
 
-def test_a_generated_client_does_all_that_there_is_to_do(
-    package: str, stack: Stack, closing: ExitStack
-) -> None:
+def test_a_generated_client_can_call_everything(package: str, stack: Stack, closing: ExitStack) -> None:
     def api(name: str) -> Any:
         return importlib.import_module(f"{package}.api.{name}").sync_detailed
 
@@ -111,7 +109,7 @@ def test_a_generated_client_does_all_that_there_is_to_do(
 
 
 @needs_npx
-def test_openapi_typescript_makes_types_of_it(tmp_path: Path) -> None:
+def test_openapi_typescript_generates_types(tmp_path: Path) -> None:
     done = subprocess.run(
         [NPX.path, "--yes", "openapi-typescript@7.13.0", DOCUMENT, "--output", "api.d.ts"],
         cwd=tmp_path,

@@ -58,7 +58,7 @@ def test_a_deleted_key_is_refused_and_others_are_not(keys: ApiKeys, ada: Identit
         keys.delete(ada, one.id)
 
 
-def test_a_key_is_gone_at_its_end_and_makes_room(
+def test_an_expired_key_is_gone_and_frees_its_place(
     keys: ApiKeys, ada: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether DynamoDB has deleted it by then or not."""
@@ -83,7 +83,7 @@ def test_a_new_password_ends_all_keys(keys: ApiKeys, ada: Identity, table: Users
     keys.create(ada, "report", "read", None)
 
 
-def test_who_is_not_signed_in_any_more_has_no_keys(keys: ApiKeys, ada: Identity) -> None:
+def test_an_ended_session_cannot_list_keys(keys: ApiKeys, ada: Identity) -> None:
     gone = Identity("ada", "another generation", None)
     for ask in (lambda: keys.create(gone, "x", "read", None), lambda: keys.all_of(gone)):
         with pytest.raises(SessionEnded):
@@ -123,9 +123,7 @@ def test_a_key_made_while_the_account_is_deleted_is_refused_and_leaves_nothing(
     assert not [key for key in left if key.startswith("key")]
 
 
-def test_a_late_write_does_not_hide_a_key_that_was_made_after_a_new_password(
-    keys: ApiKeys, ada: Identity, table: UsersTable
-) -> None:
+def test_a_late_write_does_not_hide_a_new_key(keys: ApiKeys, ada: Identity, table: UsersTable) -> None:
     write, made = table.write, []
 
     def write_later(*writes: Any) -> None:
@@ -161,7 +159,7 @@ def test_keys_that_version_1_0_ended_are_refused_and_make_room(
 
 
 @given(st.text(alphabet="tsk_0123456789abcdef", max_size=80))
-def test_what_is_no_key_needs_no_look_into_the_table(text: str) -> None:
+def test_a_malformed_key_reads_no_table(text: str) -> None:
     with pytest.raises(InvalidToken):
         check_form(text)
 
@@ -193,9 +191,7 @@ def test_a_typing_error_is_found_by_the_checksum(place: int, wrong: str) -> None
         ("delete_api_key", "write", 403),
     ],
 )
-def test_a_key_opens_what_people_work_on_and_nothing_of_their_accounts(
-    invoke: Invoke, function: str, scope: str, status: int
-) -> None:
+def test_a_key_allows_tasks_and_no_account(invoke: Invoke, function: str, scope: str, status: int) -> None:
     context = event(function)["requestContext"]
     context["authorizer"] = {"user_id": "x", "username": "ada", "scope": scope, "api_key": "y"}
     answer = invoke(function, requestContext=context)

@@ -84,13 +84,11 @@ def guess(users: UserStore, times: int, name: str = "ada", device: Device | None
 
 class TestStrangers:
     @pytest.mark.parametrize("name", ["ada", "nobody"])
-    def test_guesses_are_slowed_alike_for_who_is_there_and_who_is_not(
-        self, users: UserStore, name: str
-    ) -> None:
+    def test_guesses_are_slowed_alike_for_unknown_users(self, users: UserStore, name: str) -> None:
         assert guess(users, 25, name) == {"refused": OF_STRANGERS.burst, "slowed": 25 - OF_STRANGERS.burst}
         assert outcome(users, name.upper(), "guess") == "slowed"
 
-    def test_a_right_password_says_no_more_than_a_wrong_one_while_it_is_slowed(
+    def test_a_throttled_response_does_not_reveal_the_right_password(
         self, users: UserStore, clock: Clock
     ) -> None:
         guess(users, 25)
@@ -98,7 +96,7 @@ class TestStrangers:
         clock.now += OF_STRANGERS.interval
         assert outcome(users, "ada", PASSWORD) == "signed in"
 
-    def test_it_says_how_long_to_wait_and_that_is_true(self, users: UserStore, clock: Clock) -> None:
+    def test_retry_after_is_right(self, users: UserStore, clock: Clock) -> None:
         guess(users, OF_STRANGERS.burst)
         clock.now += 18.5
         with pytest.raises(TooManyAttempts) as raised:
@@ -113,7 +111,7 @@ class TestStrangers:
         clock.now += OF_STRANGERS.burst * OF_STRANGERS.interval
         assert guess(users, 25)["refused"] == OF_STRANGERS.burst
 
-    def test_guesses_of_many_are_few_whoever_signs_in_besides(self, users: UserStore, clock: Clock) -> None:
+    def test_guesses_are_few_although_the_owner_signs_in(self, users: UserStore, clock: Clock) -> None:
         """Twenty guess as often as they are let, for hours; the owner signs in from new places meanwhile."""
         hours, outcomes, owner = often(1, 24), Counter[str](), Counter[str]()
         for minute in range(hours * 60):
@@ -127,14 +125,14 @@ class TestStrangers:
     def test_signing_in_often_slows_nobody(self, users: UserStore) -> None:
         assert {outcome(users, "ada", PASSWORD) for _ in range(3 * OF_STRANGERS.burst)} == {"signed in"}
 
-    def test_a_success_takes_back_its_own_attempt_alone(self, users: UserStore) -> None:
+    def test_a_success_takes_back_only_its_own_attempt(self, users: UserStore) -> None:
         guess(users, OF_STRANGERS.burst - 1)
         assert outcome(users, "ada", PASSWORD) == "signed in"
         assert guess(users, 2) == {"refused": 1, "slowed": 1}
 
 
 class TestDevices:
-    def test_strangers_never_slow_a_device_that_is_known(self, users: UserStore, clock: Clock) -> None:
+    def test_strangers_never_slow_a_known_device(self, users: UserStore, clock: Clock) -> None:
         device = device_of(users.sign_in("ada", PASSWORD))
         for _ in range(4):
             guess(users, 25)
@@ -142,13 +140,13 @@ class TestDevices:
             assert outcome(users, "ada", PASSWORD, device) == "signed in"
             clock.now += HOUR
 
-    def test_guesses_on_a_device_are_slowed_there_and_slow_nobody_else(self, users: UserStore) -> None:
+    def test_guesses_on_a_device_slow_only_that_device(self, users: UserStore) -> None:
         device, other = (device_of(users.sign_in("ada", PASSWORD)) for _ in range(2))
         assert guess(users, 15, device=device) == {"refused": OF_DEVICE.burst, "slowed": 15 - OF_DEVICE.burst}
         assert outcome(users, "ada", PASSWORD, other) == "signed in"
         assert outcome(users, "ada", PASSWORD) == "signed in"
 
-    def test_a_device_is_known_to_its_own_user_alone(self, users: UserStore) -> None:
+    def test_a_device_is_known_only_to_its_user(self, users: UserStore) -> None:
         users.create("bob", PASSWORD)
         device = device_of(users.sign_in("bob", PASSWORD))
         guess(users, 25)
@@ -172,7 +170,7 @@ class TestSessions:
             return "slowed"
         return "changed"
 
-    def test_who_has_stolen_a_token_neither_guesses_the_password_nor_keeps_the_owner_from_a_new_one(
+    def test_a_stolen_token_neither_guesses_the_password_nor_blocks_its_change(
         self, users: UserStore, clock: Clock
     ) -> None:
         stolen = identity_of(users.sign_in("ada", PASSWORD))
@@ -201,7 +199,7 @@ def shared_users(local_aws: str, clock: Clock) -> UserStore:
     return store
 
 
-def test_guesses_at_once_are_counted_one_by_one(shared_users: UserStore) -> None:
+def test_concurrent_guesses_are_all_counted(shared_users: UserStore) -> None:
     with ThreadPoolExecutor(10) as threads:
         outcomes = Counter(threads.map(lambda n: outcome(shared_users, "ada", f"guess {n}"), range(40)))
     assert outcomes["refused"] <= OF_STRANGERS.burst
@@ -216,7 +214,7 @@ def test_signing_in_at_once_slows_nobody(shared_users: UserStore) -> None:
     assert guess(shared_users, 25)["refused"] == OF_STRANGERS.burst
 
 
-def test_a_call_that_is_repeated_after_a_lost_response_counts_once(shared_users: UserStore) -> None:
+def test_a_retry_after_a_lost_response_counts_once(shared_users: UserStore) -> None:
     client: Any = shared_users._table.client
     write = client.transact_write_items
 
@@ -252,14 +250,14 @@ def test_a_name_like_a_counter_of_the_device_is_refused_as_any_other(users: User
     assert outcome(users, Counter_.of_device(device.id).key, "guess", device) == "refused"
 
 
-def test_a_counter_is_nobody_who_could_sign_in(users: UserStore, dynamodb: Any) -> None:
+def test_a_counter_is_not_a_user(users: UserStore, dynamodb: Any) -> None:
     outcome(users, "zz", "guess")
     keys = [item["username"]["S"] for item in dynamodb.scan(TableName="UsersTable")["Items"]]
     (counter,) = (key for key in keys if key.startswith("attempts#"))
     assert outcome(users, counter, "guess") == "refused"
 
 
-def test_what_is_typed_into_the_wrong_field_is_not_kept(users: UserStore, dynamodb: Any) -> None:
+def test_a_password_in_the_username_field_is_not_stored(users: UserStore, dynamodb: Any) -> None:
     guess(users, 2, name="my secret password")
     assert "secret" not in json.dumps(dynamodb.scan(TableName="UsersTable")["Items"])
 

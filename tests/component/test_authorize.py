@@ -105,15 +105,13 @@ def test_a_new_password_ends_all_sessions_but_its_own(invoke: Invoke, users: Use
     assert effect(invoke, sign_in(users, "another horse")[0]) == "Allow"
 
 
-def test_a_sign_in_that_the_change_of_the_password_overtook_is_denied(
-    invoke: Invoke, users: UserStore, ada: User
-) -> None:
+def test_a_sign_in_overtaken_by_a_new_password_is_denied(invoke: Invoke, users: UserStore, ada: User) -> None:
     before, session, _ = users.sign_in("ada", "correct horse")
     users.change_password(Identity("ada", ada.generation, None), "correct horse", "another horse")
     assert effect(invoke, TokenSigner().issue(before, session.id, lifetime=60)) == "Deny"
 
 
-def test_who_has_signed_out_is_denied(invoke: Invoke, users: UserStore, ada: User) -> None:
+def test_a_signed_out_session_is_denied(invoke: Invoke, users: UserStore, ada: User) -> None:
     (token, me), (other, _) = sign_in(users), sign_in(users)
     Sessions().end(str(me.session))
     assert [effect(invoke, each) for each in (token, other)] == ["Deny", "Allow"]
@@ -130,7 +128,7 @@ def test_a_token_for_a_device_opens_nothing(invoke: Invoke, ada: User) -> None:
 
 
 class TestApiKeys:
-    def test_a_key_opens_the_whole_stage_and_tells_its_scope(
+    def test_a_key_allows_the_whole_stage_with_its_scope(
         self, invoke: Invoke, users: UserStore, ada: User
     ) -> None:
         _, me = sign_in(users)
@@ -154,7 +152,7 @@ class TestApiKeys:
     @pytest.mark.parametrize(
         "change", [lambda key: key[:-1], lambda key: key[:-1] + "g", lambda key: key + "0"]
     )
-    def test_what_only_looks_like_one_is_denied(
+    def test_lookalikes_of_keys_are_denied(
         self, invoke: Invoke, users: UserStore, ada: User, change: Callable[[str], str]
     ) -> None:
         _, secret = ApiKeys().create(sign_in(users)[1], "report", "read", None)
@@ -169,7 +167,7 @@ def test_a_token_without_a_generation_is_of_the_first_one(invoke: Invoke, ada: U
     assert effect(invoke, token) == "Allow"
 
 
-def test_a_user_who_is_gone_is_denied(invoke: Invoke, ada: User) -> None:
+def test_a_deleted_user_is_denied(invoke: Invoke, ada: User) -> None:
     token = issue(ada)
     boto3.client("dynamodb").delete_item(TableName="UsersTable", Key={"username": {"S": "ada"}})
     assert effect(invoke, token) == "Deny"

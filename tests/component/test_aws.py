@@ -84,7 +84,7 @@ def test_a_write_is_done_once_whatever_became_of_its_first_tries(
         (conflict, Contention),
     ],
 )
-def test_a_write_that_was_surely_not_done_says_so(
+def test_a_write_that_was_not_applied_says_so(
     client: Any, store: TaskStore, faults: Faults, fault: Any, error: type[Exception]
 ) -> None:
     faults.then(fault)
@@ -96,7 +96,7 @@ def test_a_write_that_was_surely_not_done_says_so(
 
 @pytest.mark.parametrize("rest", [fault for fault in FAULTS if fault is not lost])
 @pytest.mark.parametrize("first", [lost, broken])
-def test_a_write_that_may_have_been_done_does_not_claim_the_contrary(
+def test_a_write_that_may_have_been_applied_does_not_deny_it(
     store: TaskStore, faults: Faults, first: Any, rest: Any
 ) -> None:
     faults.then(first, rest)
@@ -104,7 +104,7 @@ def test_a_write_that_may_have_been_done_does_not_claim_the_contrary(
         create(store)
 
 
-def test_what_is_wrong_for_good_is_not_tried_again(store: TaskStore, faults: Faults) -> None:
+def test_permanent_errors_are_not_retried(store: TaskStore, faults: Faults) -> None:
     faults.then(denied)
     with pytest.raises(ClientError):
         create(store)
@@ -176,7 +176,7 @@ def test_a_single_write_whose_response_is_lost_does_not_claim_the_contrary(
         assert clock.now - begun < 10
 
 
-def test_no_call_begins_that_could_end_too_late(client: Any, faults: Faults, clock: Clock) -> None:
+def test_no_call_starts_that_could_outlast_the_deadline(client: Any, faults: Faults, clock: Clock) -> None:
     with deadline_of(LambdaContext()):
         clock.now += 6
         for act in (
@@ -189,7 +189,7 @@ def test_no_call_begins_that_could_end_too_late(client: Any, faults: Faults, clo
     assert faults.sent == 0
 
 
-def test_a_read_is_tried_again_while_there_is_time(client: Any, faults: Faults, clock: Clock) -> None:
+def test_reads_are_retried_before_the_deadline(client: Any, faults: Faults, clock: Clock) -> None:
     table = UsersTable(client)
     ada = UserStore(table).create("ada", "correct horse")
     check, identity = Sessions(table).check, Identity("ada", ada.generation, None)

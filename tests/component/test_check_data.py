@@ -55,7 +55,7 @@ def decompose(dynamodb: Any, task_id: str, title: str) -> None:
     store.update(task_id, changing(title=title))
 
 
-def test_what_the_api_wrote_is_well(store: TaskStore, dynamodb: Any) -> None:
+def test_data_of_the_api_has_no_problems(store: TaskStore, dynamodb: Any) -> None:
     task = store.create(new_task("Another")).task
     store.update(task.id, changing(title="Renamed"))
     trash = Trash(lambda: None, client=dynamodb)
@@ -109,7 +109,7 @@ def test_each_kind_of_damage_is_found(
     assert any(says in each for each in found(dynamodb)), found(dynamodb)
 
 
-def test_what_changes_between_two_reads_is_no_problem(
+def test_changes_between_two_reads_are_no_problems(
     store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = store.create(new_task("Mine")).task
@@ -123,7 +123,7 @@ def test_what_changes_between_two_reads_is_no_problem(
     assert found(dynamodb) == []
 
 
-def test_a_history_of_a_task_that_is_gone_is_found(store: TaskStore, dynamodb: Any) -> None:
+def test_a_history_without_a_task_is_found(store: TaskStore, dynamodb: Any) -> None:
     def orphans() -> list[str]:
         return [each for each in check.orphans(dynamodb, "HistoryTable", TABLE, rate=10**6) if each]
 
@@ -149,7 +149,7 @@ def test_nothing_is_written(store: TaskStore, dynamodb: Any) -> None:
     assert set(calls) == {"Scan", "BatchGetItem", "TransactGetItems"}
 
 
-def test_a_stack_that_is_not_there_is_one_line(
+def test_an_unknown_stack_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["make check-data", "--endpoint-url", "http://127.0.0.1:9"])
@@ -157,7 +157,7 @@ def test_a_stack_that_is_not_there_is_one_line(
     assert capsys.readouterr().err.startswith("error: There is no local stack at http://127.0.0.1:9")
 
 
-def test_it_stops_where_everything_is_wrong(
+def test_it_stops_after_too_many_problems(
     store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(check, "_MAX_FOUND", 2)

@@ -53,7 +53,7 @@ def size_of(item: dict[str, Any]) -> int:
     return sum(len(name) + len(str(next(iter(value.values()))).encode()) for name, value in item.items())
 
 
-def test_a_task_is_stored_with_as_many_units_as_it_says(calls: Calls) -> None:
+def test_storing_a_task_takes_the_documented_units(calls: Calls) -> None:
     invoke("create_task")
     assert units_to_store(calls) == usage.CREATE_WRITE_UNITS
     calls.clear()
@@ -66,7 +66,7 @@ def test_a_task_is_stored_with_as_many_units_as_it_says(calls: Calls) -> None:
     assert units_to_store(calls) == usage.CREATE_WRITE_UNITS + assigned
 
 
-def test_a_change_takes_as_many_units_as_the_document_says(calls: Calls) -> None:
+def test_a_change_takes_the_documented_units(calls: Calls) -> None:
     task = TaskStore(lambda: None).create(new_task(description=DESCRIPTION)).task
     calls.clear()
     TaskStore(lambda: None).update(task.id, changing(description=DESCRIPTION[1:]))
@@ -94,7 +94,7 @@ def units_to_store(calls: Calls) -> int:
     return stored + 2 * sum("ConditionCheck" in write for write in writes)
 
 
-def test_looking_for_what_is_due_takes_as_many_units_as_it_says(calls: Calls) -> None:
+def test_reminders_take_the_documented_units(calls: Calls) -> None:
     a_minute_ago = int(time.time()) - 60
     watermark = {"until": {"S": f"{a_minute_ago:012}#~"}, "looked_back_at": {"N": str(a_minute_ago)}}
     boto3.client("dynamodb").put_item(TableName="NotifiedTable", Item={"id": {"S": "remind"}, **watermark})
@@ -106,14 +106,14 @@ def test_looking_for_what_is_due_takes_as_many_units_as_it_says(calls: Calls) ->
     assert operations["PutItem"] == usage.REMIND_WRITE_UNITS
 
 
-def test_a_notification_takes_as_many_units_as_it_says(calls: Calls) -> None:
+def test_a_notification_takes_the_documented_units(calls: Calls) -> None:
     record = event("send_notification")["Records"][0]
     invoke("send_notification", Records=[record])
     assert [operation for operation, _, _ in calls] == ["PutItem", "UpdateItem"]
     assert len(calls) == usage.NOTIFY_WRITE_UNITS
 
 
-def test_a_task_is_read_with_as_many_units_as_it_says(calls: Calls) -> None:
+def test_reading_a_task_takes_the_documented_units(calls: Calls) -> None:
     task = TaskStore(lambda: None).create(new_task(description=DESCRIPTION)).task
     calls.clear()
     TaskStore().get(task.id)
@@ -122,7 +122,7 @@ def test_a_task_is_read_with_as_many_units_as_it_says(calls: Calls) -> None:
     assert math.ceil(size_of(result["Item"]) / 4 / usage.KB) == usage.READ_UNITS
 
 
-def test_tokens_and_guesses_take_as_many_units_as_it_says(calls: Calls) -> None:
+def test_tokens_and_guesses_take_the_documented_units(calls: Calls) -> None:
     invoke("create_user")
     token = json.loads(invoke("login")["body"])["access_token"]
     calls.clear()
@@ -142,7 +142,7 @@ def units_of(calls: Calls) -> tuple[int, int]:
     return len(keys), 2 * sum(len(each["TransactItems"]) for each in written)
 
 
-def test_a_list_reads_as_many_units_as_it_says(calls: Calls) -> None:
+def test_a_list_takes_the_documented_units(calls: Calls) -> None:
     store = TaskStore(lambda: None)
     for number in range(90):
         chosen = {"description": DESCRIPTION, "status": list(TaskStatus)[number % 3]}
@@ -156,7 +156,7 @@ def test_a_list_reads_as_many_units_as_it_says(calls: Calls) -> None:
     assert len(page.body) == pytest.approx(usage.PAGE_BYTES, rel=0.15)
 
 
-def test_a_call_logs_as_much_as_it_says(aws: None, log: Callable[[], list[dict[str, Any]]]) -> None:
+def test_a_call_logs_the_documented_amount(aws: None, log: Callable[[], list[dict[str, Any]]]) -> None:
     for function in ("create_task", "list_tasks", "get_task"):
         invoke(function)
     entries = [len(json.dumps(entry)) for entry in log()]
@@ -169,13 +169,13 @@ def test_the_document_is_fresh() -> None:
     assert document == filled_in(document, tables(Workload(), inventory(ROOT))), "run `make costs`"
 
 
-def test_the_readme_says_what_comes_out() -> None:
+def test_the_readme_has_the_computed_cost() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     (dollars,) = re.findall(r"Without traffic it costs about (\d+) dollars a month", readme)
     assert int(dollars) == round(without_traffic())
 
 
-def test_what_is_paid_for_by_the_month_is_that_of_the_template() -> None:
+def test_monthly_prices_follow_the_template() -> None:
     there = inventory(ROOT)
     functions = [each.properties for each in functions_of(TEMPLATE).values()]
     snapshots = [each.get("MemorySize", 512) for each in functions if "SnapStart" in each]

@@ -90,7 +90,7 @@ def run(function: str, given: set[str], patch: pytest.MonkeyPatch) -> Environmen
 
 
 @pytest.mark.parametrize("function", sorted(FUNCTIONS))
-def test_a_function_is_given_the_variables_that_it_reads(
+def test_a_function_has_the_variables_that_it_reads(
     function: str, aws: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     its = FUNCTIONS[function]

@@ -234,7 +234,7 @@ class TestANetwork:
     @pytest.mark.parametrize(
         "network", [Network.RESETS, Network.LOSES_ANSWERS, Network.CUTS_ANSWERS], ids=lambda each: each.value
     )
-    def test_to_aws_that_fails_has_one_task_of_a_repeated_request(
+    def test_to_a_failing_aws_creates_one_task_per_retried_request(
         self, network: Network, aws: Proxy, dynamodb: Any
     ) -> None:
         sent = event("create_task")
@@ -248,7 +248,7 @@ class TestANetwork:
         assert len(json.loads(call("list_tasks")["body"])) == 1
 
     @pytest.mark.parametrize("network", [each for each in Network if each is not Network.WELL])
-    def test_to_redis_that_fails_shows_in_no_answer(
+    def test_to_a_failing_redis_shows_in_no_response(
         self, network: Network, redis: Proxy, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def titles() -> list[str]:

@@ -79,9 +79,7 @@ def test_the_docs_call_the_api_where_they_are_served(invoke: Invoke, base: str, 
         ("/v1/../docs", "/v1"),
     ],
 )
-def test_no_path_that_is_asked_for_sends_the_password_to_another_host(
-    invoke: Invoke, asked: str, root: str
-) -> None:
+def test_no_path_sends_the_password_to_another_host(invoke: Invoke, asked: str, root: str) -> None:
     context = event("api_docs")["requestContext"] | {"path": asked}
     body = invoke("api_docs", requestContext=context)["body"]
     assert f'"tokenUrl":"{root}/auth/login"' in body.replace('": ', '":')
@@ -89,7 +87,7 @@ def test_no_path_that_is_asked_for_sends_the_password_to_another_host(
 
 
 @pytest.mark.parametrize("name", ["create_task", "get_task", "login", "api_docs", "board", "list_tasks"])
-def test_a_query_string_that_nothing_takes_is_refused(invoke: Invoke, name: str) -> None:
+def test_an_unexpected_query_string_is_refused(invoke: Invoke, name: str) -> None:
     answer = invoke(name, multiValueQueryStringParameters={"format": ["json"]})
     assert answer["statusCode"] == 422
     assert [error["field"] for error in json.loads(answer["body"])["errors"]] == ["format"]
@@ -98,7 +96,7 @@ def test_a_query_string_that_nothing_takes_is_refused(invoke: Invoke, name: str)
 @pytest.mark.parametrize(
     ("asked", "root"), [("//", ""), ("/v1//", "/v1"), ("/base/", "/base"), ("/v1", "/v1")]
 )
-def test_the_board_calls_the_api_where_it_is_served(invoke: Invoke, asked: str, root: str) -> None:
+def test_the_board_calls_the_api_that_serves_it(invoke: Invoke, asked: str, root: str) -> None:
     context = event("board")["requestContext"] | {"path": asked}
     assert f'<meta name="api" content="{root}">' in invoke("board", requestContext=context)["body"]
 
@@ -125,7 +123,7 @@ def test_a_body_in_base64_is_read_as_utf_8(invoke: Invoke) -> None:
         assert invoke("login", body=body, isBase64Encoded=True)["statusCode"] == 422
 
 
-def test_the_creator_is_recorded_and_not_told(invoke: Invoke) -> None:
+def test_the_creator_is_stored_but_not_shown(invoke: Invoke) -> None:
     task = json.loads(invoke("create_task")["body"])
     user_id = event("create_task")["requestContext"]["authorizer"]["user_id"]
     assert TaskStore().get(task["id"]).created_by == user_id
@@ -155,7 +153,7 @@ SCHEDULED = {"version": "0", "source": "aws.events", "detail-type": "Scheduled E
 @pytest.mark.parametrize(
     "name", [each.name for each in functions_of(TEMPLATE).values() if "SnapStart" in each.properties]
 )
-def test_the_call_that_keeps_a_snapshot_does_nothing(aws: None, log: Log, name: str) -> None:
+def test_the_call_that_keeps_a_snapshot_has_no_effect(aws: None, log: Log, name: str) -> None:
     assert load_function(name).handler(SCHEDULED, LambdaContext()) == {}
     assert log() == []
 
@@ -169,7 +167,7 @@ def test_the_call_that_keeps_a_snapshot_does_nothing(aws: None, log: Log, name: 
         (500, "InternalServerError", False),
     ],
 )
-def test_what_must_be_mended_here_is_counted(
+def test_our_own_errors_are_counted(
     aws: None, capsys: pytest.CaptureFixture[str], status: int, code: str, is_ours: bool
 ) -> None:
     function = load_function("get_task")
@@ -216,7 +214,7 @@ def test_no_password_and_no_token_is_logged(invoke: Invoke, log: Log) -> None:
         assert secret not in logged
 
 
-def test_what_nobody_foresaw_is_a_500_that_tells_nothing(
+def test_an_unexpected_error_is_a_500_without_details(
     aws: None, monkeypatch: pytest.MonkeyPatch, log: Log
 ) -> None:
     function = load_function("get_task")
@@ -245,7 +243,7 @@ def test_a_validation_error_does_not_repeat_the_password(invoke: Invoke, log: Lo
         (["send_notification", "send_notification"], ["NotificationSent", "NotificationSent"]),
     ],
 )
-def test_what_happened_is_counted(
+def test_events_are_counted(
     invoke: Invoke, capsys: pytest.CaptureFixture[str], functions: list[str], counted: list[str]
 ) -> None:
     for function in functions:

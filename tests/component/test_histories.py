@@ -182,7 +182,7 @@ def titles(tasks: Tasks) -> list[str]:
 
 
 @pytest.mark.parametrize("seed", range(often(2, 30)))
-def test_what_a_caller_is_told_of_a_change_is_true(
+def test_responses_to_changes_are_true(
     clients: Callable[[], Any], seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, known = clients(), dict[str, Task]()

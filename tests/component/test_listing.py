@@ -147,9 +147,7 @@ def test_a_page_of_many_shards_reads_little_more(client: Any, counts: list[int])
     assert len(counts) <= 2 * 8
 
 
-def test_a_page_whose_tasks_are_all_in_one_shard_takes_few_queries_more(
-    client: Any, counts: list[int]
-) -> None:
+def test_a_page_from_one_shard_takes_few_more_queries(client: Any, counts: list[int]) -> None:
     """As they are until a migration has moved them."""
     shards = StatusShards(1, 8)
     listing = TaskListing(client, shards=shards)
@@ -172,7 +170,7 @@ def asked_for(client: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return limits
 
 
-def test_what_is_asked_for_at_once_is_bounded(client: Any, asked_for: list[int]) -> None:
+def test_concurrent_queries_are_bounded(client: Any, asked_for: list[int]) -> None:
     """However often DynamoDB ends a query at 1 MB."""
     shards = StatusShards()
     listing = TaskListing(client, shards=shards)
@@ -182,7 +180,7 @@ def test_what_is_asked_for_at_once_is_bounded(client: Any, asked_for: list[int])
     assert max(asked_for) <= 1_000
 
 
-def test_a_page_ends_when_enough_was_read_for_it(
+def test_a_page_ends_after_a_bounded_read(
     client: Any, asked_for: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether tasks are skipped or do not pass the filter; those who follow the links see all."""
@@ -234,7 +232,7 @@ def test_a_task_is_in_the_due_index_while_it_has_a_date(client: Any) -> None:
     assert listing.page(query).tasks == []
 
 
-def test_what_is_assigned_is_found_among_many_with_as_few_reads(client: Any, counts: list[int]) -> None:
+def test_assigned_tasks_are_found_with_few_reads(client: Any, counts: list[int]) -> None:
     shards = StatusShards()
     listing = TaskListing(client, shards=shards)
     tasks = Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 61)])

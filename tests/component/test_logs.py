@@ -143,7 +143,7 @@ def call(function: ModuleType, sample: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("error_of", ERRORS.values(), ids=ERRORS)
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in WITHOUT_STORE])
-def test_an_error_that_quotes_a_secret_is_told_without_it(
+def test_errors_are_logged_without_their_secrets(
     empty_aws: object,
     written: io.StringIO,
     capsys: pytest.CaptureFixture[str],
@@ -167,7 +167,7 @@ def test_an_error_that_quotes_a_secret_is_told_without_it(
     records(written)
 
 
-def test_a_call_of_aws_that_quotes_its_parameters_tells_no_hash_and_no_key(
+def test_errors_of_aws_calls_are_logged_without_hashes_and_keys(
     empty_aws: object, written: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = UserStore().create("grace", PASSWORD)
@@ -198,7 +198,7 @@ def test_a_call_of_aws_that_quotes_its_parameters_tells_no_hash_and_no_key(
 
 
 @pytest.mark.parametrize("operation", ["encode", "decode"])
-def test_a_key_that_was_read_long_ago_is_not_told(
+def test_old_signing_keys_are_masked(
     empty_aws: object, written: io.StringIO, monkeypatch: pytest.MonkeyPatch, operation: str
 ) -> None:
     user, signer = User("x", "x", 0, "x"), TokenSigner()
@@ -216,14 +216,14 @@ def test_a_key_that_was_read_long_ago_is_not_told(
     assert TOKEN_KEY not in written.getvalue()
 
 
-def test_an_api_key_is_masked_wherever_it_comes_from(written: io.StringIO) -> None:
+def test_api_keys_are_masked_everywhere(written: io.StringIO) -> None:
     key = new_secret()
     forget_secrets()
     logs.logger.error(f"what came was {key}", value={"of a client": [key[:40]]})
     assert key[:20] not in written.getvalue()
 
 
-def test_a_secret_that_cannot_be_encoded_hides_nothing_else(written: io.StringIO) -> None:
+def test_a_secret_that_cannot_be_encoded_masks_nothing_else(written: io.StringIO) -> None:
     logs.conceal("\ud800 lone surrogate")
     logs.logger.info("fine", text="a text, and \ud800 lone surrogate")
     assert records(written)[0]["text"] == "a text, and ***"
@@ -279,7 +279,7 @@ def test_nothing_of_a_client_leaves_its_place_in_the_log(
         assert record["function_name"] == "Function"
 
 
-def test_what_a_notification_tells_stays_one_record(empty_aws: object, written: io.StringIO) -> None:
+def test_a_notification_is_one_log_record(empty_aws: object, written: io.StringIO) -> None:
     sender = load_function("send_notification")
     sample = event("send_notification")["Records"][0]
     for number, text in enumerate(HOSTILE):
@@ -293,7 +293,7 @@ def test_what_a_notification_tells_stays_one_record(empty_aws: object, written: 
     assert len(sent[-1]["title"]) < logs.MAX_TEXT + 10
 
 
-def test_a_password_cannot_rename_what_is_ours(empty_aws: object, written: io.StringIO) -> None:
+def test_a_password_cannot_change_field_names(empty_aws: object, written: io.StringIO) -> None:
     for word in ("task-api", "timestamp", "Function"):
         form = urlencode({"username": "ada", "password": word})
         load_function("login").handler(event("login", body=form), LambdaContext())
@@ -328,7 +328,7 @@ UNWRITABLE = [Resisting(), {("a", "tuple"): 1}, NESTED, float("nan"), "\ud800", 
 
 
 @pytest.mark.parametrize("value", UNWRITABLE, ids=lambda value: type(value).__name__)
-def test_a_value_that_cannot_be_written_hides_no_other(written: io.StringIO, value: object) -> None:
+def test_an_unserializable_value_hides_no_other(written: io.StringIO, value: object) -> None:
     logs.logger.error("it failed", exc_info=ZeroDivisionError("marker"), value=value, task_id="x")
     (record,) = records(written)
     others = {"message": "it failed", "exception_name": "ZeroDivisionError", "task_id": "x"}
@@ -337,7 +337,7 @@ def test_a_value_that_cannot_be_written_hides_no_other(written: io.StringIO, val
 
 
 @pytest.mark.parametrize("message", ["%s and %s", Resisting()], ids=["too few arguments", "resisting"])
-def test_a_message_that_cannot_be_written_hides_no_error(written: io.StringIO, message: object) -> None:
+def test_an_unserializable_message_hides_no_error(written: io.StringIO, message: object) -> None:
     error = ZeroDivisionError("marker")
     record = logging.LogRecord("x", logging.ERROR, "x", 1, message, ("one",), (type(error), error, None))
     logs.logger.registered_handler.emit(record)
@@ -381,7 +381,7 @@ def test_without_an_output_a_request_is_answered_all_the_same(
         rotate.handler(event("rotate_token_key"), LambdaContext())
 
 
-def test_a_metric_that_cannot_be_written_is_no_reason_to_fail(
+def test_a_metric_that_cannot_be_written_raises_nothing(
     written: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdout", Broken())

@@ -155,9 +155,7 @@ def test_moving_a_task_leaves_the_task_as_it_is(migrations: Runner, dynamodb: An
     assert [TaskStore(lambda: None, client=dynamodb).get(task.id) for task in tasks] == tasks
 
 
-def test_what_is_applied_is_not_applied_again_unless_that_is_asked_for(
-    migrations: Runner, dynamodb: Any
-) -> None:
+def test_an_applied_migration_is_repeated_only_on_request(migrations: Runner, dynamodb: Any) -> None:
     scans, updates = calls_of(dynamodb, "Scan"), calls_of(dynamodb, "UpdateItem")
     done = migrations.apply(to_shards("4"), nothing)
     made = len(updates)
@@ -192,9 +190,7 @@ def crashing(migration: Migration, *, at: int) -> Migration:
 
 
 @pytest.mark.parametrize("at", [1, 20, ITEMS])
-def test_an_interrupted_run_is_gone_on_with(
-    migrations: Runner, dynamodb: Any, tasks: list[Task], at: int
-) -> None:
+def test_an_interrupted_run_resumes(migrations: Runner, dynamodb: Any, tasks: list[Task], at: int) -> None:
     with pytest.raises(Crash):
         migrations.apply(crashing(to_shards("4"), at=at), nothing)
     interrupted = migrations.progress(to_shards("4"))
@@ -209,7 +205,7 @@ def test_an_interrupted_run_is_gone_on_with(
     assert migrations.apply(to_shards("4"), nothing, again=True).changed == 0
 
 
-def test_the_last_of_two_runs_goes_on_alone(migrations: Runner, dynamodb: Any, tasks: list[Task]) -> None:
+def test_the_later_of_two_runs_takes_over(migrations: Runner, dynamodb: Any, tasks: list[Task]) -> None:
     finished: list[Progress] = []
 
     def begin_another(_progress: Progress) -> None:
@@ -251,7 +247,7 @@ def test_a_change_of_status_at_the_same_time_is_kept(
     assert migrations.apply(to_shards("4"), nothing, again=True).changed == 0
 
 
-def test_what_a_version_before_left_of_an_index_is_computed_anew(dynamodb: Any) -> None:
+def test_index_keys_of_older_versions_are_recomputed(dynamodb: Any) -> None:
     """It changes the status, and knows neither assignees nor due dates."""
     right = [
         item_from_task(new_task(f"Task {n}", assignee=assignee, due_at=due_at), StatusShards())
@@ -273,7 +269,7 @@ def test_what_a_version_before_left_of_an_index_is_computed_anew(dynamodb: Any) 
     assert by_key == {item["pk"]["S"]: item for item in expected}
 
 
-def test_what_a_version_before_deleted_is_listed_in_the_trash(dynamodb: Any) -> None:
+def test_deletions_of_older_versions_are_listed_in_the_trash(dynamodb: Any) -> None:
     store, trash = TaskStore(lambda: None, client=dynamodb), Trash(lambda: None, client=dynamodb)
     tasks = [store.create(new_task(f"Task {number}")).task for number in range(4)]
     for task in tasks:
@@ -292,7 +288,7 @@ def test_what_a_version_before_deleted_is_listed_in_the_trash(dynamodb: Any) -> 
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["restored", "deleted again"])
-def test_what_leaves_the_trash_meanwhile_is_left_alone(dynamodb: Any, again: bool) -> None:
+def test_tasks_that_leave_the_trash_meanwhile_are_left_alone(dynamodb: Any, again: bool) -> None:
     store, trash = TaskStore(lambda: None, client=dynamodb), Trash(lambda: None, client=dynamodb)
     task = store.create(new_task()).task
     store.delete(task.id)
@@ -323,7 +319,7 @@ def test_a_task_deleted_at_the_same_time_stays_deleted(migrations: Runner, dynam
         assert not key.startswith("TASK#") or to_shards("4").change(item) is None
 
 
-def test_a_task_that_a_transaction_holds_is_moved_after_it(migrations: Runner, dynamodb: Any) -> None:
+def test_a_task_in_a_transaction_is_moved_after_it(migrations: Runner, dynamodb: Any) -> None:
     held: set[str] = set()
 
     def hold_once(params: Any, **_: Any) -> None:
@@ -368,7 +364,7 @@ class TestLeftovers:
         assert listed(dynamodb, "1") == tasks
         assert migrations.progress(to_shards("1/8")) == done
 
-    def test_a_run_that_is_gone_on_with_looks_for_them_before_its_position(
+    def test_a_resumed_run_finds_leftovers_before_its_position(
         self, migrations: Runner, dynamodb: Any, tasks: list[Task], other: TaskStore
     ) -> None:
         with pytest.raises(Crash):
@@ -380,7 +376,7 @@ class TestLeftovers:
         migrations.apply(to_shards("1/8"), nothing)
         assert listed(dynamodb, "1") == tasks
 
-    def test_as_long_as_functions_write_more_of_them_it_is_not_done(
+    def test_it_fails_while_functions_keep_writing_leftovers(
         self, migrations: Runner, dynamodb: Any, tasks: list[Task], other: TaskStore
     ) -> None:
         moving = next(
@@ -425,7 +421,7 @@ class TestLeftovers:
     old=st.sampled_from(["1", "3", "8"]),
     new=st.sampled_from(["1", "2", "8"]),
 )
-def test_the_list_is_right_whatever_the_api_does_meanwhile(
+def test_the_list_is_right_during_and_after_the_migration(
     empty_aws: Callable[[], None], happenings: list[tuple[str, int]], old: str, new: str
 ) -> None:
     empty_aws()
@@ -468,7 +464,7 @@ class TestTitles:
             monkeypatch.delenv(name)  # which functions have, and `make migrate` has not
         return TaskStore(lambda: None, client=dynamodb, table="TasksTable", history="HistoryTable")
 
-    def test_a_title_is_composed_and_held_in_that_form_alone(self, store: TaskStore, dynamodb: Any) -> None:
+    def test_a_title_is_normalized_and_held_only_in_that_form(self, store: TaskStore, dynamodb: Any) -> None:
         tasks = [store.create(new_task(title)).task for title in (self.DECOMPOSED, "Cafe")]
         assert Runner(dynamodb, TABLES).apply(self.MIGRATION, nothing).changed == 1
         changed = store.get(tasks[0].id)
@@ -479,7 +475,7 @@ class TestTitles:
         store.create(new_task(self.DECOMPOSED))
         assert Runner(dynamodb, TABLES).apply(self.MIGRATION, nothing, again=True).left == 1
 
-    def test_two_that_collide_are_named_and_left(self, store: TaskStore, dynamodb: Any) -> None:
+    def test_colliding_titles_are_named_and_left(self, store: TaskStore, dynamodb: Any) -> None:
         old, new = (store.create(new_task(title)).task for title in (self.DECOMPOSED, self.COMPOSED))
         other = store.create(new_task("Cre\u0300me")).task
         said: list[str] = []
@@ -493,7 +489,7 @@ class TestTitles:
         assert Runner(dynamodb, TABLES).apply(self.MIGRATION, nothing, again=True).changed == 1
         assert store.get(old.id).title == self.COMPOSED
 
-    def test_a_task_that_is_deleted_meanwhile_stays_deleted(self, store: TaskStore, dynamodb: Any) -> None:
+    def test_a_task_deleted_meanwhile_stays_deleted(self, store: TaskStore, dynamodb: Any) -> None:
         task = store.create(new_task(self.DECOMPOSED)).task
         migration = interfering(self.MIGRATION, lambda _key: store.delete(task.id))
         Runner(dynamodb, TABLES).apply(migration, nothing)
@@ -522,7 +518,7 @@ class TestTheCommand:
 
         return run
 
-    def test_migrates_a_stack_and_tells_about_it(self, stack: TaskStore, run: Any) -> None:
+    def test_migrates_a_stack_and_reports_it(self, stack: TaskStore, run: Any) -> None:
         for _ in range(10):
             create(stack)
         name = ("--stack-name", "a-stack")
@@ -534,7 +530,7 @@ class TestTheCommand:
         assert "applied" in run(*name, "--status")[1]
         assert run(*name) == (0, out, "")
 
-    def test_tells_where_an_interrupted_run_is_gone_on_with(
+    def test_reports_where_an_interrupted_run_resumes(
         self, stack: TaskStore, run: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for _ in range(10):
@@ -555,7 +551,7 @@ class TestTheCommand:
         assert status == 0
         assert "resuming after 14 items" in out
 
-    def test_does_not_call_applied_what_was_undone(self, stack: TaskStore, run: Any) -> None:
+    def test_does_not_report_undone_migrations_as_applied(self, stack: TaskStore, run: Any) -> None:
         name = ("--stack-name", "a-stack")
         run(*name)
         assert ": applied" in run(*name, "--status")[1]
@@ -566,7 +562,7 @@ class TestTheCommand:
         assert ": applied" in run(*name)[1]
         assert ": applied" in run(*name, "--status")[1]
 
-    def test_changes_as_many_a_second_as_it_is_told(self, stack: TaskStore, run: Any, clock: Clock) -> None:
+    def test_keeps_to_its_rate(self, stack: TaskStore, run: Any, clock: Clock) -> None:
         for _ in range(10):
             create(stack)
         began = clock.now
@@ -591,12 +587,12 @@ class TestTheCommand:
         a_stack.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
         assert run("--stack-name", "a-stack")[0] == 0
 
-    def test_of_a_stack_that_is_not_there_says_so(self, stack: TaskStore, run: Any) -> None:
+    def test_reports_an_unknown_stack(self, stack: TaskStore, run: Any) -> None:
         status, out, err = run("--stack-name", "another")
         assert (status, out) == (1, "")
         assert err.startswith("error: There is no stack another.")
 
-    def test_of_a_local_stack_that_is_not_there_says_so(self, aws: None, run: Any) -> None:
+    def test_reports_an_unknown_local_stack(self, aws: None, run: Any) -> None:
         status, out, err = run("--endpoint-url", "http://127.0.0.1:1")
         assert (status, out) == (1, "")
         assert err.startswith("error: There is no local stack at http://127.0.0.1:1.")

@@ -53,7 +53,7 @@ def ada(table: UsersTable) -> Identity:
     return signed_in(table, "Ada")
 
 
-def test_a_new_password_is_printed_and_ends_what_was_before(
+def test_a_new_password_is_printed_and_ends_sessions_and_keys(
     run: Run, ada: Identity, table: UsersTable
 ) -> None:
     ApiKeys(table).create(ada, "report", "read", None)
@@ -67,7 +67,7 @@ def test_a_new_password_is_printed_and_ends_what_was_before(
 
 
 @pytest.mark.parametrize(("arguments", "answer"), [(["--yes"], ""), ([], "ADA")])
-def test_a_user_is_deleted_when_that_is_confirmed(
+def test_a_user_is_deleted_after_a_confirmation(
     run: Run, ada: Identity, table: UsersTable, arguments: list[str], answer: str
 ) -> None:
     assert run("delete", "ADA", answer="no")[0] == 1
@@ -77,9 +77,7 @@ def test_a_user_is_deleted_when_that_is_confirmed(
         UserStore(table).create("ada", PASSWORD)
 
 
-def test_what_is_kept_of_a_user_is_exported_without_secrets(
-    run: Run, ada: Identity, table: UsersTable
-) -> None:
+def test_a_users_data_is_exported_without_secrets(run: Run, ada: Identity, table: UsersTable) -> None:
     user = Sessions(table).check(ada)
     ApiKeys(table).create(ada, "report", "read", None)
     UserStore(table).create("bob", PASSWORD)
@@ -104,7 +102,7 @@ def test_what_is_kept_of_a_user_is_exported_without_secrets(
     assert "digest" not in out
 
 
-def test_a_user_who_is_not_there_is_an_error(run: Run, ada: Identity) -> None:
+def test_an_unknown_user_is_an_error(run: Run, ada: Identity) -> None:
     for name in ("bob", "keys#ada"):
         assert run("export", name)[0] == 1
     run("delete", "ada", "--yes")
@@ -112,9 +110,7 @@ def test_a_user_who_is_not_there_is_an_error(run: Run, ada: Identity) -> None:
     assert (status, error) == (1, "error: there is no user ada\n")
 
 
-def test_users_of_version_1_0_are_listed_and_nothing_else_is(
-    dynamodb: Any, ada: Identity, table: UsersTable
-) -> None:
+def test_users_of_version_1_0_are_listed(dynamodb: Any, ada: Identity, table: UsersTable) -> None:
     store = UserStore(table)
     for name in ("bob", "carl"):
         store.create(name, PASSWORD)

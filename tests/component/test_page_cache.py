@@ -87,7 +87,7 @@ def test_a_page_lives_for_two_seconds_if_read_soon_after_a_write_and_else_for_a_
     assert server.client.keys() == ["stack:{tasks}:generation"]
 
 
-def test_a_generation_that_another_has_just_set_stays(
+def test_a_generation_set_by_another_reader_stays(
     cache: PageCache, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert cache.invalidate()
@@ -183,9 +183,7 @@ class TestReadersWhoMissTheSamePage:
         assert len(waits) == 1
 
     @pytest.mark.parametrize("seconds", [0.1, 0.5], ids=["a fast table", "a table slower than a lease"])
-    def test_read_it_a_few_times_when_twenty_come_to_an_empty_server(
-        self, server: Server, seconds: float
-    ) -> None:
+    def test_read_it_only_a_few_times_from_an_empty_server(self, server: Server, seconds: float) -> None:
         server.lose_memory()
         begin = threading.Barrier(20)
 
@@ -339,7 +337,7 @@ class TestAServerThatFails:
             assert cache.invalidate()
 
     @needs_redis
-    def test_for_want_of_the_password_is_no_error(self) -> None:
+    def test_by_a_wrong_password_is_no_error(self) -> None:
         for server in serve(REAL):
             server.client.config_set("requirepass", "secret")
             assert PageCache("tasks", server.url).look_up("q") == LookUp()
@@ -349,7 +347,7 @@ class TestAServerThatFails:
             server.client = redis.Redis.from_url(f"redis://:secret@{address}")
 
     @needs_redis
-    def test_for_want_of_memory_takes_nothing_and_invalidates_what_it_has(self) -> None:
+    def test_by_a_full_memory_stores_nothing_and_still_invalidates(self) -> None:
         for server in serve(REAL):
             server.settle()
             cache = patient(server.url, retry_after=0)
@@ -365,7 +363,7 @@ class TestAServerThatFails:
             assert cache.look_up("q").page is None
             assert cache.invalidate()
 
-    def test_by_holding_what_is_no_text_is_no_error(self, cache: PageCache, server: Server) -> None:
+    def test_by_a_value_that_is_no_text_is_no_error(self, cache: PageCache, server: Server) -> None:
         server.client.set("stack:{tasks}:page:q", b"\xff")
         assert cache.look_up("q") == LookUp()
 

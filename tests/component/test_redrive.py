@@ -63,14 +63,16 @@ def test_all_dead_letters_are_moved_once_as_they_are(any_stack: Stack, operate: 
 
 @in_aws
 @pytest.mark.parametrize("name", [DEAD, "Other"])
-def test_of_another_queue_it_says_which_there_are(any_stack: Stack, operate: Operate, name: str) -> None:
+def test_an_unknown_queue_is_refused_with_the_known_ones(
+    any_stack: Stack, operate: Operate, name: str
+) -> None:
     error = f"error: There is no queue {name} with a dead-letter queue. Queues that have one: {QUEUE}.\n"
     assert operate(main, any_stack, "--queue", name) == (2, "", error)
 
 
 @in_aws
 @pytest.mark.parametrize("ahead", [0, 60], ids=["clock is right", "clock is ahead"])
-def test_what_dies_meanwhile_is_left(
+def test_new_dead_letters_are_left(
     any_stack: Stack, operate: Operate, monkeypatch: pytest.MonkeyPatch, ahead: float
 ) -> None:
     sqs, url = any_stack.client("sqs"), any_stack.queues()[QUEUE]
@@ -98,7 +100,7 @@ def test_what_dies_meanwhile_is_left(
 
 
 @in_aws
-def test_what_is_refused_stays_and_is_named(any_stack: Stack, operate: Operate) -> None:
+def test_a_refused_message_stays_and_is_named(any_stack: Stack, operate: Operate) -> None:
     die(any_stack, *"abc")
 
     def refuse(parsed: Any, **_: Any) -> None:

@@ -96,7 +96,7 @@ def world(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-def test_a_task_is_told_of_once_when_it_becomes_due(world: World) -> None:
+def test_a_due_task_is_published_once(world: World) -> None:
     task = world.task(due_in=90)
     assert [world.run() for _ in range(8)] == [[], [task.id], *[[]] * 6]
     ((event,),) = world.bus.calls
@@ -105,7 +105,7 @@ def test_a_task_is_told_of_once_when_it_becomes_due(world: World) -> None:
     assert event["data"]["task"]["due_at"] == task.due_at
 
 
-def test_what_is_done_moved_away_or_has_no_date_is_not_told_of(world: World) -> None:
+def test_completed_moved_and_dateless_tasks_are_not_published(world: World) -> None:
     done, deleted, moved, cleared = (world.task(90, f"Task {number}") for number in range(4))
     world.task(None, "Some day")
     world.run()
@@ -116,7 +116,7 @@ def test_what_is_done_moved_away_or_has_no_date_is_not_told_of(world: World) -> 
     assert [world.run() for _ in range(12)] == [*[[]] * 8, [moved.id], *[[]] * 3]
 
 
-def test_a_date_that_was_past_when_it_was_set_is_not_told_of(world: World) -> None:
+def test_a_date_set_in_the_past_is_not_published(world: World) -> None:
     late, now = world.task(-1, "Late"), world.task(0, "Now")
     planned = world.task(None, "Planned later")
     world.run(after=30)
@@ -126,7 +126,7 @@ def test_a_date_that_was_past_when_it_was_set_is_not_told_of(world: World) -> No
     assert world.run(after=30) == world.run() == []
 
 
-def test_the_first_run_tells_of_the_last_minutes_and_not_of_what_was_due_long_ago(
+def test_the_first_run_publishes_only_the_last_minutes(
     dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(dynamodb, monkeypatch)
@@ -136,7 +136,7 @@ def test_the_first_run_tells_of_the_last_minutes_and_not_of_what_was_due_long_ag
     assert world.run() == [soon.id]
 
 
-def test_a_change_just_after_it_was_due_does_not_tell_of_it_again(world: World) -> None:
+def test_a_change_just_after_the_due_date_publishes_nothing_again(world: World) -> None:
     task = world.task(30)
     assert world.run() == [task.id]
     world.now += 10
@@ -144,7 +144,7 @@ def test_a_change_just_after_it_was_due_does_not_tell_of_it_again(world: World) 
     assert world.run() == world.run() == []
 
 
-def test_a_date_that_is_moved_on_is_told_of_again(world: World) -> None:
+def test_a_later_date_is_published_again(world: World) -> None:
     task = world.task(30)
     assert world.run() == [task.id]
     world.change(task, due_at=int(world.now) + 90)
@@ -160,7 +160,7 @@ def test_a_sleep_is_caught_up_with_in_order(world: World, monkeypatch: pytest.Mo
     assert world.run() == []
 
 
-def test_many_that_are_due_in_the_same_second_are_told_of_over_an_interruption(
+def test_tasks_due_in_the_same_second_are_published_across_an_interruption(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_PAGE", 5)
@@ -178,7 +178,7 @@ def test_many_that_are_due_in_the_same_second_are_told_of_over_an_interruption(
 
 
 @pytest.mark.parametrize("after", [60, 24 * 3600])
-def test_what_the_bus_refuses_is_told_of_by_the_next_run(world: World, after: int) -> None:
+def test_refused_events_are_published_by_the_next_run(world: World, after: int) -> None:
     tasks = sorted((world.task(30, f"Task {number}") for number in range(14)), key=lambda task: task.id)
     world.bus.refused = {f"{tasks[11].id}:due:{tasks[11].due_at}"}
     with pytest.raises(Unavailable):
@@ -188,7 +188,7 @@ def test_what_the_bus_refuses_is_told_of_by_the_next_run(world: World, after: in
     assert world.run() == []
 
 
-def test_what_is_remembered_does_not_grow(world: World) -> None:
+def test_the_record_of_published_tasks_does_not_grow(world: World) -> None:
     for number in range(12):
         world.task(30, f"Task {number}")
         world.task(5 * 3600, f"Task {number}, later")
@@ -198,7 +198,7 @@ def test_what_is_remembered_does_not_grow(world: World) -> None:
     assert world.remembered() == 0
 
 
-def test_what_the_index_had_not_yet_is_told_of_later(world: World) -> None:
+def test_tasks_that_the_index_lacked_are_published_later(world: World) -> None:
     """Also what was set a moment before it was due."""
     task = world.task(1)
     world.hide(task)
@@ -227,9 +227,7 @@ def test_a_clock_that_was_ahead_ends_no_reminders(
     assert world.run() == [late.id]
 
 
-def test_what_a_clock_that_was_ahead_left_holds_up_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_records_of_a_fast_clock_do_not_block(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even when the next run comes late, and though it had more to remember than it can."""
     monkeypatch.setattr("shared.tasks.reminder_progress._MAX_TOLD", 3)
     for number in range(5):
@@ -241,7 +239,7 @@ def test_what_a_clock_that_was_ahead_left_holds_up_nothing(
     assert world.run(after=1_000) == [task.id]
 
 
-def test_looking_back_is_made_up_for_when_it_fails(world: World) -> None:
+def test_a_failed_look_back_is_repeated(world: World) -> None:
     task = world.task(1)
     world.hide(task)
     assert world.run() == []
@@ -254,7 +252,7 @@ def test_looking_back_is_made_up_for_when_it_fails(world: World) -> None:
     assert [world.run() for _ in range(3)] == [[task.id], [], []]
 
 
-def test_a_first_run_that_fails_is_made_up_for(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_first_run_is_repeated(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(dynamodb, monkeypatch)
     task = world.task(30)
     world.bus.refused = {f"{task.id}:due:{task.due_at}"}
@@ -265,7 +263,7 @@ def test_a_first_run_that_fails_is_made_up_for(dynamodb: Any, monkeypatch: pytes
     assert [world.run() for _ in range(2)] == [[task.id], []]
 
 
-def test_a_slow_bus_is_told_nothing_twice_and_that_reminders_are_late_is_counted(
+def test_a_slow_bus_gets_no_event_twice_and_lateness_is_counted(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ids = {world.task(60, f"Task {number}").id for number in range(90)}
@@ -287,7 +285,9 @@ def test_a_slow_bus_is_told_nothing_twice_and_that_reminders_are_late_is_counted
     assert counted == 4, "since they are five minutes late, and until all are told of"
 
 
-def test_more_than_is_remembered_is_told_of_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_tasks_than_the_record_holds_are_published_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Then what the index lacked of these dates is not made up for; later dates are as ever."""
     monkeypatch.setattr("shared.tasks.reminder_progress._MAX_TOLD", 3)
     monkeypatch.setattr(module, "_PAGE", 2)
@@ -320,7 +320,7 @@ def test_two_at_once_leave_nothing_out(world: World) -> None:
 
 @given(data=st.data())
 @settings(max_examples=often(by_day=25, at_night=300), deadline=None)
-def test_whatever_changes_what_is_due_and_open_is_told_of_once(
+def test_due_tasks_are_published_once_whatever_changes(
     data: st.DataObject, empty_aws: Callable[[], None]
 ) -> None:
     """One that is opened again within minutes of its date may be told of, and need not be."""

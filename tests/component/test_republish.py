@@ -98,7 +98,7 @@ def test_a_refused_event_keeps_its_object(any_stack: Stack, operate: Operate, bu
 
 
 @pytest.mark.parametrize("any_stack", ["make run"], indirect=True)
-def test_what_the_local_stack_gives_up_reaches_the_queue(any_stack: Stack, operate: Operate) -> None:
+def test_records_that_the_local_stack_gives_up_reach_the_bucket(any_stack: Stack, operate: Operate) -> None:
     world, task = World(), new_task("Given up")
     item = item_from_task(task, StatusShards())
     world.aws.call("DynamoDB_20120810.PutItem", TableName="table", Item=item)
@@ -112,5 +112,5 @@ def test_what_the_local_stack_gives_up_reaches_the_queue(any_stack: Stack, opera
     assert json.loads(message["Body"])["detail"]["data"]["task"]["title"] == "Given up"
 
 
-def test_the_local_stack_has_the_name_that_its_template_is_read_with() -> None:
+def test_the_local_stack_has_its_templates_name() -> None:
     assert template_resources()["EventBus"]["Properties"]["Name"] == STACK_NAME

@@ -202,7 +202,7 @@ def test_all_functions_that_write_tasks_are_switched_off(run: Run, stack: Stack,
     assert functions_that_write(("TasksTable", "HistoryTable")) == FUNCTIONS
 
 
-def test_what_is_the_same_is_not_written(run: Run, stack: Stack, store: TaskStore) -> None:
+def test_equal_items_are_not_written(run: Run, stack: Stack, store: TaskStore) -> None:
     store.create(new_task())
     copy(stack)
     before = items(stack, "TasksTable")
@@ -222,7 +222,7 @@ def test_a_second_restore_raises_versions_again(run: Run, stack: Stack, store: T
     assert versions[0] < versions[1]
 
 
-def test_what_has_expired_does_not_come_back(run: Run, stack: Stack, store: TaskStore, trash: Trash) -> None:
+def test_expired_items_are_not_restored(run: Run, stack: Stack, store: TaskStore, trash: Trash) -> None:
     """Its end was told. What expires now is left to DynamoDB, so that its end is told, too."""
     task, ending = store.create(new_task("over")).task, store.create(new_task("ending")).task
     store.delete(task.id)
@@ -272,9 +272,7 @@ def test_an_interrupted_restore_leaves_writes_off_and_is_finished_by_the_next(
     assert problems(stack) == []
 
 
-def test_what_is_written_once_writes_are_on_again_is_kept_by_the_next(
-    run: Run, stack: Stack, store: TaskStore
-) -> None:
+def test_later_writes_survive_a_resumed_restore(run: Run, stack: Stack, store: TaskStore) -> None:
     task = store.create(new_task()).task
     copy(stack)
     store.update(task.id, changing(title="lost"))
@@ -300,7 +298,7 @@ def test_what_is_written_once_writes_are_on_again_is_kept_by_the_next(
     assert {*stack.dynamodb.list_tables()["TableNames"]} == {*map(stack.physical_name, TABLES)}
 
 
-def test_of_two_runs_the_later_goes_on_alone(run: Run, stack: Stack, store: TaskStore) -> None:
+def test_the_later_of_two_restores_takes_over(run: Run, stack: Stack, store: TaskStore) -> None:
     tasks = [store.create(new_task(f"Task {number}")).task for number in range(3)]
     copy(stack)
     for task in tasks:
@@ -317,7 +315,7 @@ def test_of_two_runs_the_later_goes_on_alone(run: Run, stack: Stack, store: Task
     assert problems(stack) == []
 
 
-def test_a_stack_with_functions_that_are_not_known_is_refused(run: Run, stack: Stack) -> None:
+def test_a_stack_with_unknown_functions_is_refused(run: Run, stack: Stack) -> None:
     found = {**stack.resources(FUNCTION), "ImportTasksFunction": "task-api-ImportTasks"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stack, "resources", lambda _self, _kind: found)
@@ -326,7 +324,7 @@ def test_a_stack_with_functions_that_are_not_known_is_refused(run: Run, stack: S
     assert "has ImportTasksFunction, which template.yaml does not have" in err
 
 
-def test_what_a_late_call_writes_meanwhile_is_undone_too(
+def test_writes_of_late_calls_are_undone_too(
     run: Run, stack: Stack, store: TaskStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy(stack)
@@ -375,7 +373,7 @@ def latest(stack: Stack, table: str) -> str:
     return moment.replace(microsecond=0).isoformat()
 
 
-def test_a_time_that_is_not_kept_is_refused(run: Run, stack: Stack) -> None:
+def test_a_time_outside_of_the_recovery_window_is_refused(run: Run, stack: Stack) -> None:
     assert "has no point-in-time recovery" in run()[2]
     switch_on_recovery(stack, "TasksTable")
     later = datetime.fromisoformat(latest(stack, "TasksTable")) + timedelta(days=1)
@@ -410,9 +408,7 @@ def test_a_dry_run_or_another_name_changes_nothing(
 
 
 @pytest.mark.parametrize("number", [0, 5])
-def test_a_concurrency_that_somebody_has_reserved_is_not_taken_away(
-    run: Run, stack: Stack, number: int
-) -> None:
+def test_an_existing_reserved_concurrency_is_refused(run: Run, stack: Stack, number: int) -> None:
     name = stack.physical_name("CreateTaskFunction")
     stack.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=number)
     status, _, err = run()
@@ -421,7 +417,7 @@ def test_a_concurrency_that_somebody_has_reserved_is_not_taken_away(
 
 
 @pytest.mark.parametrize("table", ["WebhooksTable", "UsersTable"])
-def test_other_tables_come_back_when_they_are_asked_for(run: Run, stack: Stack, table: str) -> None:
+def test_other_tables_are_restored_on_request(run: Run, stack: Stack, table: str) -> None:
     key = {"WebhooksTable": "id", "UsersTable": "username"}[table]
     name = stack.physical_name(table)
 

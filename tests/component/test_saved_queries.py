@@ -111,7 +111,7 @@ def test_other_queries_look_at_the_last_hour_or_at_more(logs: Stubber, run: Run,
         assert run(name, *arguments) == (0, "  function\n  CreateTask\n", "")
 
 
-def test_nothing_found_is_told(logs: Stubber, run: Run) -> None:
+def test_an_empty_result_is_reported(logs: Stubber, run: Run) -> None:
     saved(logs, "task-api", "request")
     started(logs, "task-api", QUERIES["request"]["QueryString"].replace(command.PLACEHOLDER, REQUEST), 24)
     ended(logs)
@@ -127,7 +127,7 @@ def test_a_stack_without_the_query_is_named(logs: Stubber, run: Run) -> None:
     assert err.startswith("error: There is no saved query task-api/request. Name your stack")
 
 
-def test_a_query_that_fails_is_told(logs: Stubber, run: Run) -> None:
+def test_a_failed_query_is_reported(logs: Stubber, run: Run) -> None:
     saved(logs, "task-api", "errors")
     started(logs, "task-api", QUERIES["errors"]["QueryString"], 1)
     ended(logs, status="Timeout")
@@ -139,20 +139,20 @@ def test_a_query_that_fails_is_told(logs: Stubber, run: Run) -> None:
 
 
 @pytest.mark.parametrize("text", ["", 'x" or 1 = 1 #', "a|b", "é"])
-def test_what_is_no_request_id_is_not_asked_for(run: Run, text: str) -> None:
+def test_an_invalid_request_id_is_refused(run: Run, text: str) -> None:
     status, _, err = run("trace", text)
     assert status == 2
     assert "give one: make trace ID=…" in err
 
 
-def test_a_trace_of_a_local_stack_that_does_not_run_says_so(run: Run) -> None:
+def test_a_trace_reports_that_no_local_stack_runs(run: Run) -> None:
     status, out, err = run("trace", REQUEST, "--local", "http://127.0.0.1:9")
     assert (status, out) == (2, "")
     assert err == "error: no local stack answers at http://127.0.0.1:9: start it with make run\n"
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_asks_for_what_is_logged(
+def test_a_query_uses_only_logged_fields(
     name: str, invoke: Callable[..., dict[str, Any]], log: Callable[[], list[dict[str, Any]]]
 ) -> None:
     """A field of a wrong name is no error there: it is empty."""

@@ -110,7 +110,7 @@ class TestRefreshing:
         clock.now += MINUTE
         assert ada.refresh(token, "b") == successor
 
-    def test_a_tab_that_is_some_tokens_behind_gets_the_one_that_is_current(self, ada: Owner) -> None:
+    def test_a_tab_some_tokens_behind_gets_the_current_one(self, ada: Owner) -> None:
         _, first = ada.sign_in()
         second = ada.refresh(first, "a")
         third = ada.refresh(second, "b")
@@ -128,7 +128,7 @@ class TestRefreshing:
             ada.refresh(successor)
 
     @pytest.mark.parametrize("part", ["session", "family"])
-    def test_who_does_not_know_the_family_ends_nothing(self, ada: Owner, part: str) -> None:
+    def test_an_unknown_family_ends_no_session(self, ada: Owner, part: str) -> None:
         session, token = ada.sign_in()
         with pytest.raises(InvalidRefreshToken) as raised:
             ada.refresh(replace(token, **{part: RefreshToken.first().family}))
@@ -148,9 +148,7 @@ class TestRefreshing:
         assert owner.is_signed_in(session)
         owner.refresh(*successors)
 
-    def test_a_call_that_is_repeated_after_a_lost_response_signs_nobody_out(
-        self, ada: Owner, dynamodb: Any
-    ) -> None:
+    def test_a_retry_after_a_lost_response_signs_nobody_out(self, ada: Owner, dynamodb: Any) -> None:
         update = dynamodb.update_item
 
         def twice(**request: Any) -> Any:
@@ -163,7 +161,7 @@ class TestRefreshing:
         assert ada.refresh(successor)
         assert ada.is_signed_in(session)
 
-    def test_who_refreshes_over_and_over_has_to_wait_and_stays_signed_in(
+    def test_too_many_refreshes_are_throttled_and_keep_the_session(
         self, ada: Owner, table: UsersTable, clock: Clock
     ) -> None:
         session, first = ada.sign_in()
@@ -179,7 +177,7 @@ class TestRefreshing:
         assert item is not None
         assert len(item["used"]["L"]) == 1
 
-    def test_a_write_that_meets_a_transaction_is_tried_again(self, ada: Owner, dynamodb: Any) -> None:
+    def test_a_write_that_conflicts_with_a_transaction_is_retried(self, ada: Owner, dynamodb: Any) -> None:
         update, calls = dynamodb.update_item, []
 
         def conflict_once(**request: Any) -> Any:
@@ -246,7 +244,7 @@ class TestEnds:
         ada.refresh(token)
         ada.sessions.check(me)
 
-    def test_signing_out_ends_it_alone(self, ada: Owner) -> None:
+    def test_signing_out_ends_only_its_session(self, ada: Owner) -> None:
         (mine, token), (other, _) = ada.sign_in(), ada.sign_in()
         ada.sessions.revoke(replace(token, family=RefreshToken.first().family))
         assert ada.is_signed_in(mine)
@@ -254,7 +252,7 @@ class TestEnds:
             ada.sessions.revoke(token)
             assert (ada.is_signed_in(mine), ada.is_signed_in(other)) == (False, True)
 
-    def test_it_ends_with_the_user(self, ada: Owner) -> None:
+    def test_it_ends_when_the_user_is_deleted(self, ada: Owner) -> None:
         session, token = ada.sign_in()
         ada.users.delete(Identity("ada", session.generation, session.id), PASSWORD)
         with pytest.raises(InvalidRefreshToken):
@@ -262,7 +260,7 @@ class TestEnds:
 
 
 @given(st.text(alphabet="ab._-é", max_size=140) | st.text(max_size=30))
-def test_what_is_no_refresh_token_is_refused(text: str) -> None:
+def test_an_invalid_refresh_token_is_refused(text: str) -> None:
     with pytest.raises(InvalidRefreshToken):
         RefreshToken.parse(text)
 
@@ -290,7 +288,7 @@ def test_signing_out_is_not_acknowledged_while_the_token_cannot_be_checked(
     assert invoke("revoke_token", body=f"token={token}")["statusCode"] == 503
 
 
-def test_no_error_tells_a_new_refresh_token() -> None:
+def test_no_error_reveals_a_new_refresh_token() -> None:
     forget()
     token = RefreshToken.first()
     assert token.secret not in repr(token)

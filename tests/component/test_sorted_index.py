@@ -94,7 +94,7 @@ def query(table: str, group: str, operator: str | None, time: int, forward: bool
 
 @settings(max_examples=often(20, 300))
 @given(writes, queries, writes)
-def test_a_query_answers_what_ministack_answers(before: Any, asked: Any, after: Any) -> None:
+def test_a_query_returns_what_ministack_returns(before: Any, asked: Any, after: Any) -> None:
     table = create_table()
     for each in before:
         write(table, *each)

@@ -134,7 +134,7 @@ def test_a_restart_at_any_moment_loses_nothing(
         forget_aws()
 
 
-def test_streams_forget_what_every_function_has_read(world: World) -> None:
+def test_streams_drop_records_that_every_function_has_read(world: World) -> None:
     for number in range(10):
         world.put("a", str(number))
     world.deliver("f", 10)
@@ -143,7 +143,7 @@ def test_streams_forget_what_every_function_has_read(world: World) -> None:
     assert len(emulator.records("Read", 0)) == 6
 
 
-def test_a_message_that_was_hidden_stays_so(world: World) -> None:
+def test_a_hidden_message_stays_hidden(world: World) -> None:
     for body in "ab":
         world.send(body)
     for message in world.sources.receive("q", 10)[:1]:
@@ -157,7 +157,7 @@ def test_a_message_that_was_hidden_stays_so(world: World) -> None:
     assert [message["Body"] for message in world.sources.receive("q", 10)] == ["b"]
 
 
-def test_a_message_that_was_sent_before_the_clock_was_set_back_does_not_wait(
+def test_a_message_sent_before_the_clock_was_set_back_does_not_wait(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
@@ -174,7 +174,7 @@ def put_with_expiries(world: World) -> None:
         world.aws.call("DynamoDB_20120810.PutItem", TableName="Read", Item=item)
 
 
-def test_items_that_have_expired_are_deleted_and_the_stream_tells_by_whom(world: World) -> None:
+def test_expired_items_are_deleted_by_the_ttl_in_the_stream(world: World) -> None:
     put_with_expiries(world)
     world.aws.expire()
     world.restart()
@@ -189,7 +189,7 @@ def test_items_that_have_expired_are_deleted_and_the_stream_tells_by_whom(world:
     assert records[-1]["dynamodb"]["OldImage"]["pk"] == {"S": "old"}
 
 
-def test_items_that_expire_where_nothing_can_be_saved_are_deleted_later(
+def test_expired_items_are_deleted_once_the_disk_has_room(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_with_expiries(world)
@@ -206,7 +206,7 @@ def test_the_emulator_deletes_nothing_by_itself(local_aws: str) -> None:
     assert ttl["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED"
 
 
-def test_an_item_that_lives_again_when_it_is_looked_at_twice_stays(
+def test_an_item_whose_expiry_is_extended_meanwhile_stays(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_with_expiries(world)
@@ -223,7 +223,7 @@ def test_an_item_that_lives_again_when_it_is_looked_at_twice_stays(
     assert world.items().keys() == {"old", "new"}
 
 
-def test_a_file_that_was_put_in_its_place_is_left_alone(world: World, tmp_path: Path) -> None:
+def test_a_replaced_file_is_left_alone(world: World, tmp_path: Path) -> None:
     world.put("a", "1")
     shutil.rmtree(tmp_path / "state")
     with closing(StateFile(world.state.path, SCHEMA)) as another:
@@ -234,7 +234,7 @@ def test_a_file_that_was_put_in_its_place_is_left_alone(world: World, tmp_path: 
     assert world.items() == {"a": "1"}
 
 
-def test_what_cannot_be_put_in_place_is_when_it_can(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_replacement_is_repeated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.put("a", "1")
     world.vanish()
     with monkeypatch.context() as patch:
@@ -247,7 +247,7 @@ def test_what_cannot_be_put_in_place_is_when_it_can(world: World, monkeypatch: p
     assert world.items() == {"a": "1", "b": "1"}
 
 
-def test_the_file_does_not_grow_with_what_was_delivered(world: World) -> None:
+def test_delivered_records_do_not_grow_the_file(world: World) -> None:
     for number in range(200):
         world.put("a", f"{number}" * 300)
         world.deliver("f", 1)
@@ -256,7 +256,7 @@ def test_the_file_does_not_grow_with_what_was_delivered(world: World) -> None:
     assert sum(file.stat().st_size for file in world.state.path.parent.iterdir()) < 200_000
 
 
-def test_what_is_written_under_a_clock_that_was_set_back_is_delivered(
+def test_records_written_after_the_clock_was_set_back_are_delivered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.put("a", "1")
@@ -287,7 +287,7 @@ class TestADiskThatIsFull:
     def free(self, world: World) -> Callable[[], None]:
         return lambda: world.state._connection.execute("PRAGMA max_page_count = 100000").close()
 
-    def test_what_cannot_be_kept_is_refused_and_undone(
+    def test_writes_that_cannot_be_stored_are_refused_and_undone(
         self, world: World, capfd: pytest.CaptureFixture[str], free: Callable[[], None]
     ) -> None:
         for write in (lambda: world.put("a", "2" * 50_000), lambda: world.put("b", "2" * 50_000)):
@@ -306,9 +306,7 @@ class TestADiskThatIsFull:
         assert world.items() == {"a": "1", "b": "2" * 50_000}
         assert world.messages() == ["before"]
 
-    def test_a_transaction_that_was_refused_is_done_when_it_is_repeated(
-        self, world: World, free: Callable[[], None]
-    ) -> None:
+    def test_a_refused_transaction_can_be_repeated(self, world: World, free: Callable[[], None]) -> None:
         item = {"pk": {"S": "b"}, "value": {"S": "2" * 50_000}}
         put = {"Put": {"TableName": "Read", "Item": item}}
         request = {"TransactItems": [put], "ClientRequestToken": "token"}
@@ -337,7 +335,7 @@ class TestAFileThatCannotBeUsed:
         with pytest.raises(LocalStackError, match="it is of version 2"):
             StateFile(path, SCHEMA)
 
-    def test_one_whose_disk_is_full_is_not_called_damaged(self, tmp_path: Path) -> None:
+    def test_a_full_disk_is_not_reported_as_damage(self, tmp_path: Path) -> None:
         state = StateFile(tmp_path / "state.db", SCHEMA)
         with closing(state):
             assert "cannot keep the state: disk" in str(state.explain(sqlite3.OperationalError("disk full")))
@@ -403,7 +401,7 @@ class TestTheFileOfVersion1:
                 StateFile(tmp_path / "state.db", SCHEMA)
         assert path.read_text() == self.CONTENT
 
-    def test_is_not_mixed_with_what_a_later_version_left(self, tmp_path: Path) -> None:
+    def test_is_not_mixed_with_state_of_a_later_version(self, tmp_path: Path) -> None:
         path = tmp_path / "state.db"
         with closing(StateFile(path, SCHEMA)) as killed:
             killed.save([ItemChange("T", {"pk": {"S": str(n)}}, {"pk": {"S": str(n)}}) for n in range(1_000)])

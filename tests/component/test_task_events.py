@@ -43,7 +43,7 @@ def dynamodb(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     return client
 
 
-def test_one_id_leads_from_the_request_to_its_notification(
+def test_one_id_follows_a_request_to_its_notification(
     dynamodb: Any, log: Callable[[], list[dict[str, Any]]]
 ) -> None:
     request_id = event("create_task")["requestContext"]["requestId"]
@@ -60,7 +60,7 @@ def test_one_id_leads_from_the_request_to_its_notification(
     ]
 
 
-def test_notifications_are_of_new_tasks_and_of_what_is_due(dynamodb: Any) -> None:
+def test_notifications_are_of_new_and_due_tasks(dynamodb: Any) -> None:
     queue, task = boto3.client("sqs"), new_task(due_at=START)
     created, due = new_event(), due_event(task)
     others = [{**created, "type": "task.updated"}, {**created, "type": "task.deleted"}]
@@ -140,9 +140,7 @@ class TestSending:
         ]
         assert sent == []
 
-    def test_nothing_is_sent_that_there_is_no_time_to_remember(
-        self, sender: ModuleType, sent: list[str]
-    ) -> None:
+    def test_nothing_is_sent_without_time_to_record_it(self, sender: ModuleType, sent: list[str]) -> None:
         class Late(LambdaContext):
             def get_remaining_time_in_millis(self) -> int:
                 return 6_000
@@ -153,9 +151,7 @@ class TestSending:
         assert sender.handler(event("send_notification"), LambdaContext()) == {"batchItemFailures": []}
         assert len(sent) == 2
 
-    def test_an_event_of_the_bus_is_notified_as_what_version_1_1_made_of_it(
-        self, sender: ModuleType, sent: list[str]
-    ) -> None:
+    def test_an_event_is_notified_as_by_version_1_1(self, sender: ModuleType, sent: list[str]) -> None:
         batch = event("send_notification")
         for record in batch["Records"]:
             message = json.loads(record["body"])
@@ -166,7 +162,7 @@ class TestSending:
             assert sender.handler(each, LambdaContext()) == {"batchItemFailures": []}
         assert sent == ["Book the venue", "Send the invitations"]
 
-    def test_of_what_is_due_only_what_is_still_due_is_reminded_once(
+    def test_only_tasks_that_are_still_due_are_reminded_of(
         self, sender: ModuleType, sent: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         store = TaskStore(lambda: None)

@@ -44,7 +44,7 @@ def read(task_id: str, **query: list[str]) -> dict[str, Any]:
     return {**answer, "body": json.loads(answer["body"])}
 
 
-def test_it_has_each_change_and_who_made_it_the_newest_first(store: TaskStore, task: Task) -> None:
+def test_it_lists_each_change_and_its_user_newest_first(store: TaskStore, task: Task) -> None:
     store.update(task.id, changing(status=TaskStatus.COMPLETED, description="one litre"), author=ROBOT)
     store.delete(task.id, author=ADA)
     answer = read(task.id)
@@ -70,7 +70,7 @@ def test_it_has_each_change_and_who_made_it_the_newest_first(store: TaskStore, t
     ]
 
 
-def test_what_changes_nothing_or_fails_is_not_in_it(store: TaskStore, task: Task) -> None:
+def test_it_lacks_failed_and_empty_changes(store: TaskStore, task: Task) -> None:
     store.create(new_task("Taken"))
     store.update(task.id, changing(title=task.title))
     with pytest.raises(TitleTaken):
@@ -78,12 +78,12 @@ def test_what_changes_nothing_or_fails_is_not_in_it(store: TaskStore, task: Task
     assert [change["version"] for change in read(task.id)["body"]] == [1]
 
 
-def test_a_retry_with_an_idempotency_key_is_not_in_it(store: TaskStore, history: TaskHistory) -> None:
+def test_it_lacks_idempotent_retries(store: TaskStore, history: TaskHistory) -> None:
     ids = {store.create(new_task("Once"), key="key").task.id for _ in range(2)}
     assert len(history.page(ids.pop(), 10).changes) == 1
 
 
-def test_links_lead_through_all_of_it(store: TaskStore, task: Task) -> None:
+def test_links_lead_through_all_pages(store: TaskStore, task: Task) -> None:
     for number in range(6):
         store.update(task.id, changing(description=str(number)))
     seen, cursor = [], None
@@ -100,7 +100,7 @@ def test_links_lead_through_all_of_it(store: TaskStore, task: Task) -> None:
     assert "Link" not in read(task.id, limit=["7"])["multiValueHeaders"]
 
 
-def test_a_page_of_long_texts_ends_early_and_says_that_there_is_more(
+def test_a_page_of_long_texts_ends_early_with_a_link(
     store: TaskStore, task: Task, history: TaskHistory
 ) -> None:
     for letter in "abcdefghijklmnop":
@@ -112,14 +112,14 @@ def test_a_page_of_long_texts_ends_early_and_says_that_there_is_more(
 
 
 @pytest.mark.parametrize("cursor", ["x", "aGlzdG9yeS8w", "MTc2NzIyNTYwMC83ZDlmMmMxZQ"])
-def test_a_cursor_of_something_else_is_refused(task: Task, cursor: str) -> None:
+def test_a_cursor_of_another_list_is_refused(task: Task, cursor: str) -> None:
     answer = read(task.id, cursor=[cursor])
     assert answer["statusCode"] == 422
     assert answer["body"]["errors"][0]["field"] == "cursor"
 
 
 @pytest.mark.parametrize("task_id", ["7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10", "x"])
-def test_of_no_task_there_is_none(dynamodb: Any, task_id: str) -> None:
+def test_an_unknown_task_has_none(dynamodb: Any, task_id: str) -> None:
     assert read(task_id)["statusCode"] == 404
 
 
@@ -186,16 +186,14 @@ def test_the_history_of_a_purged_task_is_deleted_and_no_other(
     assert versions(dynamodb, other) == 1
 
 
-def test_a_task_that_is_there_again_keeps_its_history(store: TaskStore, task: Task, dynamodb: Any) -> None:
+def test_a_restored_task_keeps_its_history(store: TaskStore, task: Task, dynamodb: Any) -> None:
     invoke("purge_history", Records=messages(task.id))
     store.delete(task.id)
     invoke("purge_history", Records=messages(task.id))
     assert versions(dynamodb, task) == 2
 
 
-def test_a_purge_that_is_interrupted_goes_on_where_it_was(
-    purged: Task, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_purge_resumes(purged: Task, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     client, calls = aws.client("dynamodb"), []
     write = client.batch_write_item
 
@@ -213,7 +211,7 @@ def test_a_purge_that_is_interrupted_goes_on_where_it_was(
     assert versions(dynamodb, purged) == 0
 
 
-def test_a_task_that_is_restored_between_two_looks_is_found(
+def test_a_task_restored_between_two_reads_is_found(
     store: TaskStore, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.delete(task.id)

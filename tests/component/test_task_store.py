@@ -77,7 +77,7 @@ def test_a_title_is_held_by_one_task(store: TaskStore, dynamodb: Any) -> None:
     assert len(TaskListing(dynamodb).page(TaskQuery(limit=20)).tasks) == 1
 
 
-def test_a_taken_title_names_who_has_it(store: TaskStore) -> None:
+def test_a_taken_title_names_its_task(store: TaskStore) -> None:
     milk, bread = create(store, "Buy milk"), create(store, "Buy bread")
     with pytest.raises(TitleTaken) as created:
         create(store, "Buy milk")
@@ -110,7 +110,7 @@ class TestIdempotencyKeys:
             self.create(store, user="grace")
         assert not self.create(store, user="grace", title="Buy bread").is_replay
 
-    def test_a_key_that_was_refused_is_free(self, store: TaskStore) -> None:
+    def test_a_key_of_a_refused_request_is_free(self, store: TaskStore) -> None:
         create(store, "Buy milk")
         with pytest.raises(TitleTaken):
             self.create(store)
@@ -127,14 +127,14 @@ class TestIdempotencyKeys:
         assert not is_replay
         assert again.id != first.id
 
-    def test_many_at_once_create_one(self, store: TaskStore) -> None:
+    def test_concurrent_retries_create_one_task(self, store: TaskStore) -> None:
         with ThreadPoolExecutor(8) as threads:
             results = list(threads.map(lambda _: self.create(store), range(8)))
         assert len({task for task, _ in results}) == 1
         assert [is_replay for _, is_replay in results].count(False) == 1
 
 
-def test_who_cannot_be_told_of_a_commit_fails_no_write(dynamodb: Any) -> None:
+def test_a_failing_commit_hook_fails_no_write(dynamodb: Any) -> None:
     store = TaskStore(lambda: 1 / 0, client=dynamodb)
     task = create(store)
     assert store.get(task.id) == task
@@ -155,7 +155,7 @@ def test_an_unknown_id_is_not_found(store: TaskStore, task_id: str) -> None:
         store.delete(task_id)
 
 
-def test_an_update_changes_what_is_given_and_raises_the_version(store: TaskStore) -> None:
+def test_an_update_changes_the_given_fields_and_raises_the_version(store: TaskStore) -> None:
     task = create(store, description="two litres")
     changed = store.update(task.id, changing(status=TaskStatus.COMPLETED))
     assert store.get(task.id) == changed
@@ -198,7 +198,7 @@ def test_a_change_that_changes_nothing_writes_nothing(store: TaskStore) -> None:
     assert store.get(task.id) == task
 
 
-def test_who_listens_hears_of_a_change_again_when_it_is_repeated(dynamodb: Any) -> None:
+def test_the_commit_hook_is_called_again_for_a_repeated_change(dynamodb: Any) -> None:
     """Whoever made it first may have died before it told anybody."""
     heard: list[str] = []
     died = TaskStore(lambda: None, client=dynamodb)
@@ -258,7 +258,7 @@ def interfere(store: TaskStore, monkeypatch: pytest.MonkeyPatch, *, once: bool, 
     monkeypatch.setattr(store, "get", get_then_act)
 
 
-def test_a_lost_race_is_run_again_on_what_the_winner_left(
+def test_a_lost_race_is_retried_on_the_winners_result(
     store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = create(store)
@@ -272,7 +272,7 @@ def test_a_lost_race_is_run_again_on_what_the_winner_left(
     assert titles_held(dynamodb) == {"Buy bread"}
 
 
-def test_a_lost_race_is_a_mismatch_for_one_who_named_the_version(
+def test_a_lost_race_is_a_mismatch_with_if_match(
     store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = create(store)
@@ -293,7 +293,7 @@ def test_an_update_that_loses_to_a_delete_finds_nothing(
     assert titles_held(dynamodb) == set()
 
 
-def test_a_delete_takes_the_title_that_a_rename_left(
+def test_a_delete_frees_the_renamed_title(
     store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = create(store)
@@ -303,7 +303,7 @@ def test_a_delete_takes_the_title_that_a_rename_left(
     assert titles_held(dynamodb) == set()
 
 
-def test_one_who_loses_every_race_is_told_so(
+def test_losing_every_race_is_an_error(
     store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = create(store)
@@ -316,7 +316,7 @@ def test_one_who_loses_every_race_is_told_so(
         store.delete(task.id)
 
 
-def test_who_listens_hears_of_each_commit_and_of_nothing_else(dynamodb: Any) -> None:
+def test_the_commit_hook_is_called_for_each_commit_and_nothing_else(dynamodb: Any) -> None:
     heard: list[set[str]] = []
     store = TaskStore(lambda: heard.append(titles_held(dynamodb)), client=dynamodb)
     task = create(store, "Buy milk")
@@ -353,7 +353,7 @@ def test_a_task_from_before_an_attribute_was_added_is_read_and_changed(
     assert store.update(task.id, changing(description="one litre")).description == "one litre"
 
 
-def test_an_update_leaves_attributes_alone_that_it_does_not_know(store: TaskStore, dynamodb: Any) -> None:
+def test_an_update_preserves_unknown_attributes(store: TaskStore, dynamodb: Any) -> None:
     """They are those of a newer version, which serves beside this one while it is deployed."""
     task = create(store)
     key = {"pk": {"S": f"TASK#{task.id}"}}
@@ -420,7 +420,7 @@ def test_calls_are_as_few_as_they_can_be(store: TaskStore, dynamodb: Any) -> Non
     assert calls_of(lambda: store.delete(task.id)) == ["GetItem", "TransactWriteItems"]
 
 
-def test_writers_at_once_have_one_winner(store: TaskStore) -> None:
+def test_concurrent_writers_have_one_winner(store: TaskStore) -> None:
     def attempt(_n: int) -> str:
         try:
             return str(create(store).id)

@@ -91,7 +91,7 @@ def test_a_key_is_not_accepted_after_the_second_rotation(aws: None) -> None:
         TokenSigner().verify(old)
 
 
-def test_who_read_the_keys_before_the_rotation_accepts_the_new_one(aws: None) -> None:
+def test_cached_keys_accept_tokens_of_a_new_key(aws: None) -> None:
     verifier = TokenSigner()
     verifier.verify(TokenSigner().issue(ADA, "a session", lifetime=60))
     rotate()
@@ -99,7 +99,7 @@ def test_who_read_the_keys_before_the_rotation_accepts_the_new_one(aws: None) ->
     assert verifier.verify(new).identity.username == "ada"
 
 
-def test_who_signs_takes_the_new_key_within_minutes(aws: None, clock: Clock) -> None:
+def test_signing_uses_a_new_key_within_minutes(aws: None, clock: Clock) -> None:
     signer = TokenSigner()
     signer.issue(ADA, "a session", lifetime=60)
     version = rotate()
@@ -163,7 +163,7 @@ def test_made_up_keys_do_not_become_a_burst_of_reads(reads: list[str], clock: Cl
 
 
 @pytest.mark.parametrize("interrupted", range(1, len(STEPS)))
-def test_a_rotation_that_is_interrupted_can_be_run_again(aws: None, interrupted: int) -> None:
+def test_an_interrupted_rotation_can_be_repeated(aws: None, interrupted: int) -> None:
     token = TokenSigner().issue(ADA, "a session", lifetime=60)
     version = rotate(STEPS[:interrupted])
     assert TokenSigner().verify(token).identity.username == "ada"
@@ -193,7 +193,7 @@ def test_a_repeated_step_does_not_make_another_key(aws: None) -> None:
     assert TokenKeys().current().secret == key
 
 
-def test_a_key_that_is_not_there_fails_the_test(aws: None) -> None:
+def test_a_missing_key_fails_the_rotations_test(aws: None) -> None:
     with pytest.raises(ValueError, match="no key"):
         rotate(("testSecret",))
 

@@ -46,7 +46,7 @@ def transform(build: str, parameters: dict[str, str]) -> str:
     return json.dumps(translator.translate(template, parameters)["Resources"])
 
 
-def test_whatever_calls_a_function_calls_the_version_that_is_live() -> None:
+def test_every_caller_calls_the_live_version() -> None:
     resources = deployed().values()
     callers = [
         resource["Properties"]["FunctionName"]
@@ -211,7 +211,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-versions.html"""
 
 
 @pytest.mark.parametrize("function", PUBLISHED)
-def test_no_function_has_what_is_not_in_a_version(function: str) -> None:
+def test_no_function_has_settings_outside_of_its_version(function: str) -> None:
     """Its change would have SAM publish a version that Lambda refuses, because it is like the one before.
 
     See https://github.com/aws/serverless-application-model/issues/3281
@@ -271,7 +271,7 @@ def dependencies(resources: dict[str, Any], name: str) -> set[str]:
     return direct.union(*(dependencies(resources, each) for each in direct))
 
 
-def test_a_network_is_left_before_the_roles_that_lambda_needs_to_leave_it() -> None:
+def test_functions_leave_the_network_before_their_roles_are_deleted() -> None:
     resources = deployed()
     in_network = [name for name in PUBLISHED if "VpcConfig" in resources[name]["Properties"]]
     assert in_network

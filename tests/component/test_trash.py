@@ -73,7 +73,7 @@ def world(any_dynamodb: Any) -> World:
     return World(any_dynamodb)
 
 
-def test_what_is_deleted_is_listed_the_last_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deleted_tasks_are_listed_newest_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for number, title in enumerate("abc"):
         now = current_time() + number
         with monkeypatch.context() as patch:
@@ -100,7 +100,7 @@ def test_the_trash_costs_the_lists_nothing(world: World) -> None:
     assert set(read) == {0}
 
 
-def test_links_lead_through_all_of_it(world: World) -> None:
+def test_links_lead_through_all_pages(world: World) -> None:
     titles = {f"Task {number}" for number in range(7)}
     for title in titles:  # many in the same second
         world.deleted(title)
@@ -116,7 +116,7 @@ def test_links_lead_through_all_of_it(world: World) -> None:
     assert world.trash.page(7).next is None
 
 
-def test_a_page_of_large_tasks_ends_early_and_says_that_there_is_more(world: World) -> None:
+def test_a_page_of_large_tasks_ends_early_with_a_link(world: World) -> None:
     for number in range(30):
         world.deleted(str(number), description="\U0001f5d3" * 10_000)
     page = world.trash.page(100)
@@ -151,16 +151,14 @@ def test_a_restored_task_is_the_same_in_a_new_version(world: World) -> None:
 
 
 @pytest.mark.parametrize(("due_at", "reminds"), [(1_767_225_600, False), (4_000_000_000, True)])
-def test_of_a_date_that_passed_in_the_trash_nobody_is_reminded(
-    world: World, due_at: int, reminds: bool
-) -> None:
+def test_a_date_that_passed_in_the_trash_sends_no_reminder(world: World, due_at: int, reminds: bool) -> None:
     task = world.store.create(replace(new_task(due_at=due_at), due_set_at=1)).task
     assert task.reminds
     world.store.delete(task.id)
     assert world.trash.restore(task.id, author=ADA).reminds is reminds
 
 
-def test_a_title_that_is_taken_meanwhile_can_be_replaced(world: World) -> None:
+def test_a_title_taken_meanwhile_can_be_replaced(world: World) -> None:
     task, other = world.deleted(), world.store.create(new_task()).task
     with pytest.raises(TitleTaken) as refusal:
         world.trash.restore(task.id, author=ADA)
@@ -180,7 +178,7 @@ def test_a_restored_task_can_be_deleted_and_restored_again(world: World) -> None
     assert world.titles() == ["Buy milk"]
 
 
-def test_a_purged_task_is_gone_and_leaves_who_purged_it(world: World) -> None:
+def test_a_purge_leaves_only_its_user(world: World) -> None:
     task = world.deleted(description="a secret")
     world.trash.purge(task.id, author=GRACE)
     assert world.titles() == []
@@ -206,7 +204,7 @@ def test_a_purge_whose_response_is_lost_is_done_once(
     assert world.titles() == []
 
 
-def test_what_nobody_in_particular_purged_says_so(world: World) -> None:
+def test_a_purge_without_a_user_says_so(world: World) -> None:
     task = world.deleted()
     world.trash.purge(task.id, author=NOBODY)
     left = world.client.get_item(TableName="TasksTable", Key=trash_key(task.id))["Item"]
@@ -231,7 +229,7 @@ def test_a_title_from_before_titles_were_composed_is_composed(world: World) -> N
     assert refusal.value.task_id == other.id
 
 
-def test_what_is_kept_no_longer_is_not_there_though_dynamodb_has_it(world: World) -> None:
+def test_an_expired_task_is_gone_before_dynamodb_deletes_it(world: World) -> None:
     gone, kept = world.deleted("Gone"), world.deleted("Kept")
     world.expire(gone)
     assert world.titles() == ["Kept"]
@@ -242,7 +240,7 @@ def test_what_is_kept_no_longer_is_not_there_though_dynamodb_has_it(world: World
 
 
 @pytest.mark.parametrize("task_id", ["7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10", "x", ""])
-def test_what_was_not_deleted_is_not_there(world: World, task_id: str) -> None:
+def test_tasks_that_were_not_deleted_are_not_found(world: World, task_id: str) -> None:
     world.store.create(new_task())
     for act in (world.trash.restore, world.trash.purge):
         with pytest.raises(NotInTrash):
@@ -266,7 +264,7 @@ def overtaken(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callab
     return overtake
 
 
-def test_a_restore_that_a_purge_overtakes_is_told(
+def test_a_restore_overtaken_by_a_purge_is_reported(
     world: World, overtaken: Callable[[Callable[[], object]], None]
 ) -> None:
     task = world.deleted()
@@ -276,7 +274,7 @@ def test_a_restore_that_a_purge_overtakes_is_told(
     assert world.listed() == world.titles() == []
 
 
-def test_a_restore_restores_what_is_in_the_trash_by_then(
+def test_a_restore_uses_the_latest_deletion(
     world: World, overtaken: Callable[[Callable[[], object]], None]
 ) -> None:
     task = world.deleted()
@@ -290,7 +288,7 @@ def test_a_restore_restores_what_is_in_the_trash_by_then(
     assert (restored.title, restored.version) == ("Buy bread", 5)
 
 
-def test_a_repeated_request_of_a_deleted_task_does_not_create_it_again(world: World) -> None:
+def test_an_idempotent_retry_does_not_recreate_a_deleted_task(world: World) -> None:
     first = world.store.create(new_task(), key="key").task
     world.store.delete(first.id)
     again = world.store.create(new_task(), key="key")
@@ -335,7 +333,7 @@ class TestAtOnce:
         found = problems(world.client, "TasksTable", StatusShards(), rate=10**6)
         assert [each for each in found if each] == []
 
-    def test_of_many_who_restore_one_does(self, worlds: list[World]) -> None:
+    def test_of_many_restores_one_succeeds(self, worlds: list[World]) -> None:
         task = worlds[0].deleted()
         outcomes = self.race(*(lambda w=world: w.trash.restore(task.id, author=ADA) for world in worlds))
         assert sorted(outcomes) == ["", "NotInTrash", "NotInTrash", "NotInTrash"]
@@ -353,7 +351,7 @@ class TestAtOnce:
             assert (str(number) in worlds[0].listed()) is (outcomes[1] == "")
         self.assert_consistent(worlds[0])
 
-    def test_a_title_goes_to_one_of_those_who_restore_create_and_rename(self, worlds: list[World]) -> None:
+    def test_concurrent_restores_creates_and_renames_share_no_title(self, worlds: list[World]) -> None:
         for number in range(5):
             title = f"Title {number}"
             task, other = worlds[0].deleted(title), worlds[0].store.create(new_task(f"Other {number}")).task
@@ -378,7 +376,7 @@ class TestAtOnce:
             self.assert_consistent(worlds[0])
 
 
-def test_the_endpoints_say_what_happened(aws: None) -> None:
+def test_the_endpoints_return_the_outcome(aws: None) -> None:
     task = json.loads(invoke("create_task")["body"])
     path = {"pathParameters": {"task_id": task["id"]}}
     invoke("delete_task", **path)
@@ -419,6 +417,6 @@ def test_a_restore_with_another_body_is_refused(aws: None, body: str, field: str
 
 
 @pytest.mark.parametrize("cursor", ["x", "dHJhc2gveA", "MTc2NzIyNTYwMC83ZDlmMmMxZQ"])
-def test_a_cursor_of_something_else_is_refused(aws: None, cursor: str) -> None:
+def test_a_cursor_of_another_list_is_refused(aws: None, cursor: str) -> None:
     answer = invoke("list_trash", multiValueQueryStringParameters={"cursor": [cursor]})
     assert answer["statusCode"] == 422

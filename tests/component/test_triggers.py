@@ -137,7 +137,7 @@ class TestAQueue:
         world.queue_poller().poll()
         assert world.counts() == (2, 0)
 
-    def test_a_message_that_no_filter_wants_is_removed(self, world: World) -> None:
+    def test_a_message_that_no_filter_matches_is_removed(self, world: World) -> None:
         world.send('{"kind": "a"}', '{"kind": "b"}', "no JSON")
         patterns = (EventPattern.load('{"body": {"kind": ["a"]}}'),)
         world.queue_poller(patterns=patterns).poll()
@@ -146,7 +146,7 @@ class TestAQueue:
 
 
 class TestAStream:
-    def test_goes_on_where_it_failed(self, world: World) -> None:
+    def test_resumes_at_the_failed_record(self, world: World) -> None:
         world.put(*"abc")
         world.function.bad = {"b"}
         poller = world.stream_poller(reports_failures=True, retries=2, failures="given-up")
@@ -168,7 +168,7 @@ class TestAStream:
         assert record["dynamodb"]["NewImage"] == {"pk": {"S": "c"}}
 
     @pytest.mark.parametrize("settings", [{"reports_failures": True}, {"bisects": True}], ids=str)
-    def test_what_was_done_with_is_not_repeated_after_a_restart(
+    def test_handled_records_are_not_repeated_after_a_restart(
         self,
         world: World,
         settings: dict[str, Any],
@@ -187,7 +187,7 @@ class TestAStream:
         assert world.function.batches == []
         assert world.counts() == (0, 1)
 
-    def test_an_old_record_is_given_up_wherever_it_stands(
+    def test_an_old_record_is_given_up_at_any_position(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The clock may have been set back between two records."""
@@ -200,7 +200,7 @@ class TestAStream:
         assert world.function.batches == [["0"]]
         assert world.counts() == (0, 1)
 
-    def test_what_was_given_up_is_not_given_up_again_after_a_restart(self, world: World) -> None:
+    def test_a_given_up_record_is_not_given_up_again_after_a_restart(self, world: World) -> None:
         world.put(*"ab")
         world.function.bad, world.function.raises = {"a", "b"}, True
         settings: dict[str, Any] = {"bisects": True, "retries": 0, "failures": "given-up"}
@@ -209,7 +209,7 @@ class TestAStream:
         world.stream_poller(**settings).poll()
         assert world.counts() == (0, 2)
 
-    def test_a_record_that_no_filter_wants_is_passed_over(self, world: World) -> None:
+    def test_a_record_that_no_filter_matches_is_skipped(self, world: World) -> None:
         world.put("TASK#1", "TITLE#1", "TASK#2")
         patterns = (EventPattern.load('{"dynamodb": {"Keys": {"pk": {"S": [{"prefix": "TASK#"}]}}}}'),)
         world.stream_poller(patterns=patterns).poll()
@@ -228,7 +228,7 @@ class TestAStream:
         poller.poll()
         assert world.function.batches == seen
 
-    def test_goes_on_after_a_restart_where_it_was(self, world: World) -> None:
+    def test_resumes_after_a_restart(self, world: World) -> None:
         world.put("before")
         world.stream_poller(starts_at_latest=True).poll()
         world.put(*"abc")
@@ -236,7 +236,7 @@ class TestAStream:
         world.stream_poller(starts_at_latest=True).poll()
         assert world.function.batches == [["a", "b"], ["c"]]
 
-    def test_what_was_not_delivered_is_delivered_after_a_restart(self, world: World) -> None:
+    def test_undelivered_records_are_delivered_after_a_restart(self, world: World) -> None:
         world.put(*"ab")
         world.function.bad = {"b"}
         world.stream_poller(tries=1, reports_failures=True).poll()
@@ -244,7 +244,7 @@ class TestAStream:
         world.stream_poller().poll()
         assert world.function.batches == [["a", "b"], ["b"]]
 
-    def test_nothing_is_skipped_when_what_was_given_up_cannot_be_kept(self, world: World) -> None:
+    def test_nothing_is_skipped_if_a_given_up_record_cannot_be_stored(self, world: World) -> None:
         world.put(*"ab")
         world.function.bad, world.function.raises = {"a", "b"}, True
         poller = world.stream_poller(retries=0, failures="away")
@@ -264,7 +264,7 @@ class TestStopping:
         poller._thread.join(10)
         assert world.function.batches == []
 
-    def test_lets_what_was_begun_end(self, world: World) -> None:
+    def test_lets_running_calls_end(self, world: World) -> None:
         begun, may_end = threading.Event(), threading.Event()
 
         def function(name: str, event: object) -> None:
@@ -342,7 +342,7 @@ def test_a_schedule_calls_again_and_again_whatever_fails() -> None:
     assert len(calls) == made
 
 
-def test_no_schedule_is_started_where_that_is_switched_off() -> None:
+def test_schedules_can_be_turned_off() -> None:
     before = threading.active_count()
     Timers([Schedule("Function", "rate(1 minute)")], pytest.fail, pytest.fail, start=False)
     assert threading.active_count() == before

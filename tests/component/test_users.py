@@ -56,7 +56,7 @@ FORMS = ("caf\u1ebf horse", "cafe\u0302\u0301 horse", "caf\u00ea\u0301 horse")
 
 
 @pytest.mark.parametrize("typed", FORMS[1:])
-def test_a_password_that_was_hashed_before_it_was_composed_is_right_and_is_renewed(
+def test_a_hash_of_a_decomposed_password_matches_and_is_renewed(
     store: UserStore, dynamodb: Any, typed: str
 ) -> None:
     store.create("ada", typed)
@@ -146,13 +146,13 @@ def test_a_password_can_be_changed(store: UserStore) -> None:
         store.sign_in("ada", "correct horse")
 
 
-def test_a_letter_that_only_looks_like_one_of_a_name_is_another(store: UserStore) -> None:
+def test_lookalike_letters_are_other_names(store: UserStore) -> None:
     store.create("kate", "correct horse")
     with pytest.raises(BadCredentials):
         store.sign_in("\u212aate", "correct horse")  # the sign of Kelvin
 
 
-def test_of_two_changes_at_once_one_is_refused(store: UserStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_concurrent_changes_one_is_refused(store: UserStore, monkeypatch: pytest.MonkeyPatch) -> None:
     ada = identity(store.create("ada", "correct horse"))
     verify = passwords.verify
 
@@ -231,7 +231,7 @@ class TestTheTable:
         dynamodb.batch_get_item = busy
         return UsersTable(dynamodb)
 
-    def test_keys_that_it_was_too_busy_for_are_read_again(
+    def test_unprocessed_keys_are_read_again(
         self, store: UserStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name in ("ada", "bob"):
@@ -239,8 +239,6 @@ class TestTheTable:
         found = self.answers(dynamodb, monkeypatch, 2).read("ada", "nobody", "bob", "ada")
         assert [item and item["display_name"]["S"] for item in found] == ["ada", None, "bob", "ada"]
 
-    def test_a_table_that_stays_too_busy_is_unavailable(
-        self, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_throttled_table_is_unavailable(self, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(Unavailable):
             self.answers(dynamodb, monkeypatch, 9).read("ada")

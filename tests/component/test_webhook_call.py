@@ -101,7 +101,7 @@ def test_responses_are_returned_as_they_are(response: bytes, answer: Answer) -> 
         (says(b""), "closed the connection"),
     ],
 )
-def test_what_is_no_response_is_told(behave: Behavior, reason: str) -> None:
+def test_a_missing_response_is_reported(behave: Behavior, reason: str) -> None:
     with host(behave) as (port, _), pytest.raises(CallFailed, match=reason) as caught:
         post(port)
     assert "s3cret" not in str(caught.value)

@@ -91,7 +91,7 @@ def accepts(secret: str, headers: dict[str, str], body: bytes, at: datetime) -> 
             return False
 
 
-def test_a_call_is_signed_as_standard_webhooks_has_it(world: World) -> None:
+def test_calls_have_signatures_of_standard_webhooks(world: World) -> None:
     assert world.deliver() is None
     (headers,), (body,), now = world.calls, world.bodies, world.utc()
     assert json.loads(body) == EVENT
@@ -115,7 +115,7 @@ def test_all_secrets_of_a_day_sign_however_often_they_were_replaced(world: World
     assert accepts(new, world.calls[1], world.bodies[1], world.utc())
 
 
-def test_one_that_fails_is_called_after_each_pause_and_then_switched_off(world: World) -> None:
+def test_a_failing_webhook_is_retried_after_each_pause_and_then_disabled(world: World) -> None:
     world.answers = [500, CallFailed("The webhook's host has no address."), *[301] * 6]
     pauses = []
     for receives in range(1, 9):
@@ -132,7 +132,7 @@ def test_one_that_fails_is_called_after_each_pause_and_then_switched_off(world: 
     assert len(world.calls) == 8
 
 
-def test_one_that_is_gone_is_switched_off_at_once(world: World, log: Callable[[], Any]) -> None:
+def test_a_gone_webhook_is_disabled_at_once(world: World, log: Callable[[], Any]) -> None:
     world.answers = [410]
     assert world.deliver() is None
     assert not world.webhook().enabled
@@ -140,7 +140,7 @@ def test_one_that_is_gone_is_switched_off_at_once(world: World, log: Callable[[]
     assert "so there" not in json.dumps(log())  # it could repeat what the URL has
 
 
-def test_others_of_one_that_fails_wait_uncalled_and_go_when_it_is_well_again(world: World) -> None:
+def test_other_deliveries_of_a_failing_webhook_wait_until_it_recovers(world: World) -> None:
     world.answers = [500]
     assert world.deliver() == PAUSES[0]
     world.now += 2
@@ -152,7 +152,7 @@ def test_others_of_one_that_fails_wait_uncalled_and_go_when_it_is_well_again(wor
     assert (world.webhook().failures, world.webhook().paused_until) == (0, 0)
 
 
-def test_while_one_delivery_tries_whether_it_is_well_no_other_does(world: World) -> None:
+def test_one_delivery_at_a_time_probes_a_failing_webhook(world: World) -> None:
     world.answers = [500]
     world.now += world.deliver() or 0
     others: list[int | None] = []
@@ -168,7 +168,7 @@ def test_while_one_delivery_tries_whether_it_is_well_no_other_does(world: World)
     assert world.webhook().failures == 2
 
 
-def test_of_two_that_would_try_at_once_one_goes_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_concurrent_probes_one_is_put_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.answers = [500]
     world.now += world.deliver() or 0
     found = world.store.find(world.delivery.webhook_id)
@@ -179,7 +179,7 @@ def test_of_two_that_would_try_at_once_one_goes_back(world: World, monkeypatch: 
     assert len(world.calls) == 1
 
 
-def test_calls_at_once_that_fail_are_one_failure(world: World) -> None:
+def test_concurrent_failures_count_once(world: World) -> None:
     def meanwhile(*_call: object, **_options: object) -> Answer:
         patch.undo()
         world.answers = [500]
@@ -192,7 +192,7 @@ def test_calls_at_once_that_fail_are_one_failure(world: World) -> None:
     assert world.webhook().failures == 1
 
 
-def test_an_event_that_alone_fails_comes_more_and_more_rarely_and_is_given_up(world: World) -> None:
+def test_an_event_that_alone_fails_is_retried_less_and_less_and_dropped(world: World) -> None:
     pauses = []
     for receives in range(1, 10):
         world.answers = [400]
@@ -207,12 +207,12 @@ def test_an_event_that_alone_fails_comes_more_and_more_rarely_and_is_given_up(wo
     assert world.deliver(receives=10) is None
 
 
-def test_an_event_that_has_waited_a_hundred_times_is_tried_soon_again(world: World) -> None:
+def test_an_event_with_many_waits_is_still_retried_soon(world: World) -> None:
     world.answers = [500]
     assert world.deliver(receives=100) == PAUSES[3]
 
 
-def test_nobody_waits_for_hours_for_one_that_is_well_again(world: World) -> None:
+def test_deliveries_resume_soon_after_a_webhook_recovers(world: World) -> None:
     for receives in range(1, 8):
         world.answers = [500]
         world.now += world.deliver(receives=receives) or 0
@@ -229,7 +229,7 @@ def test_a_pause_ends_though_the_clock_was_set_back(world: World) -> None:
     assert len(world.calls) == 2
 
 
-def test_one_that_is_switched_on_while_its_last_call_fails_keeps_the_event(world: World) -> None:
+def test_enabling_a_webhook_during_its_last_failing_call_keeps_the_event(world: World) -> None:
     def meanwhile(*_call: object, **_options: object) -> Answer:
         world.store.switch_on(world.delivery.webhook_id)
         return Answer(410, "")
@@ -242,7 +242,7 @@ def test_one_that_is_switched_on_while_its_last_call_fails_keeps_the_event(world
     assert world.webhook().enabled
 
 
-def test_what_is_on_its_way_to_a_deleted_one_is_dropped(world: World) -> None:
+def test_deliveries_of_a_deleted_webhook_are_dropped(world: World) -> None:
     world.store.delete(world.delivery.webhook_id)
     assert world.deliver() is None
     assert world.calls == []
@@ -264,7 +264,7 @@ def test_a_test_switches_on_and_says_hello(world: World) -> None:
         assert invoke("test_webhook", pathParameters={"webhook_id": webhook_id})["statusCode"] == 404
 
 
-def test_each_event_goes_to_those_that_want_it_and_are_on(world: World) -> None:
+def test_each_event_goes_to_enabled_subscribers(world: World) -> None:
     wanted, _ = world.store.create(URL, ["task.deleted", "task.created"], "ada")
     world.store.create(URL, ["task.deleted"], "ada")
     off, _ = world.store.create(URL, ["task.created"], "ada")
@@ -277,9 +277,7 @@ def test_each_event_goes_to_those_that_want_it_and_are_on(world: World) -> None:
     assert [body["event"] for body in bodies] == [EVENT, EVENT]
 
 
-def test_there_are_25_at_most_however_many_come_at_once(
-    local_aws: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_concurrent_creates_make_at_most_25(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws)
     empty_tables(boto3.client("dynamodb"))
     store = WebhookStore(boto3.client("dynamodb"))
@@ -321,9 +319,7 @@ def test_a_url_where_webhooks_may_not_go_is_refused(
 
 
 @pytest.mark.parametrize("events", [[], ["task.created"] * 2, ["task.closed"], "task.created", None])
-def test_types_of_events_are_those_there_are_each_once(
-    invoke: Callable[..., dict[str, Any]], events: Any
-) -> None:
+def test_event_types_are_valid_and_unique(invoke: Callable[..., dict[str, Any]], events: Any) -> None:
     answer = invoke("create_webhook", body=json.dumps({"url": "https://1.1.1.1/", "events": events}))
     assert answer["statusCode"] == 422
 

@@ -115,21 +115,21 @@ def function(tmp_path: Path, runtime: WarmRuntime) -> Iterator[Function]:
         ("return {'errorMessage': 'x', 'errorType': 'y'}", {"errorMessage": "x", "errorType": "y"}),
     ],
 )
-def test_what_a_handler_returns_is_the_answer(function: Function, code: str, answer: object) -> None:
+def test_a_handlers_return_value_is_the_response(function: Function, code: str, answer: object) -> None:
     function.body(code)
     result = function({"a": "ü"})
     assert not result.failed
     assert json.loads(result.payload) == answer
 
 
-def test_an_answer_that_is_too_large_is_an_error(function: Function) -> None:
+def test_a_response_that_is_too_large_is_an_error(function: Function) -> None:
     function.body("return 'é' * (event // 2)")
     assert not function(MAX_RESPONSE - 2).failed
     assert function.error(MAX_RESPONSE)["errorType"] == "Function.ResponseSizeTooLarge"
     assert f"({MAX_RESPONSE + 2} bytes) exceeded" in function.report()
 
 
-def test_an_error_is_reported_from_the_handler_on_in_one_piece(function: Function) -> None:
+def test_an_error_is_reported_whole_from_the_handler_on(function: Function) -> None:
     function.body("raise ValueError('no\\nway')")
     assert function.error() == {"errorType": "ValueError", "errorMessage": "no\nway"}
     lines = function.report().splitlines()
@@ -148,7 +148,7 @@ def test_an_error_is_reported_from_the_handler_on_in_one_piece(function: Functio
         ("x = 1\n", "Runtime.HandlerNotFound", "Handler 'handler' missing on module 'app'", []),
     ],
 )
-def test_code_that_cannot_be_imported_is_reported_with_its_own_frames_only(
+def test_an_import_error_is_reported_with_the_users_frames(
     function: Function, code: str, kind: str, message: str, files: list[str]
 ) -> None:
     function.write("shared/broken.py", "{}['x']\n")
@@ -182,7 +182,7 @@ def test_a_function_that_takes_too_long_is_killed(tmp_path: Path, runtime: WarmR
         ("os.kill(os.getpid(), signal.SIGSEGV)", "Runtime.ExitError", "signal: segmentation fault"),
     ],
 )
-def test_a_function_that_fails_or_dies_says_how_and_lives_on(
+def test_a_failed_or_dead_function_says_why_and_works_again(
     function: Function, code: str, kind: str, reason: str
 ) -> None:
     function.body(code)
@@ -192,7 +192,7 @@ def test_a_function_that_fails_or_dies_says_how_and_lives_on(
     assert function().payload == b'"alive"'
 
 
-def test_a_function_that_is_killed_while_it_starts_says_so_and_lives_again(
+def test_a_function_killed_during_its_start_says_so_and_works_again(
     function: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     function.body("return 'alive'")
@@ -214,7 +214,7 @@ def test_a_function_that_is_killed_while_it_starts_says_so_and_lives_again(
         "sys.stdout.close()",
     ],
 )
-def test_a_function_lives_whatever_it_prints(function: Function, code: str) -> None:
+def test_any_output_is_harmless(function: Function, code: str) -> None:
     function.body(f"{code}; return os.getpid()")
     first, second = function(), function()
     assert not first.failed
@@ -246,7 +246,7 @@ def forwarding(log: Write, report: Write) -> Iterator[Callable[[bytes], int]]:
     assert not thread.is_alive()
 
 
-def test_lines_that_are_printed_together_stay_in_one_piece() -> None:
+def test_lines_printed_together_stay_together() -> None:
     shown = Texts()
     with forwarding(shown, Mock()) as write:
         write(b"Traceback (most recent call last):\n  1 / 0\nZeroDivisionError\n")
@@ -255,7 +255,7 @@ def test_lines_that_are_printed_together_stay_in_one_piece() -> None:
 
 @given(st.lists(st.binary(max_size=200).filter(lambda data: b"\x1e" not in data) | st.text(), max_size=20))
 @settings(max_examples=often(30, 300))
-def test_reports_are_told_from_what_is_printed(pieces: list[bytes | str]) -> None:
+def test_reports_are_separated_from_output(pieces: list[bytes | str]) -> None:
     shown, reports = Texts(), Texts()
     with forwarding(shown, reports) as write:
         for piece in pieces:
@@ -275,7 +275,7 @@ def test_an_endless_line_is_handed_on_in_pieces() -> None:
     assert max(map(len, shown["F"])) <= MAX_LINE
 
 
-def test_a_log_that_fails_does_not_stop_the_function() -> None:
+def test_a_failing_log_does_not_stop_the_function() -> None:
     failing = Mock(side_effect=RuntimeError)
     with forwarding(failing, failing) as write:
         write(b"a\n" + pack_report("b"))
@@ -297,7 +297,7 @@ def test_a_fingerprint_changes_with_code_and_data(tmp_path: Path) -> None:
     assert len(seen) == 6
 
 
-def test_what_editors_and_python_leave_does_not_change_a_fingerprint(
+def test_files_of_editors_and_python_do_not_change_a_fingerprint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -63,7 +63,7 @@ class TestSessions:
                 assert Client(anyone.url, tokens["access_token"])("GET", "/auth/me").status_code == 200
 
     @pytest.mark.parametrize("token", ["garbage", "a.b.c", ".".join(["x" * 43] * 3)])
-    def test_what_is_no_refresh_token_is_an_invalid_grant(self, anyone: Client, token: str) -> None:
+    def test_an_invalid_refresh_token_is_an_invalid_grant(self, anyone: Client, token: str) -> None:
         response = anyone("POST", "/auth/login", data={"grant_type": "refresh_token", "refresh_token": token})
         assert_problem(response, 400)
         assert response.json()["error"] == "invalid_grant"
@@ -121,7 +121,7 @@ class TestSessions:
         assert [client("GET", "/auth/me").status_code for client in (mine, other)] == [200, 401]
         sign_in("another horse")
 
-    def test_a_device_that_is_known_is_not_slowed_by_strangers(
+    def test_a_known_device_is_not_slowed_by_strangers(
         self, anyone: Client, name: str, sign_in: SignIn
     ) -> None:
         device = sign_in()["device_token"]
@@ -150,7 +150,7 @@ class TestKeys:
         assert program("GET", "/tasks").status_code == 401
         assert_problem(ada("DELETE", f"/auth/keys/{listed['id']}"), 404)
 
-    def test_a_key_that_reads_does_not_write_and_none_touches_accounts(self, ada: Client) -> None:
+    def test_keys_are_limited_to_their_scope(self, ada: Client) -> None:
         keys = [
             ada("POST", "/auth/keys", json={"name": scope, "scope": scope}).json()["key"]
             for scope in ("read", "write")
@@ -179,7 +179,7 @@ class TestKeys:
             ({"name": "x", "scope": "read", "key": "mine"}, "key"),
         ],
     )
-    def test_refuses_what_is_not_valid(self, ada: Client, body: Any, field: str) -> None:
+    def test_refuses_invalid_bodies(self, ada: Client, body: Any, field: str) -> None:
         assert_problem(ada("POST", "/auth/keys", json=body), 422, field)
 
     def test_there_are_25_at_most(self, ada: Client) -> None:
@@ -191,7 +191,7 @@ class TestKeys:
 
 
 class TestAccounts:
-    def test_a_deleted_account_is_gone_and_its_tasks_and_its_name_are_not(
+    def test_a_deleted_account_leaves_its_tasks_and_its_name(
         self, anyone: Client, name: str, ada: Client
     ) -> None:
         task, key = ada.create(), ada("POST", "/auth/keys", json={"name": "x", "scope": "read"}).json()["key"]

@@ -38,7 +38,7 @@ def test_the_worked_example_works(project: Path, start_stack: Callable[..., Stac
     assert user("GET", path).json()["estimate"] is None
 
 
-def test_a_step_that_is_left_out_is_named(project: Path) -> None:
+def test_a_forgotten_step_is_named(project: Path) -> None:
     follow(GUIDE, project)
     models = project / "shared/api/task_models.py"
     lines = models.read_text("utf-8").splitlines(keepends=True)

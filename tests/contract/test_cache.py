@@ -64,7 +64,7 @@ def test_without_a_cache_the_list_comes_from_the_table(start_stack: Callable[...
     assert (answer.json(), answer.headers["X-Cache"]) == ([task], "off")
 
 
-def test_the_stream_invalidates_what_a_writer_could_not(
+def test_the_stream_invalidates_the_cache_if_a_writer_could_not(
     cached: Stack, user: Client, proxy: Proxy, redis: Server
 ) -> None:
     task = user.create()

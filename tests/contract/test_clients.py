@@ -74,7 +74,7 @@ class TestRetries:
         assert {answer.status_code for answer in answers} == {201}
         assert len({answer.text for answer in answers}) == 1
 
-    def test_a_taken_title_names_who_has_it(self, user: Client) -> None:
+    def test_a_taken_title_names_its_task(self, user: Client) -> None:
         milk, bread = user.create(), user.create()
         for response in (
             user("POST", "/tasks", json={"title": milk["title"]}),
@@ -95,7 +95,7 @@ class TestAccount:
     def login(anyone: Client, name: str, password: str = PASSWORD) -> requests.Response:
         return anyone("POST", "/auth/login", data={"username": name, "password": password})
 
-    def test_tells_who_is_signed_in(self, anyone: Client, name: str) -> None:
+    def test_returns_the_signed_in_user(self, anyone: Client, name: str) -> None:
         token = self.login(anyone, name.upper()).json()["access_token"]
         me = Client(anyone.url, token)("GET", "/auth/me").json()
         assert me.keys() == {"id", "username", "created_at"}
@@ -183,7 +183,7 @@ class TestOtherOrigins:
             re.split(", *", allowed)
         )
 
-    def test_the_origin_can_be_one(self, start_stack: Callable[..., Stack]) -> None:
+    def test_the_origin_can_be_restricted(self, start_stack: Callable[..., Stack]) -> None:
         origin = "https://app.example.com"
         stack = start_stack("--no-state", "--parameter", f"CorsOrigin={origin}", "--allow-origin", origin)
         for path, status in (("/tasks", 401), ("/docs", 200)):
@@ -197,18 +197,18 @@ class TestText:
         "title",
         ["", "   ", "\u200b", "\u3164", "\u00ad\u2060", "\u0301", "a\nb", "a\u0000b", "\x7f", "a\u2028b"],
     )
-    def test_refuses_a_title_that_shows_nothing_or_breaks_lines(self, user: Client, title: str) -> None:
+    def test_refuses_invisible_titles_and_line_breaks(self, user: Client, title: str) -> None:
         assert_problem(user("POST", "/tasks", json={"title": title}), 422, "title")
         path = f"/tasks/{user.create()['id']}"
         assert_problem(user("PATCH", path, json={"title": title}), 422, "title")
 
     @pytest.mark.parametrize("character", ["\U0001fae8", "\U0001fae9", "\uf8ff"])
-    def test_a_sign_that_python_does_not_know_yet_is_visible(self, user: Client, character: str) -> None:
+    def test_characters_newer_than_python_are_visible(self, user: Client, character: str) -> None:
         path = f"/tasks/{user.create()['id']}"
         response = user("PATCH", path, json={"title": character})
         assert response.status_code in {200, 409}  # of another run
 
-    def test_a_title_is_one_however_it_is_composed(self, user: Client) -> None:
+    def test_titles_are_unique_whatever_their_normal_form(self, user: Client) -> None:
         title = unique("Caf\u00e9")
         assert user.create(unique("x") + " e\u0301")["title"].endswith("\u00e9")
         user.create(title)
@@ -261,7 +261,7 @@ class TestHttp:
         assert user("GET", first.links["next"]["url"]).json()[0]["id"] == ids[0]
         assert_problem(user("GET", "/tasks?status=PENDING&status=LOST"), 422, "status")
 
-    def test_a_list_that_you_have_is_not_sent_again(self, user: Client) -> None:
+    def test_an_unchanged_list_is_a_304(self, user: Client) -> None:
         user.create()
         first = user("GET", "/tasks")
         tag = first.headers["ETag"]
@@ -286,7 +286,7 @@ class TestHttp:
             ('application/json; charset="ISO-8859-1"', '{"title": "x"}'),
         ],
     )
-    def test_what_is_no_json_in_utf_8_is_refused(self, user: Client, content_type: str, body: str) -> None:
+    def test_json_that_is_not_utf_8_is_refused(self, user: Client, content_type: str, body: str) -> None:
         response = user("POST", "/tasks", data=body, headers={"Content-Type": content_type})
         assert_problem(response, 415)
 
@@ -300,7 +300,7 @@ class TestHttp:
         wrong = user("PATCH", path, json={"status": "PENDING"}, headers={"If-Match": '"9"'})
         assert_problem(wrong, 412)
 
-    def test_lines_of_a_header_are_one_list(self, user: Client) -> None:
+    def test_repeated_header_lines_are_one_list(self, user: Client) -> None:
         path = f"/tasks/{user.create()['id']}"
         connection = http.client.HTTPConnection(urlsplit(user.url).netloc, timeout=10)
         connection.putrequest("GET", path)
@@ -364,7 +364,7 @@ class TestGateway:
     def test_the_documentation_is_compressed(self, anyone: Client) -> None:
         assert anyone("GET", "/docs").headers["Content-Encoding"] == "gzip"
 
-    def test_a_token_that_is_none_costs_no_function(self, stack: Stack, anyone: Client) -> None:
+    def test_a_malformed_token_calls_no_function(self, stack: Stack, anyone: Client) -> None:
         header = "Bearer garbage-that-is-no-token"
         response = anyone("GET", "/tasks", headers={"Authorization": header})
         assert assert_problem(response, 401)["detail"].startswith("Sign in")

@@ -75,7 +75,7 @@ class TestSignUp:
         body = {"username": "somebody", "password": "correct horse", "admin": True}
         assert_problem(anyone("POST", "/auth/create", json=body), 422, "admin")
 
-    def test_takes_the_shortest_and_the_longest(self, anyone: Client) -> None:
+    def test_accepts_the_shortest_and_the_longest(self, anyone: Client) -> None:
         for name, password in [("abc", "x" * 8), ("d" * 32, "é" * 128)]:
             body = {"username": name, "password": password}
             assert anyone("POST", "/auth/create", json=body).status_code == 201
@@ -98,11 +98,11 @@ class TestSignIn:
         assert Client(anyone.url, token["access_token"])("GET", "/tasks").status_code == 200
 
     @pytest.mark.parametrize("name", ["ADA", "ada ", "\tada\n"])
-    def test_takes_a_name_as_people_type_it(self, anyone: Client, name: str) -> None:
+    def test_accepts_a_name_as_people_type_it(self, anyone: Client, name: str) -> None:
         response = anyone("POST", "/auth/login", data={"username": name, "password": "correct horse"})
         assert response.status_code == 200
 
-    def test_takes_what_oauth_clients_send(self, anyone: Client) -> None:
+    def test_accepts_requests_of_oauth_clients(self, anyone: Client) -> None:
         data = {
             "grant_type": "password",
             "username": "ADA",
@@ -132,7 +132,7 @@ class TestSignIn:
     def test_refuses_an_incomplete_form(self, anyone: Client, data: Any, fields: list[str]) -> None:
         assert_problem(anyone("POST", "/auth/login", data=data), 422, *fields)
 
-    def test_refuses_what_is_no_form(self, anyone: Client) -> None:
+    def test_refuses_other_bodies_than_forms(self, anyone: Client) -> None:
         body = {"username": "ada", "password": "correct horse"}
         problem = assert_problem(anyone("POST", "/auth/login", json=body), 415)
         assert "x-www-form-urlencoded" in problem["detail"]
@@ -164,7 +164,7 @@ class TestAuthorization:
             {"sub": None},
         ],
     )
-    def test_a_token_that_is_not_right_is_unauthorized(self, stack: Stack, user: Client, change: Any) -> None:
+    def test_an_invalid_token_is_unauthorized(self, stack: Stack, user: Client, change: Any) -> None:
         token = str(user.session.headers["Authorization"]).removeprefix("Bearer ")
         key = current_key(stack)["SecretString"]
         header = jwt.get_unverified_header(token)
@@ -267,7 +267,7 @@ class TestCreate:
             (None, ["body"]),
         ],
     )
-    def test_refuses_what_is_not_valid(self, user: Client, body: Any, fields: list[str]) -> None:
+    def test_refuses_invalid_bodies(self, user: Client, body: Any, fields: list[str]) -> None:
         assert_problem(
             user("POST", "/tasks", json=body) if body is not None else user("POST", "/tasks"), 422, *fields
         )
@@ -275,7 +275,7 @@ class TestCreate:
     @pytest.mark.parametrize(
         "text", ["{", "[" * 100_000, '{"title": ' + "1" * 5_000 + "}", "\ufeff{}", "null", "NaN"]
     )
-    def test_refuses_what_is_not_json(self, user: Client, text: str) -> None:
+    def test_refuses_bodies_that_are_not_json(self, user: Client, text: str) -> None:
         headers = {"Content-Type": "application/json"}
         assert_problem(user("POST", "/tasks", data=text.encode(), headers=headers), 422, "body")
 
@@ -293,7 +293,7 @@ class TestRead:
         task = user.create()
         assert user("GET", f"/tasks/{task['id']}/").json() == task
 
-    def test_what_has_not_changed_is_not_sent_again(self, user: Client) -> None:
+    def test_an_unchanged_task_is_a_304(self, user: Client) -> None:
         path = f"/tasks/{user.create()['id']}"
         tag = user("GET", path).headers["ETag"]
         for header in (tag, f"W/{tag}", f'"other", {tag}', "*"):
@@ -307,14 +307,14 @@ class TestRead:
     @pytest.mark.parametrize(
         "task_id", ["7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10", "1", "a" * 3000, "%00", "..%2F", "é", "TITLE%23x"]
     )
-    def test_an_id_that_nothing_has_is_not_found(self, user: Client, task_id: str) -> None:
+    def test_an_unknown_id_is_not_found(self, user: Client, task_id: str) -> None:
         assert_problem(user("GET", f"/tasks/{task_id}"), 404)
         assert_problem(user("PATCH", f"/tasks/{task_id}", json={"status": "COMPLETED"}), 404)
         assert_problem(user("DELETE", f"/tasks/{task_id}"), 404)
 
 
 class TestUpdate:
-    def test_changes_what_is_given(self, user: Client) -> None:
+    def test_changes_the_given_fields(self, user: Client) -> None:
         task = user.create(description="first")
         path = f"/tasks/{task['id']}"
         for change in (
@@ -361,7 +361,7 @@ class TestUpdate:
             (None, ["body"]),
         ],
     )
-    def test_refuses_what_is_not_valid(self, user: Client, body: Any, fields: list[str]) -> None:
+    def test_refuses_invalid_bodies(self, user: Client, body: Any, fields: list[str]) -> None:
         task = user.create()
         path = f"/tasks/{task['id']}"
         response = user("PATCH", path, json=body) if body is not None else user("PATCH", path)
@@ -402,7 +402,7 @@ class TestPlanning:
         plain = user.create()
         assert (plain["due_at"], plain["labels"]) == (None, [])
 
-    def test_tasks_are_assigned_to_users_and_to_nobody_else(self, user: Client, stack: Stack) -> None:
+    def test_tasks_are_assigned_only_to_users(self, user: Client, stack: Stack) -> None:
         me = user("GET", "/auth/me").json()["username"]
         other = sign_up(stack.url)
         name = other("GET", "/auth/me").json()["username"]
@@ -431,7 +431,7 @@ class TestPlanning:
         )
         assert user("PATCH", path, json={"assignee": None}).json()["assignee"] is None
 
-    def test_nobody_can_have_the_name_that_means_nobody(self, anyone: Client) -> None:
+    def test_nobody_can_sign_up_as_none(self, anyone: Client) -> None:
         response = anyone("POST", "/auth/create", json={"username": "None", "password": "correct horse"})
         assert_problem(response, 422, "username")
 
@@ -445,7 +445,7 @@ class TestPlanning:
             ("labels", ["\u200b"]),
         ],
     )
-    def test_what_cannot_be_is_named(self, user: Client, field: str, value: Any) -> None:
+    def test_impossible_parameters_are_named(self, user: Client, field: str, value: Any) -> None:
         for method, path in (("POST", "/tasks"), ("PATCH", f"/tasks/{user.create()['id']}")):
             body = {field: value} if method == "PATCH" else {"title": unique("Never"), field: value}
             response = user(method, path, json=body)
@@ -591,10 +591,10 @@ class TestGateway:
         ("method", "path"),
         [("PUT", "/"), ("GET", "/nope"), ("PUT", "/tasks"), ("DELETE", "/tasks"), ("GET", "/auth/login")],
     )
-    def test_what_is_no_route_is_not_found(self, anyone: Client, method: str, path: str) -> None:
+    def test_an_unknown_route_is_not_found(self, anyone: Client, method: str, path: str) -> None:
         assert_problem(anyone(method, path), 404)
 
-    def test_refuses_what_is_not_text(self, user: Client) -> None:
+    def test_refuses_bodies_that_are_not_text(self, user: Client) -> None:
         headers = {"Content-Type": "application/json"}
         assert_problem(user("POST", "/tasks", data=b'{"title": "\xff"}', headers=headers), 400)
 
@@ -612,7 +612,7 @@ class TestGateway:
 
 
 class TestDocs:
-    def test_the_document_is_for_where_it_is_served(self, anyone: Client) -> None:
+    def test_the_document_names_the_url_that_serves_it(self, anyone: Client) -> None:
         response = anyone("GET", "/openapi.json")
         assert response.status_code == 200
         document = response.json()

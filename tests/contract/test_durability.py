@@ -77,9 +77,7 @@ def test_a_kill_under_load_loses_nothing_and_all_is_notified(start_stack: StartS
     assert len(again) <= 10
 
 
-def test_messages_that_wait_when_it_stops_are_delivered_after_the_restart(
-    start_stack: StartStack, tmp_path: Path
-) -> None:
+def test_waiting_messages_are_delivered_after_a_restart(start_stack: StartStack, tmp_path: Path) -> None:
     state = str(tmp_path / "state.db")
     first = start_stack("--state", state)
     bodies = [
@@ -99,7 +97,7 @@ def test_messages_that_wait_when_it_stops_are_delivered_after_the_restart(
     assert set(notified(first, second).values()) == {1}
 
 
-def test_what_cannot_be_kept_is_refused(start_stack: StartStack, tmp_path: Path) -> None:
+def test_writes_that_cannot_be_stored_are_refused(start_stack: StartStack, tmp_path: Path) -> None:
     folder = tmp_path / "state"
     first = start_stack("--state", str(folder / "state.db"))
     user = sign_up(first.url)
@@ -118,7 +116,7 @@ def test_what_cannot_be_kept_is_refused(start_stack: StartStack, tmp_path: Path)
     assert user("GET", "/tasks").json() == [after, before]
 
 
-def test_a_state_file_of_another_shape_is_one_line_and_is_left_alone(tmp_path: Path) -> None:
+def test_an_unknown_state_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "state.db"
     file.write_text('{"name": "task-api"}')
     assert_one_line(run("--port", "0", "--state", str(file)), "is damaged", "Move it away")

@@ -145,7 +145,7 @@ def test_answers_are_as_documented(case: Any, somebody: Client) -> None:
     case.call_and_validate(**options(somebody))
 
 
-def test_links_lead_to_what_they_promise(somebody: Client) -> None:
+def test_links_of_the_document_work(somebody: Client) -> None:
     class Following(schema.as_state_machine()):  # type: ignore[misc]
         def get_call_kwargs(self, case: Any) -> dict[str, Any]:
             return options(somebody)

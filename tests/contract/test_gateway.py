@@ -176,7 +176,7 @@ def test_the_next_request_runs_the_new_code(
     assert get(connection, "/docs") == (200, "howdy")
 
 
-def test_broken_code_is_an_error_until_it_is_mended(
+def test_broken_code_is_an_error_until_it_is_fixed(
     stack: Stack, handler: Path, connection: http.client.HTTPConnection
 ) -> None:
     handler.write_text(FUNCTION + "\n)\n")
@@ -187,7 +187,7 @@ def test_broken_code_is_an_error_until_it_is_mended(
     assert get(connection, "/docs")[0] == 200
 
 
-def test_what_editors_leave_in_shared_does_not_matter(
+def test_backup_files_of_editors_do_not_restart_workers(
     project: Path, connection: http.client.HTTPConnection
 ) -> None:
     link = project / "shared/.#tokens.py"

@@ -137,7 +137,7 @@ class TestTheBackends:
         assert "TableNames" not in answer.text
         assert not [name for name in answer.headers if name.startswith("Access-Control")]
 
-    def test_refuse_what_is_too_large(self, aws: str) -> None:
+    def test_refuse_large_payloads(self, aws: str) -> None:
         answer = requests.post(aws, data=b"x" * 17_000_000, headers=TARGET, timeout=10)
         assert answer.status_code == 413
 

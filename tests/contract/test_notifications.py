@@ -156,7 +156,7 @@ def test_a_trace_follows_a_request_to_its_notification(
     assert foreign.status_code == 404
 
 
-def test_each_change_is_told_to_who_has_a_rule_of_their_own(stack: Stack) -> None:
+def test_each_change_reaches_other_rules_on_the_bus(stack: Stack) -> None:
     user, queues, title = sign_up(stack.url), sqs(stack), unique("Told")
     events = boto3.client("events", endpoint_url=queues.meta.endpoint_url)
     queue = queues.create_queue(QueueName="Theirs")["QueueUrl"]

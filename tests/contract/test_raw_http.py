@@ -173,19 +173,19 @@ def assert_answers(stack: Stack, user: Client, request: bytes, *statuses: int) -
 
 
 @pytest.mark.parametrize("name", CLOSED)
-def test_what_can_be_read_in_two_ways_ends_the_connection(stack: Stack, user: Client, name: str) -> None:
+def test_an_ambiguous_request_ends_the_connection(stack: Stack, user: Client, name: str) -> None:
     assert_answers(stack, user, CLOSED[name], 400)
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_what_can_be_read_is_read_whole_and_what_follows_is_a_request(
+def test_a_valid_request_is_read_whole_and_the_next_one_follows(
     stack: Stack, user: Client, name: str
 ) -> None:
     statuses, request = OTHERS[name]
     assert_answers(stack, user, request, *statuses)
 
 
-def test_no_header_of_a_request_becomes_one_of_the_response(stack: Stack, user: Client) -> None:
+def test_request_headers_cannot_inject_response_headers(stack: Stack, user: Client) -> None:
     names = (b"Idempotency-Key", b"X-Forwarded-Host", b"X-Forwarded-Proto", b"X-Request-Id")
     fields = [name + b": mirrored" for name in names]
     request = sized(b'{"title": "Mirrored"}', *fields, b"Origin: http://localhost/mirrored")
@@ -220,7 +220,7 @@ def serving(**options: int) -> Iterator[tuple[str, int]]:
     "sent", [b"", b"GET / HTTP/1.1\r\nX: ", head(b"POST / HTTP/1.1", b"Content-Length: 9"), get(b"/")],
     ids=["nothing", "half a head", "no body", "all, but its answer is not read"],
 )  # fmt: skip
-def test_connections_that_wait_do_not_keep_others_out(sent: bytes) -> None:
+def test_waiting_connections_do_not_block_others(sent: bytes) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 1500)), hard))
     with serving() as address, ExitStack() as ended:

@@ -39,7 +39,7 @@ def test_all_is_well_on_the_local_stack_and_nothing_is_left(stack: Stack, user: 
         (["http://127.0.0.1:9", "--nonsense"], "unrecognized arguments"),
     ],
 )
-def test_what_cannot_be_checked_is_one_line(arguments: list[str], message: str) -> None:
+def test_wrong_arguments_are_one_line(arguments: list[str], message: str) -> None:
     done = smoke(*arguments)
     assert done.returncode != 0
     assert message in done.stderr
@@ -134,7 +134,7 @@ def tasks_cannot_be_created(response: requests.Response) -> None:
     ],
     ids=["headers", "statuses", "failures"],
 )
-def test_what_is_wrong_is_found_with_where_to_look(
+def test_a_mistake_is_reported_with_where_to_look(
     stack: Stack, mistakes: list[tuple[Change, str, str]]
 ) -> None:
     def make_all(response: requests.Response) -> None:

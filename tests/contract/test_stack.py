@@ -216,7 +216,7 @@ class TestErrors:
             signal.signal(number, handler)
 
     @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", "1:2"])
-    def test_a_host_that_is_none(self, start: Callable[..., None], host: str) -> None:
+    def test_an_invalid_host(self, start: Callable[..., None], host: str) -> None:
         with pytest.raises(LocalStackError, match=rf"{re.escape(host)}.*no known name or address"):
             start("--host", host)
 
@@ -226,7 +226,7 @@ class TestErrors:
             with pytest.raises(LocalStackError, match=rf":{port}: .*--port {port + 1}\""):
                 start("--port", str(port))
 
-    def test_no_python_that_lambda_runs(
+    def test_without_the_python_of_lambda(
         self, start: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))

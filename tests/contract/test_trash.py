@@ -43,7 +43,7 @@ def test_a_deleted_task_comes_back_as_it_was(user: Client) -> None:
     assert_problem(user("POST", f"/trash/{task['id']}/restore"), 404)
 
 
-def test_a_title_that_is_taken_is_refused_with_who_has_it(user: Client) -> None:
+def test_a_taken_title_is_refused_and_its_task_named(user: Client) -> None:
     task = user.create()
     user("DELETE", f"/tasks/{task['id']}")
     other = user.create(task["title"])
@@ -67,7 +67,7 @@ def test_the_trash_is_listed_page_by_page(user: Client) -> None:
     assert len(seen) == len(set(seen))
 
 
-def test_cursors_are_of_one_list(user: Client) -> None:
+def test_a_cursor_is_valid_for_one_list(user: Client) -> None:
     task = user.create()
     for _ in range(2):
         user.create()
@@ -82,7 +82,7 @@ def test_cursors_are_of_one_list(user: Client) -> None:
             assert response.status_code == (200 if of == path else 422)
 
 
-def test_a_history_tells_who_did_what_also_with_a_key(user: Client) -> None:
+def test_a_history_names_users_and_keys(user: Client) -> None:
     name = user("GET", "/auth/me").json()["username"]
     key = user("POST", "/auth/keys", json={"name": "nightly report", "scope": "write"}).json()["key"]
     task = user.create()
@@ -97,7 +97,7 @@ def test_a_history_tells_who_did_what_also_with_a_key(user: Client) -> None:
     assert changes[1]["changes"] == {"status": ["PENDING", "COMPLETED"]}
 
 
-def test_a_purged_task_takes_its_history_along(user: Client, stack: Stack) -> None:
+def test_purging_a_task_deletes_its_history(user: Client, stack: Stack) -> None:
     task = user.create()
     assert_problem(user("DELETE", f"/trash/{task['id']}"), 404)
     user("DELETE", f"/tasks/{task['id']}")
@@ -113,7 +113,7 @@ def test_a_purged_task_takes_its_history_along(user: Client, stack: Stack) -> No
     await_condition(lambda: not keeps_history(stack, task))
 
 
-def test_what_is_restored_is_no_new_task_and_what_was_kept_long_enough_goes_by_itself(
+def test_a_restore_is_not_notified_and_an_expired_task_is_purged(
     start_stack: Callable[..., Stack], tmp_path: Path
 ) -> None:
     state = ("--state", str(tmp_path / "state.db"))

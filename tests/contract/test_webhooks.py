@@ -70,7 +70,7 @@ def create(user: Client, url: str, events: list[str] = TYPES) -> dict[str, Any]:
     return created
 
 
-def test_each_change_is_a_call_that_verifies(owner: Client, receivers: Any) -> None:
+def test_each_change_is_a_signed_call(owner: Client, receivers: Any) -> None:
     receiver, url = receivers()
     webhook = create(owner, url)
     task = owner.create(unique("Called"))
@@ -86,7 +86,7 @@ def test_each_change_is_a_call_that_verifies(owner: Client, receivers: Any) -> N
         assert Verifier(webhook["secret"]).verify(body, headers)["id"] == headers["webhook-id"]
 
 
-def test_one_that_does_not_answer_holds_up_nobody_else(owner: Client, receivers: Any) -> None:
+def test_a_silent_receiver_does_not_delay_others(owner: Client, receivers: Any) -> None:
     slow, slow_url = receivers()
     slow.may_answer.clear()
     quick, quick_url = receivers()
@@ -96,7 +96,7 @@ def test_one_that_does_not_answer_holds_up_nobody_else(owner: Client, receivers:
     await_condition(lambda: titles <= {event["data"]["task"]["title"] for event in quick.events()})
 
 
-def test_one_that_is_gone_is_switched_off_until_it_is_tested(owner: Client, receivers: Any) -> None:
+def test_a_gone_receiver_is_disabled_until_it_is_tested(owner: Client, receivers: Any) -> None:
     receiver, url = receivers(status=410)
     webhook = create(owner, url)
     owner.create(unique("Gone"))

@@ -45,7 +45,7 @@ def test_a_new_task_is_notified_under_the_id_of_its_request(deployed: Emulator, 
     await_condition(was_notified)
 
 
-def test_what_must_not_be_deleted_wants_an_address_for_its_alarms(deployed: Emulator) -> None:
+def test_deletion_protection_requires_an_alarm_address(deployed: Emulator) -> None:
     command = ("samcli", "deploy", "--stack-name", "precious", "--region", "us-east-1", "--no-progressbar")
     output = deployed.run(*command, "--parameter-overrides", "DeletionProtection=true", status=1)
     assert "With DeletionProtection=true, alarms must reach somebody. Add AlarmEmail=<address>" in output
@@ -81,7 +81,7 @@ def test_a_consumer_in_another_stack_sees_an_event_once(
     deployed.delete("consumer")
 
 
-def test_a_webhook_is_called_and_shows_how_that_failed(user: Client) -> None:
+def test_a_failed_webhook_call_is_shown(user: Client) -> None:
     """Where there is no internet it cannot be reached, and where there is, nobody answers to that path."""
     webhook = {"url": "https://1.1.1.1/tasks", "events": ["task.created"]}
     path = f"/webhooks/{user('POST', '/webhooks', json=webhook).json()['id']}"
@@ -90,7 +90,7 @@ def test_a_webhook_is_called_and_shows_how_that_failed(user: Client) -> None:
     assert user("DELETE", path).status_code == 204
 
 
-def test_tables_are_restored_in_place_and_nobody_is_told(deployed: Emulator, user: Client) -> None:
+def test_tables_are_restored_in_place_without_events(deployed: Emulator, user: Client) -> None:
     """The emulator copies a table as it is, whatever the time: the copy is made, and then there is loss."""
     changed, deleted = user.create(unique("Changed")), user.create(unique("Deleted"))
     same = user.create(unique("Same"))
@@ -168,7 +168,7 @@ def test_the_cache_is_switched_off(deployed: Emulator, user: Client) -> None:
     assert not [kind for kind in types if kind.startswith(("AWS::EC2::", "AWS::ElastiCache::"))]
 
 
-def test_a_deleted_stack_leaves_what_users_wrote_to_the_next(deployed: Emulator, user: Client) -> None:
+def test_a_deleted_stack_leaves_its_tables_to_the_next(deployed: Emulator, user: Client) -> None:
     task, username = user.create(), user("GET", "/auth/me").json()["username"]
     webhook = {"url": "https://1.1.1.1/tasks", "events": ["task.deleted"]}
     webhook_id = user("POST", "/webhooks", json=webhook).json()["id"]

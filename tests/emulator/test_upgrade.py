@@ -51,7 +51,7 @@ def deliver(server: Emulator, *, is_on: bool) -> None:
     client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=is_on)
 
 
-def test_no_release_changes_more_of_a_table_than_aws_takes(released: Mapping[str, Path]) -> None:
+def test_releases_change_at_most_one_index_per_table(released: Mapping[str, Path]) -> None:
     """One index in an update, and one TTL in an hour, or it could not be rolled back. See
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-dynamodb-table.html and
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html"""
@@ -74,7 +74,9 @@ def test_no_release_changes_more_of_a_table_than_aws_takes(released: Mapping[str
             assert ttls[0] == ttls[1], name
 
 
-def test_everything_goes_on_over_an_upgrade_and_back(server: Emulator, released: Mapping[str, Path]) -> None:
+def test_everything_works_across_an_upgrade_and_a_rollback(
+    server: Emulator, released: Mapping[str, Path]
+) -> None:
     created: list[dict[str, Any]] = []
 
     def template_of(version: str) -> str:
@@ -139,7 +141,7 @@ def test_everything_goes_on_over_an_upgrade_and_back(server: Emulator, released:
     assert not [line for line in server.logged() if '"level":"ERROR"' in line]
 
 
-def test_what_a_laptop_keeps_goes_on_over_an_upgrade_and_back(
+def test_a_laptops_state_survives_an_upgrade_and_a_rollback(
     released: Mapping[str, Path], start_stack: Callable[..., Stack], tmp_path: Path
 ) -> None:
     titles: list[str] = []

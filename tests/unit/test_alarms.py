@@ -63,7 +63,7 @@ WORKS, FAILS, SLEEPS = calls(1), calls(1, failed=1), calls(0)
     ],
     ids=["works", "fails", "sleeps", "fails and sleeps", "works again", "fails for five minutes"],
 )
-def test_reminders_that_fail_page_as_those_that_stop(minutes: list[Minute], expected: bool) -> None:
+def test_failing_reminders_page_as_stopped_ones_do(minutes: list[Minute], expected: bool) -> None:
     assert rings("RemindersStoppedAlarm", minutes) is expected
 
 
@@ -106,7 +106,7 @@ UNSENT = {name: value for name, value in queue(visible=5).items() if name != "Nu
         "the sender is back in time",
     ],
 )
-def test_notifications_page_that_wait_while_none_is_sent(minutes: list[Minute], expected: bool) -> None:
+def test_waiting_notifications_page_while_none_is_sent(minutes: list[Minute], expected: bool) -> None:
     assert rings("NotificationsAgeAlarm", minutes) is expected
 
 

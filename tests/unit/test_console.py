@@ -87,7 +87,7 @@ METRICS = '{"_aws": {"CloudWatchMetrics": [{"Metrics": [{"Name": "x"}]}]}'
      '{"level": ' + "[" * 100_000, "9" * 10_000],
     ids=["no metrics", "no value", "a text", "a huge number", "deep", "digits"],
 )  # fmt: skip
-def test_what_looks_structured_and_is_not_is_shown_as_it_is(text: str) -> None:
+def test_almost_structured_lines_are_shown_unchanged(text: str) -> None:
     assert printed(console.function_line, "F", text) == f"{'F':>27} │ {text}\n"
 
 
@@ -131,6 +131,6 @@ def test_a_terminal_need_not_know_colors_nor_unicode() -> None:
     assert run(FAILURE, PYTHONIOENCODING="ascii").endswith(b" caf\\xe9 \\ud800\n")
 
 
-def test_a_reader_that_left_is_no_error() -> None:
+def test_a_closed_output_is_no_error() -> None:
     code = "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), 1); console.say('x'); os._exit(0)"
     assert run(code) == b""

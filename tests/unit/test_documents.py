@@ -39,7 +39,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 @every_document
-def test_commands_are_there(document: Path) -> None:
+def test_documented_commands_exist(document: Path) -> None:
     if document.name == "CHANGELOG.md":
         return  # it also names what is gone
     text = document.read_text("utf-8")
@@ -51,7 +51,7 @@ def test_commands_are_there(document: Path) -> None:
 
 
 @every_document
-def test_files_that_are_named_are_there(document: Path) -> None:
+def test_documented_files_exist(document: Path) -> None:
     example = "get_task_title"  # docs/adding-an-endpoint.md writes it
     for name in re.findall(r"`([\w./-]+/[\w./-]*)`", prose_of(document)):
         if name.startswith(tuple(f"{folder}/" for folder in FOLDERS)) and example not in name:

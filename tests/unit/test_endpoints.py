@@ -103,7 +103,7 @@ def advice(template: Mapping[str, Any]) -> list[str]:
     return [*lacking, *sorted(left_over(functions))]
 
 
-def test_every_function_is_there_with_all_that_it_needs() -> None:
+def test_every_function_is_complete() -> None:
     missing = advice(TEMPLATE)
     assert not missing, "\n" + "\n".join(missing)
 
@@ -123,7 +123,7 @@ def with_function(name: str, *events: dict[str, Any]) -> dict[str, Any]:
     return template
 
 
-def test_what_a_new_endpoint_lacks_is_named() -> None:
+def test_missing_parts_of_a_new_endpoint_are_named() -> None:
     route = {"Method": "POST", "Path": "/tasks/{task_id}/frobnicate", "Auth": {"Authorizer": "NONE"}}
     missing = more_advice(with_function("frobnicate_task", {"Type": "Api", "Properties": route}))
     beginnings = [
@@ -141,7 +141,7 @@ def test_what_a_new_endpoint_lacks_is_named() -> None:
         assert sentence.startswith(beginning)
 
 
-def test_what_a_new_consumer_lacks_is_named() -> None:
+def test_missing_parts_of_a_new_consumer_are_named() -> None:
     queue = {"Queue": {"Fn::GetAtt": ["NotificationsQueue", "Arn"]}}
     missing = more_advice(with_function("frobnicate_tasks", {"Type": "SQS", "Properties": queue}))
     alarm = "Add an alarm of the metric Errors of FrobnicateTasksFunction to template.yaml, like the others."
@@ -149,7 +149,7 @@ def test_what_a_new_consumer_lacks_is_named() -> None:
     assert not [sentence for sentence in missing if "openapi" in sentence]
 
 
-def test_what_is_left_of_a_removed_endpoint_is_named() -> None:
+def test_leftovers_of_a_removed_endpoint_are_named() -> None:
     template = copy.deepcopy(TEMPLATE)
     del template["Resources"]["GetTaskFunction"]
     assert more_advice(template) == [

@@ -65,7 +65,7 @@ def test_a_schedule_has_its_source() -> None:
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_what_comes_from_elsewhere_is_named(name: str) -> None:
+def test_an_event_of_another_source_is_named(name: str) -> None:
     assert source_of(FOREIGN[name]) == name
 
 
@@ -80,6 +80,6 @@ def test_whatever_comes_has_a_short_name(event: object) -> None:
     assert 0 < len(source_of(event)) < 400
 
 
-def test_a_proxy_event_of_an_emulator_that_names_its_format_is_one() -> None:
+def test_a_proxy_event_with_a_format_version_is_accepted() -> None:
     context = {**REST["requestContext"], "resourceId": "abc123"}
     assert source_of({**REST, "version": "1.0", "requestContext": context}) == REST_API

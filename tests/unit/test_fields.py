@@ -66,7 +66,7 @@ def test_every_field_is_everywhere() -> None:
     assert not missing, "\n" + "\n".join(missing)
 
 
-def test_nothing_is_left_of_a_field_that_is_gone() -> None:
+def test_leftovers_of_a_removed_field_are_named() -> None:
     names = {field.name for field in fields(Task)}
     models = {"NewTask": NewTask, "TaskChanges": TaskChanges}
     left = {where: model.model_fields.keys() - names for where, model in models.items()}
@@ -75,7 +75,7 @@ def test_nothing_is_left_of_a_field_that_is_gone() -> None:
         assert not gone, f"Remove {sorted(gone)} from {where}: a task has no such field."
 
 
-def test_what_a_new_field_lacks_is_named() -> None:
+def test_missing_parts_of_a_new_field_are_named() -> None:
     @dataclass(frozen=True, slots=True, kw_only=True)
     class Longer(Task):
         no_such_field: int | None = None

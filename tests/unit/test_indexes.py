@@ -18,7 +18,7 @@ counts = st.integers(1, MAX_SHARDS)
 
 
 @given(status=statuses, task_id=st.uuids().map(str), a=counts, b=counts)
-def test_a_task_is_where_it_is_looked_for(status: TaskStatus, task_id: str, a: int, b: int) -> None:
+def test_a_task_is_in_a_partition_that_is_read(status: TaskStatus, task_id: str, a: int, b: int) -> None:
     written, read = sorted((a, b))
     key = StatusShards(written, read).partition_key(status, task_id)
     assert key == StatusShards(written).partition_key(status, task_id)
@@ -44,11 +44,11 @@ def test_tasks_are_spread_evenly() -> None:
 @pytest.mark.parametrize(
     ("text", "shards"), [("1", (1, 1)), ("8", (8, 8)), ("1/8", (1, 8)), ("16", (16, 16)), ("2/16", (2, 16))]
 )
-def test_the_parameter_is_one_count_or_two(text: str, shards: tuple[int, int]) -> None:
+def test_the_parameter_is_one_or_two_counts(text: str, shards: tuple[int, int]) -> None:
     assert StatusShards.parse(text) == StatusShards(*shards)
 
 
-def test_what_the_template_allows_is_a_count() -> None:
+def test_every_value_that_the_template_allows_is_valid() -> None:
     for text in TEMPLATE["Parameters"]["StatusShards"]["AllowedValues"]:
         StatusShards.parse(text)
 

@@ -151,25 +151,23 @@ class TestRoutes:
         ("path", "method"),
         [("/nowhere", "GET"), ("/things/1", "BREW"), ("/things//1", "GET"), ("/things/1", "OPTIONS")],
     )
-    def test_what_is_no_route_is_a_missing_token(self, api: Api, path: str, method: str) -> None:
+    def test_an_unknown_route_is_a_missing_token(self, api: Api, path: str, method: str) -> None:
         response = api(path, method)
         assert (response.status_code, response.json) == (403, {"message": "Missing Authentication Token"})
         assert api.functions.events == []
         assert (api.log[0].status, api.log[0].function) == (403, None)
 
-    def test_head_is_for_those_who_have_the_route(self, api: Api) -> None:
+    def test_head_needs_a_route_of_its_own(self, api: Api) -> None:
         assert api("/things/1", "HEAD").status_code == 403
         response = api("/open", "HEAD")
         assert (response.status_code, response.data) == (200, b"")
 
-    def test_what_a_function_may_not_be_called_with_is_too_large(self, api: Api) -> None:
+    def test_an_event_over_lambdas_limit_is_too_large(self, api: Api) -> None:
         limit = 6 * 1024 * 1024
         assert api(method="POST", data=b"x" * (limit - 10_000)).status_code == 200
         assert api(method="POST", data=b"x" * limit).status_code == 413
 
-    def test_a_request_is_logged_as_it_was_sent_though_a_slash_at_the_end_does_not_matter(
-        self, api: Api
-    ) -> None:
+    def test_a_request_is_logged_with_its_trailing_slash(self, api: Api) -> None:
         api("/open/?a=%0A&b")
         entry = api.log[0]
         assert (entry.method, entry.path, entry.status) == ("GET", "/open/?a=%0A&b", 200)
@@ -180,7 +178,7 @@ class TestOrigins:
     @pytest.mark.parametrize(
         "host", ["localhost", "LOCALHOST:3000", "127.0.0.1:3000", "[::1]:3000", "mine:1"]
     )
-    def test_this_machine_may_use_it(self, host: str) -> None:
+    def test_pages_of_this_machine_are_allowed(self, host: str) -> None:
         for origin in (None, f"http://{host.lower()}", "http://localhost:8080"):
             headers = Headers({"Host": host} | ({"Origin": origin} if origin else {}))
             assert not is_foreign(headers, {"mine"}, ())
@@ -200,14 +198,14 @@ class TestOrigins:
         ["https://evil.example", "null", "", "http://localhost.evil.example", "http://localhost@evil.example",
          "http://localhost, https://evil.example", "http://[x"],
     )  # fmt: skip
-    def test_a_page_from_elsewhere_is_denied_unless_an_option_allows_it(self, origin: str) -> None:
+    def test_foreign_pages_are_denied_unless_an_option_allows_them(self, origin: str) -> None:
         headers = Headers({"Host": "localhost", "Origin": origin})
         for hosts in ((), None):
             assert is_foreign(headers, hosts, ["https://app.example"])
             assert not is_foreign(headers, hosts, [origin])
             assert not is_foreign(headers, hosts, ["*"])
 
-    def test_the_gateway_answers_that_it_is_forbidden(self, template: Template) -> None:
+    def test_a_foreign_page_gets_the_gateways_403(self, template: Template) -> None:
         api = Api(template, hosts={"mine"}, origins=["https://app.example"])
         for method in ("GET", "OPTIONS"):
             for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
@@ -223,7 +221,7 @@ class TestCompression:
         ("size", "accepted", "compressed"),
         [(999, "gzip", False), (1000, "deflate, gzip", True), (1000, "", False), (1000, "gzip;q=0", False)],
     )
-    def test_what_is_large_is_compressed_for_those_who_take_it(
+    def test_large_responses_are_compressed_for_clients_that_accept_it(
         self, api: Api, size: int, accepted: str, compressed: bool
     ) -> None:
         api.functions.answers["Thing"] = lambda _: {"statusCode": 200, "body": "x" * size}
@@ -247,7 +245,7 @@ class TestCompression:
             ("gzip", gzip.compress(bytes(10 * 1024 * 1024 + 1), mtime=0), 413),
         ],
     )
-    def test_what_is_received_is_unpacked(self, api: Api, coding: str, sent: bytes, status: int) -> None:
+    def test_compressed_requests_are_decoded(self, api: Api, coding: str, sent: bytes, status: int) -> None:
         response = api(method="POST", data=sent, headers={"Content-Encoding": coding})
         assert response.status_code == status
         assert [event["body"] for event in api.functions.calls("Thing")] == ["text"] * (status == 200)
@@ -262,13 +260,13 @@ class TestCompression:
 
 
 class TestEvents:
-    def test_repeated_headers_and_parameters_are_all_there(self, api: Api) -> None:
+    def test_events_have_all_values_of_repeated_headers_and_parameters(self, api: Api) -> None:
         api("/open?a=1&a=2&b=&c", headers=[("X-Twice", "1"), ("x-once", "ü")])
         assert api.event["queryStringParameters"] == {"a": "2", "b": "", "c": ""}
         assert api.event["multiValueQueryStringParameters"] == {"a": ["1", "2"], "b": [""], "c": [""]}
         assert api.event["multiValueHeaders"]["X-Twice"] == ["1"]
 
-    def test_what_is_not_there_is_null(self, api: Api) -> None:
+    def test_missing_parts_of_an_event_are_null(self, api: Api) -> None:
         api()
         for name in ("queryStringParameters", "multiValueQueryStringParameters", "body", "pathParameters"):
             assert api.event[name] is None
@@ -313,12 +311,12 @@ class TestAuthorizer:
         assert self.asked(api) == 1
         assert api.functions.calls("Thing") == []
 
-    def test_a_kept_policy_ends_when_it_says(self, api: Api) -> None:
+    def test_a_cached_policy_expires(self, api: Api) -> None:
         past = {"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}
         api.functions.answers["Authorize"] = lambda event: policy(event, Condition=past)
         assert self.get(api) == 403
 
-    def test_no_token_is_unauthorized_and_nobody_is_asked(self, api: Api) -> None:
+    def test_a_missing_token_is_unauthorized_without_a_call(self, api: Api) -> None:
         response = api("/things/1")
         assert (response.status_code, response.json) == (401, {"message": "Unauthorized"})
         assert self.asked(api) == 0
@@ -352,7 +350,7 @@ class TestAuthorizerCache:
         now[0] = 60.0
         assert cache.get("key") is None
 
-    def test_it_has_a_bound(self) -> None:
+    def test_the_cache_of_policies_is_bounded(self) -> None:
         cache = AuthorizerCache(max_policies=2)
         for key in "abc":
             cache.put(key, self.POLICY, 60)
@@ -404,7 +402,7 @@ class TestPolicies:
         ),
     ))  # fmt: skip
     @example({"principalId": "x", "policyDocument": {"Statement": []}})
-    def test_what_is_no_policy_is_refused(self, answer: object) -> None:
+    def test_an_invalid_policy_is_refused(self, answer: object) -> None:
         with pytest.raises(InvalidPolicy):
             Policy.parse(json.dumps(answer).encode())
 
@@ -434,7 +432,7 @@ class TestResponses:
             ({**OK, "Body": "x"}, "not known: Body"),
         ],
     )
-    def test_what_api_gateway_refuses_is_a_502_with_its_reason(
+    def test_an_invalid_response_is_a_502_with_its_reason(
         self, api: Api, answer: object, reason: str
     ) -> None:
         response = api.answer(answer)
@@ -444,7 +442,7 @@ class TestResponses:
         assert report.startswith("Malformed Lambda proxy response: ")
         assert reason in report
 
-    def test_a_function_that_failed_is_a_502_and_told_by_the_runtime(self, api: Api) -> None:
+    def test_a_failed_function_is_a_502_and_reported_by_the_runtime(self, api: Api) -> None:
         assert api.answer(failure("KeyError", "x")).status_code == 502
         assert api.reports == []
 
@@ -495,7 +493,7 @@ class TestResponses:
         assert isinstance(response.body, str)
         assert all(isinstance(text, str) for pair in response.headers for text in pair)
 
-    def test_an_error_of_the_gateway_itself_is_told(self, api: Api) -> None:
+    def test_an_error_of_the_gateway_is_reported(self, api: Api) -> None:
         api.functions.answers.clear()
         assert api().status_code == 502
         [(name, text)] = api.reports
@@ -532,7 +530,7 @@ class TestGatewayResponses:
             assert json.loads(response.body)["status"] == response.status
 
 
-def test_sam_cli_has_what_the_gateway_reaches_into() -> None:
+def test_sam_cli_has_the_private_names_that_the_gateway_uses() -> None:
     for name in (
         "create", "_construct_error_handling", "_request_handler", "_generate_lambda_event", "_route_key",
         "_generate_lambda_authorizer_event", "_create_method_arn", "_build_v1_context",

@@ -36,7 +36,7 @@ def install(venv: Path, pip: str, uv: str, **variables: str) -> subprocess.Compl
     return make("install", f"VENV={venv}", "PYTHON=true", PATH=os.environ["PATH"], **variables)
 
 
-def test_commands_are_listed_where_there_is_make_alone() -> None:
+def test_commands_are_listed_with_make_alone() -> None:
     targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     assert re.findall(r"^  make (\S+) +\w", make(PATH="").stdout, re.MULTILINE) == targets
 
@@ -46,16 +46,16 @@ def test_a_missing_python_is_one_line(tmp_path: Path) -> None:
     assert done.stderr.splitlines()[0].startswith("error: Python 3.11 or later is needed.")
 
 
-def test_uv_is_told_what_pip_is_configured_with(tmp_path: Path) -> None:
+def test_uv_uses_pips_configuration(tmp_path: Path) -> None:
     assert "CA /company/ca=1.pem, index file:///company/index?a=\n" in install(tmp_path, PIP, UV).stdout
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
-def test_the_environment_precedes_what_pip_is_configured_with(tmp_path: Path, name: str) -> None:
+def test_the_environment_precedes_pips_configuration(tmp_path: Path, name: str) -> None:
     assert "CA /my/ca.pem, " in install(tmp_path, PIP, UV, **{name: "/my/ca.pem"}).stdout
 
 
-def test_what_failed_to_be_installed_is_installed_next_time(tmp_path: Path) -> None:
+def test_a_failed_installation_is_repeated_next_time(tmp_path: Path) -> None:
     failing = "#!/bin/sh\nexit 1\n"
     for pip, uv in ((failing, UV), (PIP, failing)):
         failed = install(tmp_path, pip, uv)

@@ -150,7 +150,7 @@ def test_skip_and_limit_slice_the_list(
     sorted_by=st.sampled_from(Sort),
     data=st.data(),
 )
-def test_what_survives_is_seen_once_whatever_comes_and_goes_between_pages(
+def test_surviving_tasks_are_seen_once_whatever_changes_between_pages(
     drafts: Any, limit: int, shards: int, random: Any, sorted_by: Sort, data: st.DataObject
 ) -> None:
     index = Index(drafts, shards, random)
@@ -219,7 +219,7 @@ def test_a_search_ignores_case_and_accents(text: str, title: str, is_found: bool
 
 
 @given(st.text())
-def test_what_is_folded_is_folded(text: str) -> None:
+def test_folding_is_idempotent(text: str) -> None:
     assert fold(fold(text)) == fold(text)
     for form in ("NFC", "NFD", "NFKC", "NFKD"):
         assert fold(unicodedata.normalize(form, text)) == fold(text)

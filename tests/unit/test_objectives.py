@@ -111,7 +111,7 @@ def test_windows_and_burn_rates_are_those_of_the_book(objective: str) -> None:
 
 
 @every_objective
-def test_alarms_keep_to_what_cloudwatch_takes(objective: str) -> None:
+def test_alarms_keep_within_cloudwatchs_limits(objective: str) -> None:
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
     for alarm in alarms_of(objective):
         assert len(properties(alarm)["Metrics"]) <= 10
@@ -129,7 +129,7 @@ def test_an_alarm_rings_when_the_budget_is_spent_faster_than_its_rate(objective:
 
 
 @every_objective
-def test_one_bad_request_in_a_quiet_night_wakes_nobody(objective: str) -> None:
+def test_one_failed_request_in_a_quiet_night_pages_nobody(objective: str) -> None:
     methods, _ = OBJECTIVES[objective]
     one = {methods[0]: Requests(1, 1)}
     for long, short in windows(objective):
@@ -139,7 +139,7 @@ def test_one_bad_request_in_a_quiet_night_wakes_nobody(objective: str) -> None:
 
 
 @every_objective
-def test_an_outage_wakes_somebody_also_where_there_is_little_traffic(objective: str) -> None:
+def test_an_outage_pages_even_with_little_traffic(objective: str) -> None:
     methods, _ = OBJECTIVES[objective]
     hour, minutes = {methods[-1]: Requests(12, 12)}, {methods[-1]: Requests(1, 1)}
     long, short = windows(objective)[0]
@@ -163,7 +163,7 @@ def test_an_objective_is_of_its_own_methods_alone(objective: str) -> None:
         assert {method for method, _ in methods_of(alarm)} == {*methods}
 
 
-def test_what_has_an_objective_is_measured_by_method() -> None:
+def test_methods_with_objectives_have_metrics() -> None:
     """Without metrics of its own, a method is only in those of the whole stage."""
     settings = RESOURCES["Api"]["Properties"]["MethodSettings"]
     everything, *measured = settings
@@ -181,7 +181,7 @@ def test_what_has_an_objective_is_measured_by_method() -> None:
         assert each["MetricsEnabled"] == {"Fn::If": ["HasObjectives", True, False]}
 
 
-def test_all_of_it_is_there_only_if_it_is_wanted() -> None:
+def test_objectives_are_optional() -> None:
     names = {alarm for objective in OBJECTIVES for alarm in (*alarms_of(objective), f"{objective}Alarm")}
     assert {RESOURCES[name].get("Condition") for name in names} == {"HasObjectives"}
     conditional = {
@@ -213,7 +213,7 @@ def budgets_left(requests: Mapping[str, Requests]) -> dict[str, float]:
     return {label: value_of(id_, expressions, values) for id_, label in labels.items()}
 
 
-def test_the_dashboard_shows_what_is_left_of_each_budget() -> None:
+def test_the_dashboard_shows_the_rest_of_each_budget() -> None:
     reads, writes = Requests(10_000, 5), Requests(10_000, 200)
     everything = {**dict.fromkeys(READS, reads), **dict.fromkeys(WRITES, writes)}
     assert budgets_left(everything) == pytest.approx(

@@ -83,7 +83,7 @@ def test_problems_have_the_problem_schema_and_examples_of_their_own(operation: A
 
 
 @each_operation
-def test_all_that_people_read_is_there(operation: Any) -> None:
+def test_every_part_of_the_document_is_described(operation: Any) -> None:
     assert operation["summary"]
     assert operation["description"]
     assert {tag["name"] for tag in DOCUMENT["tags"]} >= set(operation["tags"])
@@ -96,7 +96,7 @@ def test_all_that_people_read_is_there(operation: Any) -> None:
             assert field["description"]
 
 
-def test_what_the_template_guards_wants_a_token_and_nothing_else_does() -> None:
+def test_guarded_routes_and_only_those_require_a_token() -> None:
     public = {(route.method, route.path) for route in ROUTES if route.public}
     for key, operation in OPERATIONS.items():
         schemes = {name for each in operation["security"] for name in each}
@@ -118,7 +118,7 @@ def test_a_page_for_people_is_no_operation() -> None:
     assert not {key for key in OPERATIONS if key[1] in {"/docs", "/openapi.json"}}
 
 
-def test_a_task_is_linked_to_what_can_be_done_with_it() -> None:
+def test_a_task_is_linked_to_its_operations() -> None:
     links = OPERATIONS["POST", "/tasks"]["responses"]["201"]["links"]
     assert {"get_task", "update_task", "delete_task"} <= set(links)
     assert links["delete_task"] == {
@@ -129,6 +129,6 @@ def test_a_task_is_linked_to_what_can_be_done_with_it() -> None:
     assert first["parameters"] == {"task_id": "$response.body#/0/id"}
 
 
-def test_who_signed_up_is_linked_to_signing_in() -> None:
+def test_signing_up_is_linked_to_signing_in() -> None:
     links = OPERATIONS["POST", "/auth/create"]["responses"]["201"]["links"]
     assert links == {"login": {"operationId": "login", "requestBody": "$request.body"}}

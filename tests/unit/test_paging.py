@@ -52,7 +52,7 @@ def test_a_cursor_of_version_1_0_leads_to_its_place(position: Position) -> None:
 @example("")
 @example("====")
 @example("MTIzL2Fi")
-def test_what_is_no_cursor_is_refused(text: str) -> None:
+def test_an_invalid_cursor_is_refused(text: str) -> None:
     try:
         place = from_cursor(text, Place.parse)
     except ValueError:
@@ -94,7 +94,7 @@ def test_a_time_in_a_link_is_exact() -> None:
     )
 
 
-def test_the_largest_page_is_one_that_lambda_returns() -> None:
+def test_the_largest_page_fits_lambdas_limit() -> None:
     """See https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
     properties = NewTask.model_json_schema()["properties"]
     lengths = {name: _largest(properties[name], "maxLength") for name in ("title", "description")}

@@ -36,7 +36,7 @@ class MorePrecise(InvalidRequest):
 
 
 @pytest.mark.parametrize("error", [Unforeseen("secret"), KeyError("secret"), InvalidToken("secret")])
-def test_what_has_no_status_is_a_500_that_tells_nothing(error: Exception) -> None:
+def test_an_unknown_error_is_a_500_without_details(error: Exception) -> None:
     problem = problem_of(error)
     assert problem["status"] == 500
     assert "secret" not in json.dumps(problem)
@@ -48,7 +48,7 @@ def test_an_error_has_the_status_of_its_kind() -> None:
     assert problem["errors"] == [{"field": "title", "message": "too long"}]
 
 
-def test_the_gateway_says_the_same_of_what_nobody_foresaw() -> None:
+def test_the_gateways_default_error_is_the_same() -> None:
     (api,) = of_type("AWS::Serverless::Api")
     response = RESOURCES[api]["Properties"]["GatewayResponses"]["DEFAULT_5XX"]
     text = response["ResponseTemplates"]["application/json"]
@@ -61,7 +61,7 @@ def test_a_503_says_when_to_try_again() -> None:
 
 
 @pytest.mark.parametrize("error", [Unavailable(), Contention()])
-def test_what_was_surely_not_done_says_so(error: Exception) -> None:
+def test_an_error_before_the_write_says_that_nothing_was_changed(error: Exception) -> None:
     problem = problem_of(error)
     assert problem["status"] == 503
     assert "nothing was changed" in problem["detail"]

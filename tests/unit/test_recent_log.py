@@ -20,7 +20,7 @@ def test_the_entries_of_a_request_are_found_oldest_first() -> None:
     assert [found["timestamp"] for found in log.entries_of("1")] == ["2", "3"]
 
 
-def test_the_oldest_go_when_there_is_no_room() -> None:
+def test_the_oldest_entries_are_dropped() -> None:
     log = RecentLog(max_size=2 * len(entry("1")))
     for request_id in ("1", "2", "3"):
         log.add(entry(request_id))

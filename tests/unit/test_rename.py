@@ -40,7 +40,7 @@ def test_plurals_are_as_most_are(word: str, many: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "1st", "a/b", "naïve", "../x", "two  spaces", "end-"])
-def test_what_code_cannot_be_called_is_refused(name: str) -> None:
+def test_a_word_that_is_no_identifier_is_refused(name: str) -> None:
     with pytest.raises(CannotRename, match="is not a name"):
         Renaming("nut", name)
 
@@ -59,7 +59,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project
 
 
-def test_files_of_git_are_renamed_with_what_is_in_them_if_that_is_text(project: Path) -> None:
+def test_tracked_files_are_renamed_with_their_text(project: Path) -> None:
     files = rename.tracked_files(project)
     (project / "tasks/__pycache__").mkdir()
     (project / "tasks/__pycache__/task.cpython-313.pyc").touch()
@@ -73,7 +73,7 @@ def test_files_of_git_are_renamed_with_what_is_in_them_if_that_is_text(project: 
 
 
 @pytest.mark.parametrize("is_tracked", [False, True])
-def test_what_is_there_is_not_overwritten(project: Path, is_tracked: bool) -> None:
+def test_existing_files_are_not_overwritten(project: Path, is_tracked: bool) -> None:
     (project / "orders").mkdir()
     (project / "orders/order.py").write_text("mine")
     if is_tracked:
@@ -83,7 +83,7 @@ def test_what_is_there_is_not_overwritten(project: Path, is_tracked: bool) -> No
     assert (project / "tasks/task.py").exists()
 
 
-def test_what_a_link_leads_to_stays(project: Path, tmp_path: Path) -> None:
+def test_the_target_of_a_link_stays(project: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere.txt"
     elsewhere.write_text("task")
     (project / "link.txt").symlink_to(elsewhere)
@@ -103,7 +103,7 @@ def test_what_a_link_leads_to_stays(project: Path, tmp_path: Path) -> None:
         (new, ["???", "../orders"], "“???” is not a name"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(
+def test_an_impossible_renaming_is_refused_in_one_line(
     project: Path,
     module: object,
     arguments: list[str],

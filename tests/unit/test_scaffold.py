@@ -62,7 +62,7 @@ def refusal(project: Path, name: str, route: str, patch: pytest.MonkeyPatch) -> 
         ("get_stats", "GET /tasks/{id}/title", "names the parameter {task_id}: use that instead of {id}"),
     ],
 )
-def test_what_cannot_be_is_refused_and_nothing_is_written(
+def test_an_invalid_endpoint_is_refused_and_nothing_is_written(
     copied: tuple[Path, Contents],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -90,7 +90,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(
         ("docs/http-api.md", "| `GET /` | no | the board"),
     ],
 )
-def test_a_file_that_has_become_another_is_named_and_nothing_is_written(
+def test_a_file_without_the_expected_place_is_named_and_nothing_is_written(
     copied: tuple[Path, Contents],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

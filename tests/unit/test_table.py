@@ -20,7 +20,7 @@ OF_1_0 = {
 
 
 @pytest.mark.parametrize("digest", OF_1_0)
-def test_a_request_that_is_repeated_across_an_update_has_its_digest(digest: str) -> None:
+def test_a_retry_across_an_update_has_the_same_digest(digest: str) -> None:
     assert digest_of(OF_1_0[digest]).hex() == digest
 
 

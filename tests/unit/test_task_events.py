@@ -45,7 +45,7 @@ def numbered(sizes: list[int]) -> list[TaskEventDocument]:
     ]
 
 
-def test_a_new_task_is_told_with_who_created_it() -> None:
+def test_a_created_event_names_its_user() -> None:
     assert event_of(record(None, TASK)) == {
         "specversion": "1.0",
         "id": f"{TASK.id}:1",
@@ -64,7 +64,7 @@ def test_a_new_task_is_told_with_who_created_it() -> None:
     }
 
 
-def test_a_change_is_told_with_what_was_there_and_who_changed_it() -> None:
+def test_an_updated_event_has_the_changes_and_names_its_user() -> None:
     changed = TASK.next_version(GRACE, status=TaskStatus.COMPLETED, updated_at=TASK.updated_at + 5_000_000)
     event = event_of(record(TASK, changed))
     assert event
@@ -73,7 +73,7 @@ def test_a_change_is_told_with_what_was_there_and_who_changed_it() -> None:
     assert (event["data"]["by"], event["data"]["request_id"]) == ("grace", "request-2")
 
 
-def test_a_deleted_task_is_told_as_it_was_with_who_deleted_it() -> None:
+def test_a_deleted_event_has_the_task_and_names_its_user() -> None:
     event = event_of(record_of_trash(TASK.next_version(GRACE)))
     assert event
     assert (event["type"], event["id"]) == ("task.deleted", f"{TASK.id}:2")
@@ -81,7 +81,7 @@ def test_a_deleted_task_is_told_as_it_was_with_who_deleted_it() -> None:
     assert event["data"]["by"] == "grace"
 
 
-def test_a_restored_task_is_no_new_one() -> None:
+def test_a_restore_is_no_created_event() -> None:
     restored = TASK.next_version(ADA).next_version(GRACE, updated_at=TASK.updated_at + 5_000_000)
     event = event_of(record(None, restored))
     assert event
@@ -89,7 +89,7 @@ def test_a_restored_task_is_no_new_one() -> None:
     assert (event["data"]["by"], event["data"]["changes"]) == ("grace", {})
 
 
-def test_a_purged_task_is_told_as_it_was_with_who_purged_it() -> None:
+def test_a_purged_event_has_the_task_and_names_its_user() -> None:
     event = event_of(record_of_purge(TASK.next_version(ADA), GRACE, 1_767_225_700_000_000))
     assert event
     assert (event["type"], event["id"]) == ("task.purged", f"{TASK.id}:3")
@@ -120,12 +120,12 @@ def test_a_task_whose_time_in_the_trash_is_over_is_purged_by_nobody() -> None:
         },
     ],
 )
-def test_what_changes_no_task_is_no_event(silent: dict[str, Any]) -> None:
+def test_other_records_are_no_events(silent: dict[str, Any]) -> None:
     assert event_of(silent) is None
 
 
 @pytest.mark.parametrize("before", [None, TASK])
-def test_what_came_back_with_a_restored_table_is_no_event(before: Task | None) -> None:
+def test_restored_tables_cause_no_events(before: Task | None) -> None:
     """Until somebody changes it; also if it had come back once before."""
     for written in (record(before, TASK.next_version(ADA)), record_of_trash(TASK.next_version(ADA))):
         images = written["dynamodb"]
@@ -156,14 +156,14 @@ def test_events_of_each_type_are_as_their_schema_says() -> None:
 
 
 @given(st.lists(st.integers(0, 120_000), max_size=35))
-def test_all_go_in_order_in_calls_that_eventbridge_takes(sizes: list[int]) -> None:
+def test_events_are_published_in_order_within_eventbridges_limits(sizes: list[int]) -> None:
     bus = Bus()
     assert on(bus).publish(numbered(sizes)) == len(sizes)
     assert [event["id"] for event in itertools.chain(*bus.calls)] == [str(n) for n in range(len(sizes))]
 
 
 @given(st.sets(st.integers(0, 24), min_size=1))
-def test_what_the_bus_refuses_is_where_publishing_ended(refused: set[int]) -> None:
+def test_publishing_stops_at_a_refused_event(refused: set[int]) -> None:
     bus = Bus()
     bus.refused = {str(number) for number in refused}
     assert on(bus).publish(numbered([10] * 25)) == min(refused)
@@ -175,7 +175,7 @@ def test_small_events_share_calls() -> None:
     assert [len(call) for call in bus.calls] == [10, 10, 5]
 
 
-def test_the_largest_task_fits_with_what_it_was_before() -> None:
+def test_the_largest_change_fits_into_an_event() -> None:
     old = new_task(**LARGEST)
     new = old.next_version(ADA, title="\U0001f5d1" * 200, description='\U0001f5d1"' * 5_000)
     event = event_of(record(old, new))
@@ -186,13 +186,13 @@ def test_the_largest_task_fits_with_what_it_was_before() -> None:
 
 @given(st.text(min_size=1))
 @example("\ufffe\uffff")
-def test_any_title_arrives_as_it_is(title: str) -> None:
+def test_any_title_arrives_unchanged(title: str) -> None:
     on(bus := Bus()).publish([new_event(title)])
     assert bus.calls[0][0]["data"]["task"]["title"] == title
 
 
 @given(st.integers(0, 30), st.integers(0, 120_000))
-def test_an_event_goes_to_each_webhook_in_calls_that_sqs_takes(webhooks: int, size: int) -> None:
+def test_deliveries_are_queued_within_sqs_limits(webhooks: int, size: int) -> None:
     sent: list[str] = []
 
     class Sqs:

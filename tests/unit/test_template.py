@@ -22,7 +22,7 @@ def test_without_a_cache_there_is_no_network(prefix: str) -> None:
     assert {RESOURCES[name].get("Condition") for name in of_type(prefix)} == {"HasCache"}
 
 
-def test_what_users_wrote_outlives_the_stack() -> None:
+def test_tables_outlive_the_stack() -> None:
     for name in ("TasksTable", "UsersTable"):
         table = RESOURCES[name]
         assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
@@ -40,7 +40,7 @@ def test_nothing_leads_out_of_the_network() -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=str)
-def test_a_function_is_in_the_network_if_it_uses_the_cache_and_only_then(function: Function) -> None:
+def test_only_functions_with_the_cache_are_in_the_network(function: Function) -> None:
     uses_cache = "REDIS_URL" in function.variables
     policies = RESOURCES[function.role]["Properties"]["ManagedPolicyArns"]
     parts = (
@@ -110,12 +110,12 @@ ALARMS = [*of_type("AWS::CloudWatch::Alarm"), *of_type("AWS::CloudWatch::Composi
 
 
 @pytest.mark.parametrize("alarm", sorted(parts()))
-def test_a_part_of_another_alarm_tells_nobody_itself(alarm: str) -> None:
+def test_parts_of_composite_alarms_notify_nobody(alarm: str) -> None:
     assert not {"AlarmActions", "OKActions"} & RESOURCES[alarm]["Properties"].keys()
 
 
 @pytest.mark.parametrize("alarm", [each for each in ALARMS if each not in parts()])
-def test_an_alarm_goes_where_the_table_says_and_nowhere_else(alarm: str) -> None:
+def test_an_alarm_publishes_to_its_topic_in_the_table(alarm: str) -> None:
     properties = RESOURCES[alarm]["Properties"]
     ((topic,),) = (action.values() for action in properties["AlarmActions"])
     assert properties["OKActions"] == properties["AlarmActions"]
@@ -126,7 +126,7 @@ def test_an_alarm_goes_where_the_table_says_and_nowhere_else(alarm: str) -> None
     assert when == TOPICS[topic], f"Say `{TOPICS[topic]}` of {row} in the table of docs/operating.md."
 
 
-def test_what_wakes_somebody_is_mailed_to_whoever_is_known() -> None:
+def test_pages_fall_back_to_the_alarm_address() -> None:
     for topic, condition, endpoint in (
         ("AlarmTopic", "HasAlarmEmail", {"Ref": "AlarmEmail"}),
         (
@@ -181,7 +181,7 @@ def test_pages_are_mailed_if_any_address_is_given(addresses: dict[str, str], mai
     ],
     ids=["default", "no budget", "no address", "both"],
 )
-def test_a_budget_is_made_where_somebody_hears_of_it(chosen: dict[str, Any], made: bool) -> None:
+def test_a_budget_exists_only_with_an_address(chosen: dict[str, Any], made: bool) -> None:
     (name,) = of_type("AWS::Budgets::Budget")
     assert evaluated({"Condition": RESOURCES[name]["Condition"]}, chosen) is made
     for each in RESOURCES[name]["Properties"]["NotificationsWithSubscribers"]:
@@ -189,7 +189,7 @@ def test_a_budget_is_made_where_somebody_hears_of_it(chosen: dict[str, Any], mad
 
 
 @pytest.mark.parametrize("address", ["", "a@b.org"], ids=["no address", "an address"])
-def test_a_budget_that_nobody_hears_of_is_refused(address: str) -> None:
+def test_a_budget_without_an_address_is_refused(address: str) -> None:
     rule = TEMPLATE["Rules"]["BudgetReachesSomebody"]
     (assertion,) = rule["Assertions"]
     assert evaluated(rule["RuleCondition"], {"MonthlyBudget": 50})
@@ -266,7 +266,7 @@ def test_a_response_of_the_gateway_is_a_problem(kind: str) -> None:
     assert ("Retry-After" in headers) == (status in {502, 503, 504} or kind == "THROTTLED")
 
 
-def test_the_firewall_says_that_it_is_too_much_as_the_gateway_does() -> None:
+def test_the_firewalls_429_is_like_the_gateways() -> None:
     acl = RESOURCES["WebAcl"]["Properties"]
     problem = json.loads(acl["CustomResponseBodies"]["TooManyRequests"]["Content"])
     assert (problem["status"], problem["title"]) == (429, "Too Many Requests")

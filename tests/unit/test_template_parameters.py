@@ -32,7 +32,7 @@ def test_numbers_are_taken(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["abc", "", "1 ", "nan", "inf", "1_000", "0x10", "1,5"])
-def test_what_is_no_number_is_refused(value: str) -> None:
+def test_a_parameter_that_is_no_number_is_refused(value: str) -> None:
     assert refusal(value, Type="Number") == f"P cannot be {value!r}. Give a number."
 
 
@@ -60,7 +60,7 @@ def test_a_pattern_of_java_is_left_to_cloudformation() -> None:
     check("anything", Type="String", AllowedPattern=r"\p{Alpha}+")
 
 
-def test_the_template_says_what_is_wrong_in_its_own_words() -> None:
+def test_a_constraint_is_reported_in_the_templates_words() -> None:
     words = "It is an address."
     assert refusal("x", Type="String", AllowedPattern=".+@.+", ConstraintDescription=words).endswith(words)
 

@@ -37,7 +37,7 @@ JOINERS = ["\u200c", "\u200d"]
 
 
 @pytest.mark.parametrize("text", NEEDED)
-def test_what_scripts_and_emoji_need_is_taken(text: str) -> None:
+def test_joiners_of_scripts_and_emoji_are_accepted(text: str) -> None:
     assert one_line(composed(text)) == many_lines(composed(text)) == composed(text)
     assert re.search(TRIMMED_LINE, composed(text))
 
@@ -45,12 +45,12 @@ def test_what_scripts_and_emoji_need_is_taken(text: str) -> None:
 @pytest.mark.parametrize("check", [one_line, many_lines])
 @pytest.mark.parametrize("hidden", [*HIDDEN, *JOINERS, "\ufe0f"], ids=ascii)
 @pytest.mark.parametrize("text", ["x{}", "{}x", "x{}y", " {}", "ж{}ж"])
-def test_what_shows_nothing_is_refused_by_its_number(check: object, hidden: str, text: str) -> None:
+def test_invisible_characters_are_refused_by_their_number(check: object, hidden: str, text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(f"U+{ord(hidden):04X}")):
         check(text.format(hidden))  # type: ignore[operator]
 
 
-def test_no_format_character_makes_two_titles_of_one() -> None:
+def test_format_characters_cannot_disguise_a_duplicate_title() -> None:
     formats = (chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) == "Cf")
     assert [each for each in formats if is_taken(f"漢{each}")] == JOINERS
 
@@ -70,7 +70,7 @@ characters = st.characters(exclude_categories=["Cs"]) | st.sampled_from(
 
 
 @given(st.text(characters))
-def test_the_document_says_what_is_taken(text: str) -> None:
+def test_the_document_describes_valid_text(text: str) -> None:
     assume(not any(each > "\uffff" and not is_taken(f"漢{each}") for each in text))  # which it cannot name
     line = re.sub(rf"^(?:{SPACE})+|(?:{SPACE})+$", "", text)
     assert is_taken(line) == bool(re.search(TRIMMED_LINE, text)) or not line

@@ -99,7 +99,7 @@ def test_ipv4_is_preferred() -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1"])
-def test_loopback_passes_where_it_may(address: str) -> None:
+def test_loopback_is_accepted_only_locally(address: str) -> None:
     assert resolve("localhost", 80, to_loopback=True, look_up=names(address)) == address
     with pytest.raises(ForbiddenUrl):
         resolve("localhost", 80, to_loopback=False, look_up=names(address))
@@ -125,7 +125,7 @@ def test_names_without_an_address(host: str) -> None:
         "https://a/".ljust(2000, "x"),
     ],
 )
-def test_urls_that_pass(url: str) -> None:
+def test_valid_urls_are_accepted(url: str) -> None:
     check_url(url, to_loopback=False)
 
 
@@ -155,7 +155,7 @@ def test_urls_that_pass(url: str) -> None:
         *[(f"https://{each}/", "four decimal") for each in ("1.1", "0x8080808", "010.8.8.8", "8.8.8.0x8")],
     ],
 )
-def test_urls_that_are_refused(url: str, advice: str) -> None:
+def test_invalid_urls_are_refused(url: str, advice: str) -> None:
     with pytest.raises(ForbiddenUrl, match=advice) as caught:
         check_url(url, to_loopback=False)
     assert "ada" not in str(caught.value)

@@ -42,7 +42,7 @@ def test_an_action_has_one_major_version_everywhere() -> None:
 
 
 @every_workflow
-def test_the_commands_that_it_runs_are_there(workflow: str) -> None:
+def test_the_commands_of_the_workflow_exist(workflow: str) -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     commands = [step["run"] for step in steps(workflow) if "run" in step]
     targets = set(itertools.chain(*(re.findall(r"^\s*make ([a-z-]+)", each, re.M) for each in commands)))
@@ -92,7 +92,7 @@ def test_the_roles_of_each_environment_are_made_for_its_own_stack() -> None:
         assert not name.startswith("task-api"), "a release could change the roles that it is allowed by"
 
 
-def test_a_release_uploads_to_the_folder_that_its_role_may_write_to() -> None:
+def test_a_release_uploads_to_its_roles_folder() -> None:
     config = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))
     for each in CALLS.values():
         parameters = config[each["config"]]["deploy"]["parameters"]
@@ -102,7 +102,7 @@ def test_a_release_uploads_to_the_folder_that_its_role_may_write_to() -> None:
     ]
 
 
-def test_a_release_that_waits_for_approval_keeps_none_from_another_environment() -> None:
+def test_a_waiting_release_does_not_block_other_environments() -> None:
     assert DEPLOY["concurrency"] == {
         "group": "deploy-${{ inputs.environment }}",
         "cancel-in-progress": False,  # or a stack would be left half way
@@ -123,7 +123,7 @@ def test_no_key_of_aws_is_stored() -> None:
         assert name == "deploy.yaml" or workflow["permissions"] == {"contents": "read"}
 
 
-def test_what_has_to_be_set_on_github_is_documented() -> None:
+def test_the_settings_on_github_are_documented() -> None:
     document = (ROOT / "docs/deploying.md").read_text("utf-8")
     wanted = set(re.findall(r"(?:vars|secrets)\.(\w+)", text("deploy.yaml")))
     assert wanted
@@ -152,6 +152,6 @@ def test_a_release_changes_the_stack_of_its_environment_and_no_other() -> None:
     assert stacks == {"arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}:stack/${Stack}/*"}
 
 
-def test_what_cloudformation_may_change_of_roles_begins_with_the_name_of_the_stack() -> None:
+def test_cloudformation_may_change_only_roles_of_the_stack() -> None:
     """But for what PowerUserAccess allows, which docs/deploying.md says."""
     assert all(resource.endswith("/${Stack}-*") for resource, _ in allowed("StackRole"))
