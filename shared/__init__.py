@@ -1,1 +1,1 @@
-"""What the Lambda functions share: the domain, its stores and the HTTP edge. Ships as one Lambda layer."""
+"""Code that the functions share: the domain, its stores and the HTTP edge. Ships as one Lambda layer."""

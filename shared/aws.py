@@ -35,12 +35,12 @@ _CONFIG = Config(
     user_agent="task-api",  # botocore would compose its own anew for each try: another tenth
 )
 _TRY = 4
-"""Seconds that one try may take: both timeouts, and a margin for what they do not cover, such as TLS."""
+"""Maximum seconds of one try: both timeouts, and a margin for the rest, such as TLS."""
 _RETRY = 5.5
 """Seconds that botocore's second try takes: its wait of up to a second, and the try with some to spare."""
 
 _ATTEMPTS = 8
-"""How often a transaction is tried, while there is time."""
+"""Maximum tries of a transaction within the deadline."""
 _FIRST_BACKOFF = 0.02
 """Seconds that are waited at most before the second attempt; before each further one, twice as long."""
 
@@ -63,7 +63,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Err
 _MAX_MESSAGES = 10
 _MAX_BYTES = 262_144
 _OVERHEAD = 64
-"""Bytes of an entry besides its body, such as an event's type."""
+"""Overhead of an entry in bytes, such as the event's type."""
 _REFUSED = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
 """Characters that SQS does not take as they are. See
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""

@@ -1,4 +1,4 @@
-"""How long ago something was, in an environment that Lambda may have frozen meanwhile."""
+"""The age of a time stamp, even if Lambda has frozen the environment since."""
 
 from __future__ import annotations
 

@@ -31,5 +31,5 @@ def deadline_of(context: LambdaContext) -> Iterator[None]:
 
 
 def remaining() -> float:
-    """Tell how many seconds are left; without a deadline, infinitely many."""
+    """Seconds until the deadline; infinity without one."""
     return _end - time.monotonic()

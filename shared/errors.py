@@ -110,7 +110,7 @@ class TooManyAttempts(DomainError):
 
 
 class SessionEnded(DomainError):
-    """The user of a token is gone, has changed the password since it was issued, or has signed out."""
+    """The token's user was deleted, has a new password, or has signed out."""
 
     message = "Your session has ended. Sign in again."
 
@@ -127,7 +127,7 @@ class ApiKeyNotFound(DomainError):
 
 
 class TooManyApiKeys(DomainError):
-    """A user has as many API keys as there may be."""
+    """The user has the maximum number of API keys."""
 
     def __init__(self, most: int) -> None:
         super().__init__(f"You have {most} API keys, and more are not possible. Delete one that is not used.")
@@ -141,7 +141,7 @@ class WebhookNotFound(DomainError):
 
 
 class TooManyWebhooks(DomainError):
-    """There are as many webhooks as there may be."""
+    """There is the maximum number of webhooks."""
 
     def __init__(self, most: int) -> None:
         super().__init__(f"There are {most} webhooks, and more are not possible. Delete an unused one.")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_TEXT = 8_000
 """Characters of a value."""
 MAX_RECORD = 128_000
-"""Bytes of a record: CloudWatch takes no more than 256 KB. Values of one that is longer are cut shorter."""
+"""Bytes of a record: CloudWatch takes no more than 256 KB. Values of a longer record are cut."""
 _LEAST_SECRET = 8
 """Characters; no password is shorter, and to mask a shorter text would garble others."""
 _MASK = "***"
@@ -42,7 +42,7 @@ _OURS = {
 """Values that hold no secret, and are not masked even where a password occurs in them."""
 
 _concealed: deque[str] = deque(maxlen=32)
-"""Those of the request at hand: whoever uses a secret conceals it, also one that is kept for later."""
+"""Secrets of the current request. Code that uses a secret adds it here, also a cached one."""
 
 _Returned = TypeVar("_Returned")
 

@@ -22,11 +22,11 @@ class Notifier(Protocol):
         """
 
     def task_due(self, task: Mapping[str, Any]) -> None:
-        """Remind of a task that is due now; arguments and errors as above."""
+        """Remind of a task that is due now; same arguments and errors."""
 
 
 class LogNotifier:
-    """A stand-in for a real service: logs what it would send."""
+    """A mock of a real service: logs each notification."""
 
     def task_created(self, task: Mapping[str, Any]) -> None:
         """Log the notification."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 
 class Schema:
-    """JSON Schema keywords of a field, such as its description; pydantic adds them to its own."""
+    """JSON Schema keywords of a field, such as its description, added to pydantic's own."""
 
     def __init__(self, **keywords: object) -> None:
         self.keywords = keywords

@@ -19,6 +19,6 @@ webhooks = WebhookStore()
     for_people=True,
 )
 def handler(request: Request) -> Response:
-    """Delete a webhook. What is on its way to it is not delivered."""
+    """Delete a webhook. Its pending deliveries are dropped."""
     webhooks.delete(request.path_parameters["webhook_id"])
     return Response(HTTPStatus.NO_CONTENT)

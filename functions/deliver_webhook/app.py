@@ -19,7 +19,7 @@ sqs = aws.client("sqs")
 
 @event_handler(QUEUE)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Handle a message; one that is to be tried again stays in the queue, hidden until then."""
+    """Handle a message; one to retry stays in the queue, hidden until then."""
     with deadline_of(context):
         failed = [record["messageId"] for record in event["Records"] if not _is_done(record)]
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

@@ -21,7 +21,7 @@ history = TaskHistory()
     errors=[TaskNotFound("7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10")],
 )
 def handler(request: Request, query: HistoryQuery) -> Response:
-    """List who changed what and when, the newest change first; also of a task that is in the trash.
+    """List who changed what and when, newest first; also for a task in the trash.
 
     Version 1 is its creation. Of a task that is older than this API's version 1.3, the history begins with
     its first change after that: then the oldest entry has a higher version.

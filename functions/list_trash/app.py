@@ -19,7 +19,7 @@ trash = Trash()
     returns=[Returns(HTTPStatus.OK, "A page of the trash.", list[TrashedTaskDocument], headers=["Link"])],
 )
 def handler(request: Request, query: TrashQuery) -> Response:
-    """List deleted tasks, what was deleted last first. What has just been deleted is listed within a second.
+    """List deleted tasks, latest deletion first. New deletions are listed within a second.
 
     A page can be short, or empty, and have a `next` link.
     """

@@ -19,7 +19,7 @@ directory = Directory()
     returns=[Returns(HTTPStatus.OK, "A page of users.", list[ListedUserDocument], headers=["Link"])],
 )
 def handler(request: Request, query: UserListQuery) -> Response:
-    """List the users, by name. Who has just signed up is listed within a second.
+    """List the users by name. New users are listed within a second.
 
     Follow the `Link` header to the next page.
     """

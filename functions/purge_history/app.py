@@ -16,7 +16,7 @@ history = TaskHistory()
 
 
 def handle(record: SQSRecord) -> None:
-    """Handle one message. One that is interrupted is delivered again, and goes on with what is left."""
+    """Handle one message. An interrupted one is delivered again, and continues."""
     event = record.json_body["detail"]
     logger.set_correlation_id(event["data"]["request_id"])
     history.purge(event["subject"])

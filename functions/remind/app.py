@@ -14,6 +14,6 @@ reminders = Reminders()
 
 @event_handler(SCHEDULE)
 def handler(_event: dict[str, Any], context: LambdaContext) -> None:
-    """Look at what has become due since the last call; one that fails is made up for by the next."""
+    """Publish tasks that became due since the last run; a failed run is made up for by the next."""
     with deadline_of(context):
         reminders.send()

@@ -26,7 +26,7 @@ trash = Trash(task_list_cache().invalidate)
     ],
 )
 def handler(request: Request, restoration: Restoration) -> Response:
-    """Make a deleted task what it was: with its id, its history and all of its fields.
+    """Restore a deleted task with its id, its history and all of its fields.
 
     If another task has its title by now, that is a 409; send another `title`.
     """

@@ -59,7 +59,7 @@ def notify(event: dict[str, Any]) -> None:
 
 
 def still_due(task: dict[str, Any]) -> TaskDocument | None:
-    """Return a task as it is now; None if it was moved, completed, deleted or restored since it was due."""
+    """Read the task; None if it was moved, completed, deleted or restored since it became due."""
     try:
         now = tasks.get(task["id"])
     except TaskNotFound:
@@ -78,7 +78,7 @@ def handle(record: SQSRecord) -> None:
 
 
 def _notification(message: dict[str, Any]) -> dict[str, Any]:
-    """Read a message: an event of the bus, or what version 1.1 made of one, which can wait for days."""
+    """Parse a message: an event of the bus, or version 1.1's form of it, which can wait for days."""
     if "detail" not in message:
         return message
     event = message["detail"]

@@ -1,4 +1,4 @@
-"""Endpoints: what each takes, returns and can fail with, declared where it is done.
+"""The endpoint decorator: declares what an endpoint takes, returns and raises.
 
 API Gateway does the routing and each function has one route, so no function needs a router. `make openapi`
 generates the OpenAPI document from these declarations.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Input(Protocol):
-    """What an endpoint takes besides its path: a body, a form or a query string."""
+    """The input of an endpoint besides its path: a body, a form or a query string."""
 
     is_query: ClassVar[bool]
 
@@ -59,7 +59,7 @@ class endpoint:  # noqa: N801 (a decorator)
     """
 
     summary: str
-    """A few words that say what it does."""
+    """A short summary of the operation."""
     _: KW_ONLY
     tag: str
     """The group of endpoints that it belongs to."""
@@ -135,7 +135,7 @@ class Handler:
         return self._function(request, self.takes.read(request)) if self.takes else self._function(request)
 
     def refusal(self, scope: str, method: str) -> InsufficientScope | None:
-        """Tell why an API key of a scope may not call this; None if it may."""
+        """The reason why an API key with a scope may not call this; None if it may."""
         if self.declared.for_people:
             return InsufficientScope("API keys are not for this endpoint. Sign in at /auth/login.")
         if scope != "write" and method != "GET":

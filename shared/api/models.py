@@ -1,4 +1,4 @@
-"""What the models of request bodies, forms and query strings have in common."""
+"""Base classes of the models of request bodies, forms and query strings."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ Whole = BeforeValidator(_whole)
 Composed = BeforeValidator(_compose)
 """Composes a text (NFC) before its length is checked."""
 
-# Python takes more for numbers, such as 1_000 and 1e3.
+# Python also accepts 1_000 and 1e3.
 WholeNumber = _matching(r"\d{1,20}", "Input should be a whole number in decimal digits")
 DecimalNumber = _matching(r"\d{1,20}(\.\d{1,20})?", "Input should be a number in decimal digits")
 

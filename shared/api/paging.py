@@ -35,7 +35,7 @@ def from_cursor(cursor: object, parse: Callable[[str], _Place]) -> _Place:
 
 
 def next_link(url: str, parameters: Mapping[str, object], place: object | None) -> dict[str, str]:
-    """Make the header that links to the page after a place, if there is one.
+    """Make the header that links to the page after a position, if there is one.
 
     Args:
         url: The list's URL.

@@ -67,7 +67,7 @@ _REFUSED_FOR_NOW = {
 
 
 class FieldError(TypedDict):
-    """What is wrong with one field of a request."""
+    """An error in one field of a request."""
 
     field: Annotated[str, Schema(description="The field's name, or `body` for the body as a whole.")]
     message: str

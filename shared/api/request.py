@@ -40,7 +40,7 @@ class Request:
 
     @property
     def claims(self) -> Mapping[str, str]:
-        """What the authorizer passed on; empty on a public route."""
+        """The authorizer's context; empty on a public route."""
         return self._context.get("authorizer") or {}
 
     @property
@@ -54,7 +54,7 @@ class Request:
 
     @property
     def author(self) -> Author:
-        """The author of what this request writes.
+        """The author of this request's writes.
 
         Raises:
             KeyError: the route is public.
@@ -190,7 +190,7 @@ class Request:
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object; of a name that is repeated, programs take different values (RFC 8259, section 4)."""
+    """Make an object; refuse repeated names, of which programs use different values (RFC 8259, section 4)."""
     values = dict(members)
     if len(values) < len(members):
         raise InvalidRequest.of_body("not valid JSON: an object has a name twice")

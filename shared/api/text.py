@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Letters and symbols that show nothing, besides the categories of separators, controls and marks.
+# Invisible letters and symbols, in addition to the categories of separators, controls and marks.
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
 _INVISIBLE = {"Cc", "Cf", "Cs", "Me", "Mn", "Zl", "Zp", "Zs"}
 

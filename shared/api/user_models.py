@@ -1,4 +1,4 @@
-"""Models of the requests that concern users, sessions and API keys: the one description of each."""
+"""Models of requests about users, sessions and API keys."""
 
 from __future__ import annotations
 

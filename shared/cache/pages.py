@@ -24,7 +24,7 @@ TTL = 60_000
 YOUNG_TTL = 2_000
 """The same for a page that was read this soon after a write, because an index may lag behind its table."""
 _GENERATION_TTL = 600_000
-"""Milliseconds for which a generation stands; how many are left tells how old it is."""
+"""Lifetime of a generation in milliseconds; its remaining time gives its age."""
 LEASE = 400
 """Milliseconds that others wait for the reader of a missing page, before another takes its place."""
 _MAX_WAIT = 1.0
@@ -43,7 +43,7 @@ class LookUp(NamedTuple):
     generation: str | None = None
     """The generation to store a page under; None when nothing can be stored."""
     ttl: int = TTL
-    """Milliseconds for which a page that is read now may be stored."""
+    """Lifetime in milliseconds of a page that is read now."""
 
 
 class PageCache:
@@ -95,7 +95,7 @@ class PageCache:
             self._report(error)
 
     def invalidate(self) -> bool:
-        """Invalidate all pages, those included that readers are about to store. Call it after each write.
+        """Invalidate all pages, including those that readers are about to store. Call it after each write.
 
         The circuit breaker does not stop it, and a full server obeys: DEL needs no memory.
 
@@ -129,7 +129,7 @@ class PageCache:
             head, _, page = (stored or "").partition("\n")
             if head == generation:
                 return LookUp(page, generation)
-            # The one that gets the lease reads the page for all who miss it under this generation.
+            # The holder of the lease reads the page for all readers that miss it under this generation.
             lease = f"{self._prefix}:lease:{generation}:{query}"
             left, leased = redis.pipeline(
                 ("PTTL", self._generation), ("SET", lease, "", "NX", "PX", str(LEASE))

@@ -65,7 +65,7 @@ class TaskEventDocument(TypedDict):
 
 
 def event_of(record: Mapping[str, Any]) -> TaskEventDocument | None:
-    """Make the event of a record of the stream; None if it tells of no change of a task.
+    """Make the event of a stream record; None if the record is not a change of a task.
 
     Raises:
         KeyError, TypeError, ValueError: no task can be read from it.

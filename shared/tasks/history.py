@@ -57,7 +57,7 @@ class HistoryPage(NamedTuple):
 
     changes: list[ChangeDocument]
     next: HistoryPlace | None
-    """Where the next page begins, if there is more."""
+    """Position of the next page, if there is one."""
 
 
 def put_change(
@@ -133,7 +133,7 @@ class TaskHistory:
         return HistoryPage(changes, HistoryPlace(changes[-1]["version"]) if has_more else None)
 
     def purge(self, task_id: str) -> None:
-        """Delete the history of a task that is gone; what is deleted already need not be again.
+        """Delete the history of a task that is gone; idempotent.
 
         A task that is there keeps it: an old event can be told again, after its table was restored.
 
@@ -164,7 +164,7 @@ class TaskHistory:
         raise Unavailable
 
     def _has(self, task_id: str) -> bool:
-        """Whether there is a task, in the trash or not."""
+        """Whether a task exists, on the list or in the trash."""
         # Once more as a task, because it may be restored between the first look and the second.
         keys = (task_key(task_id), trash_key(task_id), task_key(task_id))
         return any(map(self._is_there, keys))

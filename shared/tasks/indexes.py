@@ -78,7 +78,7 @@ class StatusShards:
 
 
 class Part(NamedTuple):
-    """A part of an index: of some partitions, what lies between two values of the sort key, both included."""
+    """A range of an index: some partitions, between two values of the sort key, inclusive."""
 
     index_name: str
     partition_key: str
@@ -90,7 +90,7 @@ class Part(NamedTuple):
 
 
 def part_for(query: TaskQuery, shards: StatusShards) -> Part:
-    """Choose what to read for a list: of the smallest index in its order, no more than can be in the list."""
+    """Choose the smallest range of an index, in the list's order, that has all of the list."""
     statuses = query.statuses or TaskStatus
     partitions = [name for status in statuses for name in shards.partition_keys(status)]
     if query.sort is Sort.DUE_AT:
@@ -123,12 +123,12 @@ def due_key(position: Position) -> str:
 
 
 def assignee_partition(assignee: str, status: TaskStatus) -> str:
-    """Name the partition of the assignee index where somebody's tasks of a status are."""
+    """Name the partition of the assignee index for a user's tasks with a status."""
     return f"{assignee}#{status}"
 
 
 def index_attributes(task: Task) -> dict[str, AttributeValueTypeDef]:
-    """Return those of `INDEX_ATTRIBUTES` that a task has."""
+    """Return the task's index attributes, a subset of `INDEX_ATTRIBUTES`."""
     found: dict[str, AttributeValueTypeDef] = {}
     if task.assignee is not None:
         found["assignee_status"] = {"S": assignee_partition(task.assignee, task.status)}
@@ -138,5 +138,5 @@ def index_attributes(task: Task) -> dict[str, AttributeValueTypeDef]:
 
 
 def _partition_key(status: TaskStatus, shard: int) -> str:
-    # The first shard has the name of the only one: where there are no others, a status is just a status.
+    # The first shard's name is the status itself, as without shards.
     return f"{status}#{shard}" if shard else status.value

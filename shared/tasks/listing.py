@@ -73,7 +73,7 @@ def merge(partitions: Iterable[Iterator[Task]], query: TaskQuery, budget: Budget
 
 
 def in_order(tasks: Iterable[Task]) -> Iterator[Task]:
-    """Order tasks of equal times, which DynamoDB leaves open, of a partition that is ordered by time."""
+    """Order tasks with equal times in a partition sorted by time, which DynamoDB leaves unordered."""
     for _, simultaneous in itertools.groupby(tasks, key=attrgetter("created_at")):
         yield from sorted(simultaneous, key=attrgetter("id"), reverse=True)
 

@@ -1,4 +1,4 @@
-"""The list of tasks as it is sent, a page at a time, and cached."""
+"""Rendered pages of the task list, cached."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class CacheUse(StrEnum):
-    """What the cache did for a page."""
+    """How the cache was used for a page."""
 
     HIT = "hit"
     MISS = "miss"
     OFF = "off"
-    """There is no cache, or it cannot be used now."""
+    """There is no cache, or it is unavailable."""
 
 
 class RenderedPage(NamedTuple):
-    """A page of the list as it is sent."""
+    """A rendered page of the list."""
 
     body: str
     """A JSON array of task documents."""
     next: Place | None
-    """Where the next page begins, if there may be more."""
+    """Position of the next page, if there may be one."""
     cache: CacheUse
 
 

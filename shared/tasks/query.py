@@ -21,11 +21,11 @@ class TaskQuery:
     skip: int = 0
     sort: Sort = Sort.CREATED_AT
     statuses: tuple[TaskStatus, ...] = ()
-    """Only tasks with one of these; with any, when there are none."""
+    """Only tasks with one of these statuses; if empty, with any."""
     created_before: int | None = None
     """Only tasks created strictly before this Unix time in microseconds."""
     assignee: str | None = None
-    """Only tasks of this user, by the name in lower case; of nobody, if it is empty."""
+    """Only tasks of this user, in lower case; if empty, unassigned tasks."""
     label: str | None = None
     """Only tasks with this label, in whatever case."""
     due_before: int | None = None
@@ -74,7 +74,7 @@ class TaskPage(NamedTuple):
 
     tasks: list[Task]
     next: Place | None
-    """Where the next page begins, if there may be more."""
+    """Position of the next page, if there may be one."""
 
 
 def fold(text: str) -> str:

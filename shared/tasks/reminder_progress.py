@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 OVERLAP = 300
 """Seconds for which the due index may lag behind the table."""
 _MAX_TOLD = 20_000
-"""Tasks that the memory holds: half of what an item takes."""
+"""Maximum of recorded tasks: half of an item's limit."""
 _DIGEST = 8
 """Bytes of a digest of a task's id."""
 _WATERMARK, _MEMORY = "remind", "remind-memory"
@@ -41,7 +41,7 @@ class Memory:
     """Tasks whose events were published, by their due dates."""
 
     def __init__(self, item: Item | None, now: int) -> None:
-        """Read it from its item, if there is one already."""
+        """Read it from its item, if that exists."""
         self.since = int(item["since"]["N"]) if item else 0
         """The due date up to which tasks were forgotten for lack of room; 0 if none were."""
         if self.since > now:  # by a clock that was ahead
@@ -60,11 +60,11 @@ class Memory:
         self._told[position.at].add(_digest(position.task_id))
 
     def has(self, position: Position) -> bool:
-        """Tell whether the task of a place is remembered."""
+        """Whether the task at a position is recorded."""
         return _digest(position.task_id) in self._told.get(position.at, ())
 
     def forget(self, until: int) -> None:
-        """Forget tasks that were due by then; and while there are too many, those that were due next."""
+        """Drop tasks due by a time and, while there are too many, those with the next due dates."""
         kept = len(self)
         for due_at in sorted(self._told):
             if due_at > until:
@@ -102,7 +102,7 @@ class Progress:
         return self.move(found, Watermark(min(found.until, end_of(now)), min(found.looked_back_at, now)))
 
     def move(self, seen: Watermark | None, watermark: Watermark) -> Watermark:
-        """Store the watermark in the place of the one that was seen, and return it.
+        """Replace the watermark that was read, and return the new one.
 
         Raises:
             Overtaken: another one is there.

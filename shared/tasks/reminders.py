@@ -34,7 +34,7 @@ _OPEN = tuple(status for status in TaskStatus if status is not TaskStatus.COMPLE
 
 
 class _OutOfTime(Exception):
-    """There is no time left to go on."""
+    """The deadline has passed."""
 
 
 class Reminders:
@@ -74,7 +74,7 @@ class Reminders:
                 self._publish(tasks, memory)
                 if reached < end:
                     mark = self._progress.move(mark, Watermark(reached, mark.looked_back_at))
-            # What the index lacked when it was read, and has by now.
+            # Tasks that the index lacked when it was last read.
             start = max(mark.looked_back_at - OVERLAP, memory.since)
             for tasks, _ in self._pages(end_of(start), began):
                 self._publish(tasks, memory)
@@ -102,7 +102,7 @@ class Reminders:
             yield [task for task in page.tasks if query.position(task) <= until], after
 
     def _publish(self, tasks: Iterable[Task], memory: Memory) -> None:
-        """Publish the events of those tasks that have none yet.
+        """Publish the events of tasks that were not published yet.
 
         Raises:
             _OutOfTime: there is no time for all of them.

@@ -143,7 +143,7 @@ def free_title(table: str, task: Task) -> TransactWriteItemTypeDef:
 
 
 def remember_key(table: str, key: str, task: Task) -> TransactWriteItemTypeDef:
-    """Remember an idempotency key, if it is new; one that has expired may still be there."""
+    """Record an idempotency key if it is new or expired."""
     now = int(time.time())
     return {
         "Put": {

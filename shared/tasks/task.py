@@ -1,4 +1,4 @@
-"""What a task is: the one source of its fields.
+"""The data class of tasks: the one source of their fields.
 
 Items of the table, the conditions of writes, idempotency digests and the JSON representation derive from the
 fields of `Task`.
@@ -64,7 +64,7 @@ NOBODY = Author(None, None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A task as it is stored. Times are Unix times in microseconds."""
+    """A stored task. Times are Unix times in microseconds."""
 
     id: str
     title: Title

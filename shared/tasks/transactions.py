@@ -21,7 +21,7 @@ TASK, NEW_TITLE = 0, 1
 
 
 class Transactions:
-    """Writes of the tasks table and the tables beside it, each of which happens as a whole or not at all."""
+    """Transactions on the tasks table and related tables."""
 
     def __init__(self, client: DynamoDBClient, on_commit: Callable[[], object] | None) -> None:
         """Prepare.

@@ -1,4 +1,4 @@
-"""The trash: deleted tasks, which can be restored until their time there is over."""
+"""The trash: deleted tasks, which can be restored until they expire."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class TrashPlace(NamedTuple):
 
 
 class TrashPage(NamedTuple):
-    """A page of the trash, what was deleted last first."""
+    """A page of the trash, latest deletion first."""
 
     tasks: list[TrashedTask]
     next: TrashPlace | None
-    """Where the next page begins, if there may be more."""
+    """Position of the next page, if there may be one."""
 
 
 class Trash:

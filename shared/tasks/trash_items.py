@@ -37,7 +37,7 @@ def trash_key(task_id: str) -> dict[str, AttributeValueTypeDef]:
 
 
 def trash_index_attributes(task_id: str, deleted_at: int) -> dict[str, AttributeValueTypeDef]:
-    """Return what the index needs of a task that was deleted at a Unix time in microseconds."""
+    """Return the index attributes of a task deleted at a Unix time in microseconds."""
     return {"status": {"S": PARTITION}, "due": {"S": f"{deleted_at:018}#{task_id}"}}
 
 
@@ -78,7 +78,7 @@ def take_from_trash(table: str, seen: Task) -> TransactWriteItemTypeDef:
 
 
 def purge_task(table: str, task_id: str, author: Author) -> TransactWriteItemTypeDef:
-    """Replace a deleted task by who has purged it. Fails if it is not there, or its time is over."""
+    """Replace a deleted task by the user who purged it. Fails if it is missing or expired."""
     now = current_time()
     left: dict[str, AttributeValueTypeDef] = {
         "purged_at": {"N": str(now)},
@@ -119,6 +119,6 @@ class Purge(NamedTuple):
 
 
 def purge_from_item(item: Item) -> Purge:
-    """Read what is left of a purged task."""
+    """Read the remaining item of a purged task."""
     username, request_id = (item.get(name, {}).get("S") for name in ("purged_by", "request_id"))
     return Purge(Author(username, request_id), int(item["purged_at"]["N"]))

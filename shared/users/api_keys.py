@@ -46,7 +46,7 @@ class _Listed:
     user: User
     password_hash: str
     keys: dict[str, ApiKey]
-    """Those that have not expired, by id."""
+    """Unexpired keys by id."""
     version: int
     """Of the list."""
 

@@ -26,7 +26,7 @@ def hash_password(password: str) -> str:
 
 
 def verify(password: str, hashed: str) -> tuple[bool, str | None]:
-    """Check a password, as it was typed, against a hash, which may be of another form than NFC.
+    """Check a password as typed against a hash, which may be of text that is not in NFC.
 
     Returns:
         Whether it matches, and a new hash to store when this one has old parameters or another form.

@@ -28,7 +28,7 @@ class RefreshToken:
     session: str
     """The session's id."""
     family: str = field(repr=False)
-    """A secret that all tokens of the session share: whoever lacks it cannot end the session."""
+    """A secret that all tokens of the session share; without it, nobody can end the session."""
     secret: str = field(repr=False)
 
     @classmethod
@@ -61,5 +61,5 @@ class RefreshToken:
 
 
 def digest(secret: str | RefreshToken) -> str:
-    """SHA-256 of a secret with as many random bits, in hexadecimal: what is stored in its place."""
+    """SHA-256 of a random secret, in hexadecimal; stored instead of the secret."""
     return hashlib.sha256(str(secret).encode()).hexdigest()

@@ -64,7 +64,7 @@ class Session:
     generation: str
     """Of the user's password."""
     family: str
-    """Digest of what its refresh tokens share."""
+    """Digest of the secret that all its refresh tokens share."""
     current: str
     """Digest of the refresh token that was issued last."""
     used: Sequence[Use]
@@ -202,7 +202,7 @@ def read_signed_in(table: UsersTable, identity: Identity, *keys: str) -> tuple[I
 
 
 def checked(identity: Identity, user: Item | None, session: Item | None = None) -> Item:
-    """Check a token's identity against what was read of its user and its session; returns the user's item.
+    """Check a token's claims against the items of its user and session; returns the user's item.
 
     Raises:
         SessionEnded: the user is gone, has changed the password, or has signed out.

@@ -186,7 +186,7 @@ def password_change(
 def deletion(table: UsersTable, user: Item, keys: Item | None) -> list[TransactWriteItemTypeDef]:
     """Make the writes that delete a user and keep the name reserved; arguments as for `password_change`."""
     name = user["username"]["S"]
-    # With what version 1.0 compares with a token.
+    # Version 1.0 compares this with a token.
     left = {"id": user["id"], "session": text("deleted"), "deleted_at": number(int(time.time()))}
     put = table.put(name, left, "password_hash = :old", old=user["password_hash"])
     return [put, *removal(table, name, keys)]

@@ -39,7 +39,7 @@ class UsersTable:
         self.name = name or os.environ["USERS_TABLE"]
 
     def read(self, *keys: str) -> list[Item | None]:
-        """Read items as the last write left them; None for one that is not there.
+        """Read items consistently; None for a missing one.
 
         Raises:
             Unavailable: the table is too busy.

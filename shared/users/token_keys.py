@@ -20,7 +20,7 @@ Stage = Literal["AWSCURRENT", "AWSPREVIOUS", "AWSPENDING"]
 """A label that Secrets Manager attaches to one version of a secret."""
 
 _MAX_AGE = 300
-"""Seconds for which an execution environment keeps what it read."""
+"""Seconds for which an execution environment caches the keys."""
 _ASK_AGAIN_INTERVAL = 1
 """Seconds between two reads for unknown keys."""
 
@@ -88,7 +88,7 @@ class TokenKeys:
         except (Unavailable, BotoCoreError, ClientError):
             if known is None:
                 raise
-            # An outage of Secrets Manager: what was read before stays good.
+            # During an outage of Secrets Manager, cached keys stay valid.
             logger.exception("a key could not be read again", stage=stage)
             key = known[0]
         self._known[stage] = key, Moment.now()
@@ -98,7 +98,7 @@ class TokenKeys:
 def read_key(
     client: SecretsManagerClient, secret_id: str, stage: Stage, version: str | None = None
 ) -> TokenKey | None:
-    """Read the key at a stage, if there is one; with a version, only if it is that version."""
+    """Read the key at a stage, if there is one; with a version, only that version."""
     which = {"VersionId": version} if version else {}
     try:
         answer = client.get_secret_value(SecretId=secret_id, VersionStage=stage, **which)

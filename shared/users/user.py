@@ -22,12 +22,12 @@ class User:
     """As the user wrote it; names that differ only in case are the same name."""
     created_at: int
     generation: str
-    """Of the password: at first the user's id, a new one with each new password, which ends what is older."""
+    """Generation of the password: first the user's id, then a new id per password; older sessions end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The user of a token, and what the users table is asked about it."""
+    """The user of a token, and its reads of the users table."""
 
     username: str
     generation: str
@@ -46,7 +46,7 @@ class Device:
     """Of the user's password at that time."""
 
     def is_of(self, user: User) -> bool:
-        """Whether this user has signed in on it, with the password that there is now."""
+        """Whether this user has signed in on it with the current password."""
         return (self.user_id, self.generation) == (user.id, user.generation)
 
 

@@ -1,4 +1,4 @@
-"""Addresses that webhooks may use: public ones, so that nobody reaches what only we can reach.
+"""Addresses that webhooks may use: only public ones, so that nobody can reach internal services.
 
 See OWASP's Server-Side Request Forgery Prevention Cheat Sheet. Messages hold no URL, which may have a secret,
 and no address, which would tell what is in a private DNS zone.
@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 LookUp = Callable[..., list[Any]]
-"""`socket.getaddrinfo`, or what stands in for it."""
+"""`socket.getaddrinfo`, or a substitute."""
 
 
 def _networks(*texts: str) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -32,9 +32,9 @@ _DOCUMENTATION = _networks("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", 
 _MULTICAST_AND_RESERVED = _networks("224.0.0.0/4", "240.0.0.0/4")
 _SPECIAL = (*_LOOPBACK, *_LOCAL, *_PRIVATE, *_PROTOCOLS, *_DOCUMENTATION, *_MULTICAST_AND_RESERVED)
 _GLOBAL_UNICAST = _networks("0.0.0.0/0", "2000::/3")
-"""What is assigned to hosts. Mapped, compatible, local and multicast IPv6 addresses lie outside."""
+"""The range assigned to hosts; mapped, compatible, local and multicast IPv6 addresses are outside."""
 _NAT64 = _networks("64:ff9b::/96")
-"""What DNS64 returns for hosts without IPv6; the last 32 bits are the IPv4 address. See RFC 6052."""
+"""The prefix of DNS64 for hosts without IPv6; the last 32 bits are the IPv4 address. See RFC 6052."""
 
 _FORM = "Use a URL with a valid host, and a port from 1 to 65535 or none: https://host/path."
 _URL = re.compile(r"[!-~]{1,2000}")

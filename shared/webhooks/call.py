@@ -32,7 +32,7 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (HTTPException, "The webhook's response is not valid HTTP, or its header is too large."),
     (OSError, "The webhook's host could not be reached."),
 )
-"""The first that fits is told. Subclasses come first."""
+"""The first match is used, so subclasses come first."""
 
 
 _LOOK_UP_TIMEOUT = 3

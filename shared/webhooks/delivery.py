@@ -148,7 +148,7 @@ class Deliverer:
             logger.error("event given up", **facts)
             count("WebhookEventGivenUp")
             return None
-        # Where others succeed meanwhile, the webhook's own pause stays short. This event's does not.
+        # If other events succeed meanwhile, the webhook's pause stays short, but this event's grows.
         return max(pause, _OWN_PAUSES[min(delivery.receives, len(_OWN_PAUSES)) - 1])
 
 

@@ -1,4 +1,4 @@
-"""Webhooks in DynamoDB: what users do with them, and how their calls went."""
+"""The store of webhooks: users' operations, and the results of calls."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 MAX_WEBHOOKS = 25
-"""How many webhooks there may be in all, because each event goes to each."""
+"""Maximum number of webhooks, because each event goes to each."""
 _COUNT = {"id": {"S": "COUNT"}}
 """The item that counts the others, so that no two at once exceed the limit."""
 _EXISTS = "attribute_exists(id)"

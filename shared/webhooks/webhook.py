@@ -90,7 +90,7 @@ def webhook_from_item(item: Item) -> Webhook:
 
 
 def valid_secrets(item: Item, now: int) -> list[str]:
-    """Read the secrets that sign at a time: the current one, and those whose overlap has not passed."""
+    """Read the secrets that sign at a time: the current one, and previous ones during their overlap."""
     values = [item["secret"], *(each["M"]["secret"] for each in old_secrets(item, now))]
     return [conceal(value["S"]) for value in values]
 
