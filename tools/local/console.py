@@ -1,4 +1,4 @@
-"""What the local stack prints: what it started, each request, and the functions' own lines."""
+"""Output of the local stack: its parts, each request, and the functions' log entries."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _OF_EVERY_LOG_ENTRY = {
     "function_name", "function_memory_size", "function_arn", "function_request_id", "xray_trace_id",
     "correlation_id",
 }  # fmt: skip
-"""What Powertools' logger adds to each entry, and what is printed apart from the other fields."""
+"""Fields that Powertools' logger adds to each entry, or that are printed separately."""
 _MAX_PATH = 2000
-_MAY_BE_SECRET = re.compile("[^&=]{8,}")
-"""What in a query string can be a secret, sent where none belongs: no password is shorter."""
 """Characters of a path that are shown."""
+_MAY_BE_SECRET = re.compile("[^&=]{8,}")
+"""Possible secrets in a query string, where they do not belong; no password is shorter."""
 
-# What could forge a line, move the cursor or turn text around: C0 and C1 controls but tab and line feed,
-# Unicode's line ends, and directional marks.
+# Characters that could forge a line, move the cursor or reverse text: C0 and C1 controls except tab and line
+# feed, Unicode's line ends, and directional marks.
 _UNSAFE = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 _ESCAPES = {
     code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _UNSAFE if chr(code) not in "\t\n"
@@ -39,7 +39,7 @@ _ESCAPES = {
 
 
 class _Terminal:
-    """Standard output; rich knows whether it has colors, from NO_COLOR, FORCE_COLOR and what it is."""
+    """Standard output; rich decides about colors by NO_COLOR, FORCE_COLOR and the terminal."""
 
     def __init__(self) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):
@@ -97,7 +97,7 @@ def delivery(entry: DeliveryLogEntry) -> None:
 
 
 def function_line(function: str, text: str) -> None:
-    """Print what a function wrote, a line or several; structured JSON in a form for people."""
+    """Print a function's output, one or more lines; structured JSON in a readable form."""
     lines = [part for line in text.split("\n") for part in legible(line)]
     _block(function, lines)
 
@@ -108,7 +108,7 @@ def function_failure(function: str, text: str) -> None:
 
 
 def quiet_sam() -> None:
-    """Keep SAM CLI from logging: what matters of it is raised, or reported by the gateway."""
+    """Silence SAM CLI's log: its errors are raised, or reported by the gateway."""
     logging.getLogger("samcli").setLevel(logging.CRITICAL)
 
 
@@ -126,7 +126,7 @@ def table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def legible(line: str) -> list[str]:
-    """Turn a line of structured JSON into lines for people; any other stays as it is."""
+    """Format a line of structured JSON for people; other lines are unchanged."""
     try:
         entry = json.loads(line)
         lines = _lines_of(entry) if isinstance(entry, dict) else None

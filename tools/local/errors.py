@@ -1,5 +1,5 @@
-"""Errors of the local stack, for the person who started it."""
+"""Errors of the local stack, for its user."""
 
 
 class LocalStackError(Exception):
-    """The message is one line: what is wrong, and what to do about it."""
+    """The message is one line: the error, and what to do."""

@@ -16,7 +16,7 @@ class RequestLogEntry:
     status: int
     seconds: float
     function: str | None
-    """The function of the route; None when there is no such route."""
+    """The route's function; None for an unknown route."""
     cache: str | None
     """The response's `X-Cache`, if it has one."""
 

@@ -49,7 +49,7 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
 
 
 def parse_options(arguments: list[str]) -> Options:
-    """Read the command line; what it leaves open comes from the environment, then from the defaults."""
+    """Parse the command line; missing options come from the environment, then from the defaults."""
     parser = argparse.ArgumentParser(
         prog='make run ARGS="…"',
         description="Serve the Task API on this machine: real Lambda handlers behind API Gateway's routes, "
@@ -71,14 +71,14 @@ def parse_options(arguments: list[str]) -> Options:
         action="append",
         default=[],
         metavar="ORIGIN",
-        help="origin of web pages from elsewhere that may use the API, such as https://app.example, or * for "
+        help="origin of other web pages that may use the API, such as https://app.example, or * for "
         "any; may be repeated",
     )
     parser.add_argument(
         "--state",
         type=Path,
         default=Path(".local/state.db"),
-        help="file that keeps tasks, users and what is on its way to functions",
+        help="file that keeps tasks, users and pending messages",
         metavar="FILE",
     )
     parser.add_argument("--no-state", action="store_true", help="start empty and keep nothing")
@@ -122,7 +122,7 @@ def parse_options(arguments: list[str]) -> Options:
     parser.add_argument(
         "--docker",
         action="store_true",
-        help="serve the API by `sam local start-api` from what `sam build` made",
+        help="serve the API by `sam local start-api` from the output of `sam build`",
     )
     parser.add_argument(
         "--build", action="store_true", help="run `sam build` first; `make sam-local` is --docker --build"

@@ -17,7 +17,7 @@ _LISTS = {"CommaDelimitedList", "List<Number>", "List<String>"}
 
 
 def check_parameters(declared: Mapping[str, Any], given: Mapping[str, str]) -> None:
-    """Check what was given, and the defaults of the others.
+    """Check the given values, and the defaults of the others.
 
     Args:
         declared: The template's section `Parameters`.

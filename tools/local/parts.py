@@ -112,7 +112,7 @@ def running(options: Options) -> Iterator[tuple[str, Backends]]:
                 console.request,
                 console.function_failure,
                 authorizer_cache=options.authorizer_cache,
-                # Who listens on more than loopback serves others, who may know this machine by any name.
+                # When not only loopback is served, clients may know this machine by any name.
                 hosts={options.host.lower()} if is_loopback(address) else None,
                 origins=options.origins,
                 routes=own_routes.routes(timers, recent_log),
@@ -152,7 +152,7 @@ def _routes(template: Template) -> list[list[str]]:
 def _triggers(
     streams: list[EventSourceMapping], queues: list[EventSourceMapping], timers: Timers | None
 ) -> list[list[str]]:
-    """List what else calls functions."""
+    """List the other triggers of functions."""
     scheduled = [each for each in timers.schedules if each.is_on and each.period] if timers else []
     return [
         *(["stream", each.source, each.function] for each in streams),

@@ -10,7 +10,7 @@ import requests
 from tools.local.errors import LocalStackError
 
 URL = f"http://127.0.0.1:{os.environ.get('TASK_API_PORT') or '3000'}"
-"""Where it serves, unless it was told otherwise."""
+"""Its default address."""
 _TIMEOUT = 900
 """Seconds: longer than a function may run."""
 

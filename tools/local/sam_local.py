@@ -32,7 +32,7 @@ from tools.local.errors import LocalStackError
 from tools.local.template import Template
 
 _BUILT = Path(".aws-sam/build/template.yaml")
-"""What `sam build` makes of the template: it has the paths of what was built."""
+"""The template that `sam build` writes, with the paths of the build."""
 _LAMBDA_PYTHON = "python3.13"
 _START_TIMEOUT = 60
 _STOP_TIMEOUT = 60
@@ -53,7 +53,7 @@ class Host:
 
 
 def build(template: Path) -> None:
-    """Run `sam build`, once it is known that what follows will not fail for want of a tool.
+    """Run `sam build`, after checking for the tools of the next steps.
 
     Raises:
         LocalStackError: Docker or Lambda's Python is missing, or the build fails; what it printed says why.
@@ -105,7 +105,7 @@ class StartApi:
         host: str,
         port: int,
     ) -> None:
-        """Start it with what was built, and wait until it listens.
+        """Start it with the build, and wait until it listens.
 
         Args:
             template: The template that was built.

@@ -37,7 +37,7 @@ def serve(options: Options) -> None:
     Raises:
         LocalStackError: it could not start, or a part of it ended.
     """
-    # First of all, or what happens during the start would go unnoticed.
+    # First, to notice what happens during the start.
     parent, modified = os.getppid(), _modified(options.template)
     ready, stopped = threading.Event(), threading.Event()
 

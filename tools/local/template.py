@@ -23,7 +23,7 @@ from tools.local.parameters import check_parameters
 
 @dataclass(frozen=True)
 class Template:
-    """What the local stack takes from the template."""
+    """The template's parts that the local stack uses."""
 
     path: Path
     resources: Mapping[str, Any]

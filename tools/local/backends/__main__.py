@@ -88,7 +88,7 @@ def _start(config: BackendsConfig, stack: contextlib.ExitStack) -> tuple[Aws, En
 
 
 def _redis(choice: str, host: str, stack: contextlib.ExitStack) -> tuple[str, str]:
-    """Start Redis, until the stack closes, if it is to be started; returns its URL and what it is."""
+    """Start Redis for as long as the stack runs, if the options say so; returns its URL and program."""
     if choice == "none":
         return "", "none: nothing is cached"
     if "://" in choice:

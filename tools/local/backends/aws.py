@@ -30,7 +30,7 @@ _READ_ONLY = ("Get", "Query", "Scan", "Describe", "List", "BatchGet", "TransactG
 
 
 class Aws:
-    """The emulator, one request at a time, and what it keeps."""
+    """The emulator, one request at a time, and its state."""
 
     def __init__(self, schema: Schema, state: StateFile | None) -> None:
         """Begin without resources; without a state file, nothing is saved."""
@@ -47,7 +47,7 @@ class Aws:
         self._can_save = True
 
     def restore(self) -> None:
-        """Fill the tables, queues and secrets, which are there and empty; and begin to save.
+        """Restore the empty tables, queues and secrets, and start saving changes.
 
         Raises:
             NotSaved: the secrets of a new stack cannot be saved.

@@ -1,4 +1,4 @@
-"""Changes of what the backends keep, and the schema of their tables."""
+"""Changes of the backends' state, and its schema."""
 
 from __future__ import annotations
 

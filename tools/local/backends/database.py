@@ -30,7 +30,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def make(path: Path) -> None:
-    """Make a file, unless it is there, that only its owner may read: it holds a secret."""
+    """Create a file that only its owner may read, unless it exists: it holds a secret."""
     file = os.open(path, os.O_RDWR | os.O_CREAT, mode=0o600)
     os.fchmod(file, 0o600)
     os.close(file)

@@ -103,7 +103,7 @@ class Backends:
 
     @property
     def are_running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     @property
@@ -112,5 +112,5 @@ class Backends:
         return bool(self._process.poll())
 
     def close(self) -> None:
-        """Let the process save what it has, and end it."""
+        """Let the process save its state, and end it."""
         end(self._process, _STOP_TIMEOUT)

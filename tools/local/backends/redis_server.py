@@ -72,7 +72,7 @@ class RedisServer:
         raise LocalStackError(f"{self.program} does not start. Try another with --redis, such as {FAKE}.")
 
     def stop(self) -> None:
-        """End the server; what it holds is lost, so there is nothing to wait for."""
+        """End the server, without waiting: its data is disposable."""
         self._process.kill()
         self._process.communicate()
 

@@ -143,7 +143,7 @@ def _of_type(resources: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any
 
 
 def logical_id(reference: Any) -> str:
-    """Find which resource is referred to, in what SAM CLI makes of `!Ref` and `!GetAtt`."""
+    """Find the referenced resource in SAM CLI's form of `!Ref` and `!GetAtt`."""
     if isinstance(reference, dict) and "Fn::GetAtt" in reference:
         return str(reference["Fn::GetAtt"][0])
     if isinstance(reference, str):

@@ -1,4 +1,4 @@
-"""AWS over HTTP, for this machine's AWS clients and for nobody else."""
+"""AWS over HTTP, only for AWS clients of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queries of an index that cost what they return, not what the index holds.
+"""Queries of an index whose cost depends on their result, not on the index's size.
 
 ministack sorts a whole partition of the index for each query. Here partitions are kept sorted, and ministack
 is shown only as many of their items as the query may return; everything else about a query remains its own.
@@ -120,6 +120,6 @@ class SortedIndexes:
         return orders[index, partition]
 
     def _place(self, table: Table, ranges: list[str], item: Any) -> tuple[Any, ...]:
-        """Make what ministack sorts an item of an index by."""
+        """Make the sort key that ministack uses for an item of an index."""
         keys = self._dynamodb._index_order_keys(table, ranges)
         return tuple(self._dynamodb._index_order_value(item, name, kind) for name, kind in keys)

@@ -1,4 +1,4 @@
-"""The local stack's state: what is in tables, streams, queues and secrets, in one SQLite file.
+"""The local stack's state: the content of tables, streams, queues and secrets, in one SQLite file.
 
 It is in WAL mode: what was committed survives the end of the process, however it ends. See
 https://www.sqlite.org/wal.html
@@ -20,7 +20,7 @@ from tools.local.backends.changes import Change, Schema
 from tools.local.errors import LocalStackError
 
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB}
-"""Errors that a damaged file causes; others, such as a full disk, are not the file's fault."""
+"""Errors of a damaged file; others, such as a full disk, have other causes."""
 
 
 class StateFile:
@@ -48,7 +48,7 @@ class StateFile:
             raise self.explain(error) from error
 
     def explain(self, error: sqlite3.Error | OSError) -> LocalStackError:
-        """Explain an error of this file, and what to do about it."""
+        """Explain an error of this file, and what to do."""
         code = _code(error)
         if code == sqlite3.SQLITE_BUSY or isinstance(error, BlockingIOError):
             return LocalStackError(
@@ -112,7 +112,7 @@ class StateFile:
             database.apply(self._connection, changes)
 
     def sync(self) -> None:
-        """Wait until the disk has what was saved, so that it survives the end of the machine, too.
+        """Flush saved data to disk, so that it survives a crash of the machine.
 
         Raises:
             sqlite3.Error, OSError: the disk does not take it.

@@ -33,7 +33,7 @@ def unpack(body: bytes, coding: str, limit: int) -> bytes:
 
 
 def compressor(minimum: int | None) -> Callable[[Response], Response]:
-    """Make what compresses responses.
+    """Make the function that compresses responses.
 
     Args:
         minimum: Bytes from which on a body is compressed; None compresses nothing.

@@ -1,4 +1,4 @@
-"""Completes SAM CLI's proxy events with what API Gateway sends besides.
+"""Adds what SAM CLI's proxy events lack to be those of API Gateway.
 
 See https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
@@ -25,7 +25,7 @@ class Facts:
 
     request_id: str
     path: str
-    """As a custom domain sees it: there is no stage in it."""
+    """As behind a custom domain, without a stage."""
     client: str
     """The client's IP address."""
     scheme: str

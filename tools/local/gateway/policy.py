@@ -19,7 +19,7 @@ _UNTIL = ("DateLessThan", "aws:currenttime")
 
 
 class InvalidPolicy(Exception):
-    """What an authorizer returned is not a policy; the message says why."""
+    """The authorizer's result is not a policy; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Policy:
 
     @classmethod
     def parse(cls, payload: bytes) -> Policy:
-        """Read what the authorizer returned.
+        """Parse the authorizer's result.
 
         Raises:
             InvalidPolicy: API Gateway would not take it.

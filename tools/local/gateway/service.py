@@ -197,7 +197,7 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
         return response
 
     def _takes_bytes(self, mimetype: str | None) -> bool:
-        """Tell whether the API's binary media types have what the client accepts first."""
+        """Whether the client's preferred media type is one of the API's binary types."""
         binary = set(self.api.binary_media_types)
         return "*/*" in binary or bool(binary & {mimetype, request.accept_mimetypes.best})
 

@@ -26,7 +26,7 @@ def pack_report(text: str) -> bytes:
 
 
 def forward(name: str, logs: Connection, log: Write, report: Write) -> None:
-    """Hand on what comes out of a pipe until it ends.
+    """Forward a pipe's content until it ends.
 
     Args:
         name: The function's name.
@@ -43,7 +43,7 @@ def forward(name: str, logs: Connection, log: Write, report: Write) -> None:
 
 
 def _blocks(logs: Connection) -> Iterator[bytes]:
-    """Read whole lines, those together that were printed within milliseconds."""
+    """Read whole lines; lines printed within milliseconds stay together."""
     rest = b""
     while chunk := os.read(logs.fileno(), _CHUNK):
         rest += chunk

@@ -110,7 +110,7 @@ class Pool:
         return fingerprint(*self._folders)
 
     def invoke(self, event: bytes) -> Result:
-        """Run the function on an event, in a worker that has its code as it is now."""
+        """Run the function on an event, in a worker with its current code."""
         request_id = str(uuid.uuid4())
         with self._slots:
             code = self.code()
@@ -152,7 +152,7 @@ class Pool:
         return failure(kind, text)
 
     def _take(self, code: Fingerprint) -> Worker | None:
-        """Take the worker that was used last, ending those that have old code or have died."""
+        """Take the worker used last; end dead ones and those with old code."""
         with contextlib.suppress(IndexError):
             while True:
                 worker, its_code = self._idle.pop()

@@ -21,12 +21,12 @@ class FunctionSpec:
     code: str
     """The folder with the function's code."""
     root: str
-    """The folder with what the layer holds on AWS: the package `shared`."""
+    """The folder of the layer's content: the package `shared`."""
     handler: str
     """`module.attribute`, as in the template."""
     environment: dict[str, str]
     memory: int
-    """In MB; told to the function, not enforced."""
+    """In MB; reported to the function, not enforced."""
     timeout: float
     """In seconds."""
 

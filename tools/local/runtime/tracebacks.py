@@ -1,4 +1,4 @@
-"""Reports of errors that help: without the frames of what imports and calls a function."""
+"""Error reports without the frames that import and call a function."""
 
 from __future__ import annotations
 

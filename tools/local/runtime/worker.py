@@ -75,7 +75,7 @@ def run(spec: FunctionSpec, events: Connection, logs: Connection) -> None:
     for stream in (1, 2):
         os.dup2(logs.fileno(), stream)
     logs.close()
-    # New ones: those of before may believe that they write to a file.
+    # New streams, because the old ones may have been opened on a file.
     sys.stdout, sys.stderr = _text_stream(1), _text_stream(2)
     threading.Thread(target=_end_with_the_stack, daemon=True).start()
     os.environ.clear()
@@ -114,7 +114,7 @@ class _SourceLoader(SourceFileLoader):
 
 
 def _import_from_source(spec: FunctionSpec) -> None:
-    """Import the user's own code without bytecode; what is installed keeps its."""
+    """Import the user's own code without bytecode; installed packages keep theirs."""
     shared = os.path.join(spec.root, "shared")  # noqa: PTH118
     find = FileFinder.path_hook((_SourceLoader, [".py"]))
 
@@ -167,7 +167,7 @@ def _refusing(error: _Unloadable) -> Handler:
 
 
 def invoke(handler: Handler, event: bytes, context: Context) -> Result:
-    """Call the handler; what it raises is reported, and is the result."""
+    """Call the handler; an exception is reported, and becomes the result."""
     try:
         returned = handler(json.loads(event), context)
     except _Unloadable as error:

@@ -29,13 +29,13 @@ class EventSourceMapping:
     window: float = 0
     """Seconds to wait for a batch to fill."""
     patterns: tuple[EventPattern, ...] = ()
-    """An event must match one of them, if there are any."""
+    """An event must match one of these, if there are any."""
     concurrency: int = 1
     """How many batches of a queue the function may have at once; one here, if nothing is said."""
     reports_failures: bool = False
     """Whether the function answers which events of a batch failed."""
     starts_at_latest: bool = False
-    """For a stream: whether what was written before the stack started is left out."""
+    """For a stream: whether to skip records written before the stack started."""
     retries: float = float("inf")
     """For a stream: how often a batch that failed is tried again."""
     record_age: float = float("inf")

@@ -1,4 +1,4 @@
-"""The base of pollers: what those of queues and of streams have in common."""
+"""The base class of the pollers of queues and streams."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Poller(ABC):
         self._thread.start()
 
     def stop(self, deadline: float) -> None:
-        """Begin nothing more, and let what was begun end, until a deadline in the monotonic clock's time."""
+        """Start no more calls, and let running ones end until a deadline of the monotonic clock."""
         self._stopping.set()
         self._working.acquire(timeout=max(0.01, deadline - time.monotonic()))
 
@@ -97,7 +97,7 @@ class Poller(ABC):
                 self._stopping.wait(PAUSE)
 
     def _until_saved(self, acknowledge: Callable[[], None]) -> None:
-        """Acknowledge what was delivered; retry while the disk is full, or it would be delivered again."""
+        """Acknowledge delivered messages; retry while the disk is full, or they would be delivered again."""
         while True:
             try:
                 return acknowledge()
@@ -111,7 +111,7 @@ class Poller(ABC):
 
     @abstractmethod
     def _deliver(self, records: list[Event]) -> None:
-        """Call the function with what it wants, and acknowledge what is done with."""
+        """Call the function with the matching messages, and acknowledge the handled ones."""
 
     def _fill(self, batch: list[Event]) -> list[Event]:
         """Receive more until the batch is full or its window has passed."""

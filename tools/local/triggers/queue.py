@@ -1,4 +1,4 @@
-"""Polls a queue. What failed stays in it, unseen until its visibility timeout has passed."""
+"""Polls a queue. Failed messages stay in it, hidden until their visibility timeout."""
 
 from __future__ import annotations
 

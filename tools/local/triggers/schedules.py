@@ -1,4 +1,4 @@
-"""Schedules: functions that are called at a rate, or at once when somebody asks for it."""
+"""Schedules: functions that are called at a rate, or on request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROTATION_STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a function is called, and for what."""
+    """A schedule of a function."""
 
     function: str
     """The function's logical id."""
@@ -32,7 +32,7 @@ class Schedule:
     """Its rate, as the template says it."""
     is_on: bool = True
     secret: str | None = None
-    """The logical id of the secret that the function rotates, if that is what it is called for."""
+    """The logical id of the secret to rotate, if the call is a rotation."""
 
     @property
     def period(self) -> float | None:

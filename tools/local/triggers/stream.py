@@ -1,4 +1,4 @@
-"""Polls a table's stream. A batch that fails holds up what comes after it."""
+"""Polls a table's stream. A failing batch blocks the following ones."""
 
 from __future__ import annotations
 

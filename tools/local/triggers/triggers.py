@@ -38,14 +38,14 @@ class Triggers:
             poller.start()
 
     def stop(self) -> None:
-        """Begin nothing more; what is on its way stays in streams and queues."""
+        """Start no more calls; pending messages stay in streams and queues."""
         deadline = time.monotonic() + STOP_TIMEOUT
         for poller in self._pollers:
             poller.stop(deadline)
 
 
 def invoker(functions: Functions) -> Invoke:
-    """Return what calls functions of the local stack."""
+    """Return a callable that invokes functions of the local stack."""
 
     def invoke(function: str, event: Event) -> Any:
         result = functions.invoke(function, json.dumps(event).encode())
