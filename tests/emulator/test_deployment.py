@@ -48,7 +48,7 @@ def test_a_new_task_is_notified_under_the_id_of_its_request(deployed: Emulator, 
 def test_deletion_protection_requires_an_alarm_address(deployed: Emulator) -> None:
     command = ("samcli", "deploy", "--stack-name", "precious", "--region", "us-east-1", "--no-progressbar")
     output = deployed.run(*command, "--parameter-overrides", "DeletionProtection=true", status=1)
-    assert "With DeletionProtection=true, alarms must reach somebody. Add AlarmEmail=<address>" in output
+    assert "With DeletionProtection=true, alarms need a recipient. Add AlarmEmail=<address>" in output
 
 
 def test_a_consumer_in_another_stack_sees_an_event_once(
