@@ -116,6 +116,7 @@ class Tasks {
 
   async #readAgain(pages, index, signal) {
     const before = pages[index];
+    if (!before) return; // a page before it has become the last
     const after = await this.#read(before, signal);
     pages[index] = after;
     if (after.next === before.next) return;

@@ -487,6 +487,28 @@ class TestWork:
             board.refresh()
             expect(column.get_by_role("heading", name=title)).to_be_visible()
 
+    def test_a_column_can_shrink_by_pages_while_its_end_is_in_view(
+        self, board: Board, colleague: Client
+    ) -> None:
+        titles = create_many(colleague, 2 * PAGE + 1, status="COMPLETED")
+        create_many(colleague, 60)
+        column = board.column("Completed")
+        for count in ("200+", "201"):
+            column.get_by_role("button", name="Load more").click()
+            expect(column.locator(".count")).to_have_text(count)
+        column.get_by_role("heading", name=titles[0]).scroll_into_view_if_needed()
+        board.page.clock.install()
+        board.page.clock.pause_at(time.time() + 60)  # no refresh but the one below
+        while tasks := find_all(colleague, "status=COMPLETED&skip=51&limit=100"):
+            for task in tasks:
+                colleague("DELETE", f"/tasks/{task['id']}")
+        sent = board.requests()
+        board.refresh()
+        # The head, the second page, which is the last now, and one of the others in turn.
+        status = board.page.locator("#status")
+        await_condition(lambda: bool(status.text_content()) or len(sent) >= 3)
+        expect(status).to_be_empty(timeout=1)
+
     def test_a_task_moved_below_the_loaded_ones_stays_visible(self, board: Board, colleague: Client) -> None:
         title = unique("Old")
         board.add(title)
