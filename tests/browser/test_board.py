@@ -279,6 +279,19 @@ def create_many(client: Client, count: int, **fields: Any) -> list[str]:
     return titles
 
 
+def scroll_to_the_end(board: Board, titles: list[str]) -> Locator:
+    """Load all pages of completed tasks, show the oldest task, and stop the timer of refreshes."""
+    column = board.column("Completed")
+    board.refresh()
+    for count in ("200+", "201"):
+        column.get_by_role("button", name="Load more").click()
+        expect(column.locator(".count")).to_have_text(count)
+    column.get_by_role("heading", name=titles[0]).scroll_into_view_if_needed()
+    board.page.clock.install()
+    board.page.clock.pause_at(time.time() + 60)
+    return column
+
+
 def find_all(client: Client, query: str) -> list[dict[str, Any]]:
     tasks: list[dict[str, Any]] = client("GET", f"/tasks?{query}").json()
     return tasks
@@ -471,16 +484,7 @@ class TestWork:
 
     def test_what_is_in_view_is_up_to_date_after_each_refresh(self, board: Board, colleague: Client) -> None:
         titles = create_many(colleague, 2 * PAGE + 1, status="COMPLETED")
-        column = board.column("Completed")
-        for count in ("200+", "201"):
-            more = column.get_by_role("button", name="Load more")
-            board.refresh()
-            expect(more).to_be_enabled()
-            more.click()
-            expect(column.locator(".count")).to_have_text(count)
-        board.page.clock.install()
-        board.page.clock.pause_at(time.time() + 60)  # no refresh but those below
-        column.get_by_role("heading", name=titles[0]).scroll_into_view_if_needed()
+        column = scroll_to_the_end(board, titles)
         oldest = find_all(colleague, "q=" + titles[0])[0]["id"]
         for title in (unique("Seen"), unique("Seen")):
             colleague("PATCH", f"/tasks/{oldest}", json={"title": title})
@@ -492,13 +496,7 @@ class TestWork:
     ) -> None:
         titles = create_many(colleague, 2 * PAGE + 1, status="COMPLETED")
         create_many(colleague, 60)
-        column = board.column("Completed")
-        for count in ("200+", "201"):
-            column.get_by_role("button", name="Load more").click()
-            expect(column.locator(".count")).to_have_text(count)
-        column.get_by_role("heading", name=titles[0]).scroll_into_view_if_needed()
-        board.page.clock.install()
-        board.page.clock.pause_at(time.time() + 60)  # no refresh but the one below
+        scroll_to_the_end(board, titles)
         while tasks := find_all(colleague, "status=COMPLETED&skip=51&limit=100"):
             for task in tasks:
                 colleague("DELETE", f"/tasks/{task['id']}")

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from tools.local.backends.redis_server import FAKE, INSTALLED
 
+_CONCURRENCY = min(4, max(2, os.cpu_count() or 2))
+"""By default no more workers than cores, because further ones take memory and speed up nothing."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -101,9 +104,7 @@ def parse_options(arguments: list[str]) -> Options:
     parser.add_argument(
         "--concurrency",
         type=int,
-        default=min(
-            4, max(2, os.cpu_count() or 2)
-        ),  # more than there are cores cost memory and speed up nothing
+        default=_CONCURRENCY,
         choices=range(1, 33),
         metavar="N",
         help="workers that a function may have for concurrent events",

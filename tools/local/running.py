@@ -11,6 +11,10 @@ from tools.local.errors import LocalStackError
 
 URL = f"http://127.0.0.1:{os.environ.get('TASK_API_PORT') or '3000'}"
 """Its default address."""
+SCHEDULES = "/_schedules"
+"""Path of the schedules."""
+LOG = "/_log"
+"""Path of the log entries; a request's id follows."""
 _TIMEOUT = 900
 """Seconds: longer than a function may run."""
 

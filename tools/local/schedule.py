@@ -6,8 +6,7 @@ import argparse
 import sys
 
 from tools.local.errors import LocalStackError
-from tools.local.gateway.own_routes import SCHEDULES
-from tools.local.running import URL, call
+from tools.local.running import SCHEDULES, URL, call
 
 
 def main() -> int:

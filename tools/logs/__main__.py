@@ -14,8 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tools.local import console
 from tools.local.errors import LocalStackError
-from tools.local.gateway.own_routes import LOG
-from tools.local.running import URL, call
+from tools.local.running import LOG, URL, call
 from tools.stacks import StackError, text_of
 
 PLACEHOLDER = "<x-request-id>"

@@ -8,10 +8,8 @@ from flask import Blueprint, abort, request
 
 from tools.local.gateway.origins import is_loopback
 from tools.local.recent_log import RecentLog
+from tools.local.running import LOG, SCHEDULES
 from tools.local.triggers.schedules import Timers
-
-SCHEDULES = "/_schedules"
-LOG = "/_log"
 
 
 def routes(timers: Timers, log: RecentLog) -> Blueprint:
