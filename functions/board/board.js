@@ -125,7 +125,7 @@ class Board {
 
   /** Load changes. */
   async refresh() {
-    await this.#tasks.refresh([...this.#seen, this.#panel.id]);
+    await this.#tasks.refresh([...this.#seen, this.#panel.id], () => this.render());
     this.render(); // even without changes: a due date may have passed
     if (this.#panel.id && !this.#cards.has(this.#panel.id)) await this.#panel.refresh();
   }

@@ -49,19 +49,24 @@ class Tasks {
 
   /** Whether a column has more tasks than are loaded. */
   hasMore(status) {
-    return Boolean(this.#pages.get(status)?.at(-1).next);
+    return Boolean(this.#pages.size ? this.#pages.get(status).at(-1).next : this.#head?.next);
   }
 
   /**
    * Load changes.
    * @param seen ids of the tasks in view, whose pages are read at each refresh
+   * @param showHead called when the first tasks of a new list are loaded, and the columns' pages are not
    */
-  refresh(seen) {
+  refresh(seen, showHead) {
     return this.#enqueue(async (signal) => {
       const filters = this.#filters;
       const path = pathOf(filters);
       const known = this.#head?.path === path ? this.#head : { path };
       const head = await this.#read(known, signal);
+      if (head.next && !known.items) {
+        [this.#head, this.#pages] = [head, new Map()];
+        showHead();
+      }
       let pages = head.next && known.at ? this.#pages : new Map();
       if (head.next && !pages.size) {
         const first = async (status) => [status, [await this.#read({ path: pathOf(filters, `status=${status}`) }, signal)]];

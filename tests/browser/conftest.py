@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.local_stack import Stack
+from tests.browser.board import Board
+from tests.local_stack import Client, Stack
 from tests.optional import CHROMIUM
 from tests.servers import QuietHandler, serving
 
@@ -81,6 +82,36 @@ def staged(stack: Stack) -> Iterator[str]:
 
     with serving(Proxy) as url:
         yield f"{url}/v1"
+
+
+@pytest.fixture
+def open_board(browser: Browser, stack: Stack) -> Iterator[Callable[..., Board]]:
+    """Open the board in a browser of its own; what the page reports as an error fails the test."""
+    boards: list[Board] = []
+
+    def open_board(url: str = stack.url, **options: object) -> Board:
+        boards.append(Board(browser.new_context(**options), url))  # type: ignore[arg-type]
+        return boards[-1]
+
+    yield open_board
+    for board in boards:
+        board.context.close()
+        # Chromium tells of each failed request; what the page makes of it is tested.
+        assert [error for error in board.errors if "Failed to load resource" not in error] == []
+
+
+@pytest.fixture
+def board(colleague: Client, open_board: Callable[..., Board]) -> Board:
+    return open_board().sign_up()
+
+
+@pytest.fixture
+def colleague(user: Client) -> Client:
+    """Another user, who uses the API, and has deleted what other tests left: cards may hide each other."""
+    while tasks := user("GET", "/tasks?limit=100").json():
+        for task in tasks:
+            user("DELETE", f"/tasks/{task['id']}")
+    return user
 
 
 PASSED = ("Content-Type", "ETag", "Link", "Location")
