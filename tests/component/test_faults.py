@@ -117,7 +117,7 @@ def test_an_endpoint_answers_whatever_happens_to_its_calls(
 
 
 @pytest.mark.parametrize("fault", ANYWHERE, ids=lambda fault: fault.__name__)
-def test_the_authorizer_denies_nobody_for_a_fault(
+def test_the_authorizer_denies_nobody_because_of_a_fault(
     fault: Any, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call("create_user")

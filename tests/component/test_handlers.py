@@ -259,7 +259,7 @@ def test_changes_are_counted(invoke: Invoke, capsys: pytest.CaptureFixture[str])
     assert counted_metrics(capsys) == ["TaskCreated", "TaskUpdated", "TaskDeleted"]
 
 
-def test_a_task_lists_with_its_status(invoke: Invoke) -> None:
+def test_a_task_is_listed_under_its_status(invoke: Invoke) -> None:
     task = json.loads(invoke("create_task")["body"])
     assert json.loads(invoke("list_tasks")["body"]) == [task]
     TaskStore(lambda: None).update(task["id"], changing(status=TaskStatus.COMPLETED))

@@ -170,7 +170,7 @@ class Caller:
 
     @staticmethod
     def _changed(known: Tasks, task_id: str | None, title: str | None) -> Tasks:
-        """The state if a change was applied though its call failed. Only the titles can be compared."""
+        """The state if a change was applied although its call failed. Only the titles can be compared."""
         others = {key: task for key, task in known.items() if key != task_id}
         if title is None:
             return others

@@ -103,7 +103,7 @@ def test_a_generation_set_by_another_reader_stays(
 
 
 @on_one_server
-def test_a_generation_is_set_once_though_its_reply_was_lost(
+def test_a_generation_is_set_once_although_its_reply_was_lost(
     server: Server, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A write may have deleted it meanwhile. Set again, it would make older pages valid."""

@@ -72,7 +72,7 @@ def test_an_unknown_queue_is_refused_with_the_known_ones(
 
 @in_aws
 @pytest.mark.parametrize("ahead", [0, 60], ids=["clock is right", "clock is ahead"])
-def test_new_dead_letters_are_left(
+def test_dead_letters_that_arrive_meanwhile_are_left(
     any_stack: Stack, operate: Operate, monkeypatch: pytest.MonkeyPatch, ahead: float
 ) -> None:
     sqs, url = any_stack.client("sqs"), any_stack.queues()[QUEUE]
