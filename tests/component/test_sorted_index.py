@@ -1,4 +1,4 @@
-"""Queries of sorted indexes answer what ministack answers on its own, and read no more than they return."""
+"""Queries of sorted indexes return what ministack's own queries do, and read no more than they return."""
 
 from __future__ import annotations
 
