@@ -28,13 +28,13 @@ TOKEN_KEY = "the signing key of the tests, sixty-four characters or so of it!"
 
 @cache
 def template_resources() -> Mapping[str, Any]:
-    """The template's resources, resolved; reading it takes a quarter of a second."""
+    """The template's resources, resolved; cached, because reading them takes a quarter of a second."""
     return load_template(ROOT / "template.yaml", {}).resources
 
 
 @contextmanager
 def mocked_aws() -> Iterator[Callable[[], None]]:
-    """The template's tables, queues and secret in moto; yields what empties them."""
+    """Create the template's tables, queues and secret in moto; yields a function that resets them."""
     resources = copy.deepcopy(dict(template_resources()))
     for resource in resources.values():
         # No streams: moto copies every record of a stream at every transaction.
@@ -49,7 +49,7 @@ def mocked_aws() -> Iterator[Callable[[], None]]:
         new, new_queues = copy.deepcopy((tables.tables, secrets.secrets)), dict(sqs.queues)
 
         def empty() -> None:
-            """Make all as it was; making it again takes ten times as long, and most tests send no message."""
+            """Reset all; creating it again takes ten times as long, and most tests send no message."""
             nonlocal new_queues
             tables.tables, secrets.secrets = copy.deepcopy(new)
             if (
@@ -66,7 +66,7 @@ def mocked_aws() -> Iterator[Callable[[], None]]:
 
 
 def deploy(name: str, *logical_ids: str, **parameters: str) -> None:
-    """Make a stack of some of the template's resources, in moto."""
+    """Create a CloudFormation stack in moto with some of the template's resources."""
     resources = {each: copy.deepcopy(TEMPLATE["Resources"][each]) for each in logical_ids}
     for resource in resources.values():
         if resource["Type"] == "AWS::DynamoDB::Table":
@@ -97,7 +97,7 @@ def _backend(service: str) -> Any:
 
 @contextmanager
 def _isolated_transactions() -> Iterator[None]:
-    """Let transactions happen one after the other: moto would show them half done to other threads."""
+    """Run one transaction at a time: moto shows half of a transaction to other threads."""
     transact, lock = DynamoDBBackend.transact_write_items, Lock()
 
     def transact_alone(*arguments: Any, **options: Any) -> None:

@@ -33,7 +33,7 @@ settings.load_profile("no test measures time")
 
 
 def pytest_configure() -> None:
-    # As Ctrl-C does, so that fixtures end what they started.
+    # Handle SIGTERM as Ctrl-C, so that fixtures stop what they started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
@@ -43,7 +43,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in a line for each reason how many tests were skipped."""
+    """Print how many tests were skipped, one line per reason."""
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
     for reason, count in reasons.most_common():
@@ -59,25 +59,25 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def anyone(stack: Stack) -> Client:
-    """One who is not signed in."""
+    """A client without a token."""
     return Client(stack.url)
 
 
 @pytest.fixture(scope="session")
 def user(stack: Stack) -> Client:
-    """One who is signed in."""
+    """A signed-in client."""
     return sign_up(stack.url)
 
 
 @pytest.fixture(scope="session")
 def built() -> Path:
-    """What `sam build` makes."""
+    """The output folder of `sam build`."""
     sam("build")
     return ROOT / ".aws-sam/build"
 
 
 def copy_project(target: Path, *folders: str) -> None:
-    """Copy the template, and some of the project's folders."""
+    """Copy the template and some of the project's folders."""
     for name in folders:
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "template.yaml", target)
@@ -92,7 +92,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start_stack() -> Iterator[Callable[..., Stack]]:
-    """Start stacks that end with the test."""
+    """Start stacks that stop when the test ends."""
     started: list[Stack] = []
 
     def start(*arguments: str, root: Path = ROOT) -> Stack:

@@ -1,4 +1,4 @@
-"""DynamoDB and SQS as the local stack has them, in this process."""
+"""The local stack's DynamoDB and SQS, in this process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ def start_aws(
     queues: Mapping[str, Mapping[str, str]],
     state: StateFile | None = None,
 ) -> Aws:
-    """Begin anew, or from a state: with tables by who reads their streams, and queues by their attributes."""
+    """Start empty, or from a state file.
+
+    Args:
+        consumers: For each table, the functions that read its stream.
+        queues: For each queue, its attributes.
+        state: The state to restore, if any.
+    """
     forget_aws()
     schema = schema_of(consumers)
     aws = Aws(schema, state)
@@ -42,6 +48,6 @@ def schema_of(consumers: Mapping[str, Collection[str]]) -> Schema:
 
 
 def forget_aws() -> None:
-    """Empty the emulator, of which a process has one."""
+    """Empty the emulator, which is global to the process."""
     for module in (emulator.dynamodb, emulator.sqs, emulator.secretsmanager):
         module.reset()

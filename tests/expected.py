@@ -1,8 +1,8 @@
-"""What routes are expected to do, and cannot be derived from the template, which is what is tested."""
+"""Expected behavior of routes, written by hand: derived from the template, it could not test the template."""
 
 from __future__ import annotations
 
-# The statuses of each operation of the contract, besides those that any route may answer with.
+# Statuses of each operation in the contract, besides those that any route may return.
 CONTRACT = {
     ("POST", "/auth/create"): {"201", "403", "409", "415", "422"},
     ("POST", "/auth/login"): {"200", "400", "401", "415", "422"},

@@ -1,4 +1,4 @@
-"""Faults between clients and AWS: what becomes of a call on its way."""
+"""Faults of AWS calls, such as throttling and lost responses."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def refusal(status: int, code: str, *reasons: str) -> AWSResponse:
 
 
 def lost(send: Send, request: Any) -> Any:
-    """The response does not arrive, but the call did."""
+    """The call arrives, but its response is lost."""
     send(request)
     raise ReadTimeoutError(endpoint_url=request.url)
 
 
 def slow(send: Send, request: Any) -> Any:
-    """Nothing arrives in time."""
+    """The call does not arrive, and times out."""
     raise ReadTimeoutError(endpoint_url=request.url)
 
 
@@ -75,7 +75,7 @@ def denied(send: Send, request: Any) -> Any:
 
 
 class Sleepless:
-    """Stands in for the module `time`."""
+    """A stand-in for the module `time`, whose sleep returns at once."""
 
     @staticmethod
     def sleep(_seconds: float) -> None:
@@ -83,17 +83,17 @@ class Sleepless:
 
 
 class Faults:
-    """What becomes of the next calls, each in its turn; the last one stays."""
+    """Faults of the next calls, one per call, in order; the last one repeats."""
 
     def __init__(self, client: Any | None, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Meet the calls of a client, or those of all clients."""
+        """Intercept the calls of one client, or of all clients."""
         self.sent = 0
         self._next: list[Any] = []
         sessions = client._endpoint.http_session if client else URLLib3Session
         send = sessions.send
-        # The class is given the session, too.
+        # Patched on the class, the method also receives the session.
         monkeypatch.setattr(sessions, "send", lambda *call: self._fail(partial(send, *call[:-1]), call[-1]))
-        for module in ("shared.aws", "botocore.endpoint"):  # they need not wait for another try
+        for module in ("shared.aws", "botocore.endpoint"):  # retries need not wait
             monkeypatch.setattr(f"{module}.time", Sleepless)
 
     def then(self, *faults: Any) -> None:
@@ -108,7 +108,7 @@ class Faults:
 
 
 ANYWHERE = (lost, slow, unreachable, throttled, broken)
-"""Faults that every call can meet."""
+"""Faults that any call can have."""
 FAULTS = (
     *ANYWHERE,
     in_progress,

@@ -19,7 +19,7 @@ def event(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def authorization(header: str) -> dict[str, Any]:
-    """What changes in an event with another header `Authorization`."""
+    """The fields of an event that carry this `Authorization` header."""
     return {"headers": {"Authorization": header}, "multiValueHeaders": {"Authorization": [header]}}
 
 
@@ -34,7 +34,7 @@ class LambdaContext:
 
 
 def load_function(name: str) -> ModuleType:
-    """Import a function anew, as a new execution environment does."""
+    """Import a function again, as a new execution environment does."""
     path = ROOT / "functions" / name / "app.py"
     spec = util.spec_from_file_location(f"functions.{name}.app", path)
     assert spec is not None
@@ -52,7 +52,7 @@ def invoke(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def counted_metrics(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """What was counted, in the stack's name."""
+    """Names of the metrics that were printed, all in the stack's namespace."""
     entries = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     assert all(entry["service"] == "task-api" for entry in entries)
     declared = [entry["_aws"]["CloudWatchMetrics"][0] for entry in entries]

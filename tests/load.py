@@ -1,4 +1,4 @@
-"""Clients that each know what their own tasks must be, whatever is killed meanwhile."""
+"""Load clients: each knows the expected state of its own tasks, even when functions are killed."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from tests.local_stack import Client, await_condition
 
 STATUSES = ("PENDING", "IN_PROGRESS", "COMPLETED")
 _MOST = 6
-"""Tasks that a client keeps; with those of 16 clients, a page of 100 has them all."""
+"""Most tasks that a client keeps: those of 16 clients fit on a page of 100."""
 
 Document = dict[str, Any]
 
 
 class Progress:
-    """Counts the requests of all clients, and ends them all when one finds a fault."""
+    """Counts the requests of all clients, and stops all clients when one finds a fault."""
 
     def __init__(self) -> None:
         self.requests = 0
         self.has_failed = False
         self.seen: Counter[str] = Counter()
-        """How often what happened."""
+        """How often each kind of event happened."""
         self._goal = 0
         self._changed = threading.Condition()
 
     def aim(self, requests: int) -> None:
-        """Let clients send so many more."""
+        """Let clients send this many more requests."""
         self._goal = self.requests + requests
 
     @property
@@ -55,7 +55,7 @@ class Progress:
             self._changed.notify_all()
 
     def wait_for(self, more: int) -> bool:
-        """Wait until so many more requests were sent; returns False when no more will be."""
+        """Wait until this many more requests were sent; returns False if the clients have stopped."""
         with self._changed:
             moment = self.requests + more
             self._changed.wait_for(lambda: self.requests >= moment or self.is_over)
@@ -64,12 +64,12 @@ class Progress:
 
 @dataclass
 class Known:
-    """A task as its client knows it."""
+    """A task in the state that its client expects."""
 
     document: Document
     version: int
     create: dict[str, Any]
-    """How it was created: its body, and its idempotency key among the headers, if it has one."""
+    """The request that created it: its body, and its headers, with an idempotency key or without."""
     first: Document
 
     @property
@@ -82,18 +82,18 @@ class Known:
 
 
 class LoadClient:
-    """Changes tasks that nobody else touches, and checks each answer against what it knows of them.
+    """Changes its own tasks, which no other client touches, and checks each response against their state.
 
-    What became of a request whose function was killed is unknown. It is repeated such that both together do
-    it once, as the documentation of the API tells clients to.
+    The outcome of a request whose function was killed is unknown. The client retries it in a way that applies
+    the change only once, as the API's documentation recommends.
     """
 
     def __init__(self, user: Client, progress: Progress, number: int, seed: int) -> None:
-        self.random = random.Random(f"{seed} {number}")  # noqa: S311 (a history that can be repeated)
+        self.random = random.Random(f"{seed} {number}")  # noqa: S311 (repeatable, not secret)
         self.tasks: list[Known] = []
         self.gone: list[Known] = []
         self.created: list[str] = []
-        """Titles of all tasks that were ever stored."""
+        """Titles of all tasks ever stored."""
         self._client = Client(user.url, user.token)
         self._progress = progress
         self._names = (f"Load {number}: {n}" for n in itertools.count())
@@ -156,14 +156,14 @@ class LoadClient:
 
     def _patch(self, task: Known, changes: Document) -> None:
         answer = self._write_once("PATCH", task, json=changes)
-        if answer.status_code == 412:  # the first try did it
+        if answer.status_code == 412:  # the first try succeeded
             answer = self._ask("GET", task.path)
         expect(answer, 200)
         document = answer.json()
         assert document == {**task.document, **changes, "updated_at": document["updated_at"]}, answer.text
         assert document["updated_at"] >= task.document["updated_at"]
         task.document, task.version = document, task.version + 1
-        assert answer.headers["ETag"] == task.etag, "it was done twice"
+        assert answer.headers["ETag"] == task.etag, "the change was applied twice"
 
     def delete(self) -> None:
         task = self._any()
@@ -177,7 +177,7 @@ class LoadClient:
             return
         task = self.random.choice(self.gone)
         answer, is_certain = self._insist("POST", f"/trash/{task.document['id']}/restore")
-        if answer.status_code == 404 and not is_certain:  # the first try did it
+        if answer.status_code == 404 and not is_certain:  # the first try succeeded
             self._list_may_lag = True
             answer = self._ask("GET", task.path)
         expect(answer, 200)
@@ -189,7 +189,7 @@ class LoadClient:
         self.tasks.append(task)
 
     def _write_once(self, method: str, task: Known, **options: Any) -> requests.Response:
-        """Write, and write again until there is an answer; a refusal is then of the write itself."""
+        """Send a write until it gets a response; if a retry is refused, the first try succeeded."""
         condition = {"If-Match": task.etag}
         is_conditional = self.random.random() < 0.5
         answer, is_certain = self._insist(
@@ -216,7 +216,7 @@ class LoadClient:
         self._list(limit=self.random.choice([20, 100]), status=self.random.choice(STATUSES))
 
     def _list(self, **query: Any) -> None:
-        """Follow the links of a list: each own task must be there once, as it is now."""
+        """Follow the links of a list: it must have each of this client's tasks once, in its current state."""
         wanted = [each.document for each in self.tasks]
         wanted = [each for each in wanted if query.get("status", each["status"]) == each["status"]]
 
@@ -225,7 +225,7 @@ class LoadClient:
             return sorted(found, key=_id) == sorted(wanted, key=_id)
 
         if self._list_may_lag:
-            # Who wrote died before it invalidated the cache; the stream does that then.
+            # The writer was killed before it invalidated the cache; the stream's consumer does so later.
             await_condition(is_up_to_date)
             self._list_may_lag = False
         else:
@@ -275,7 +275,7 @@ class LoadClient:
             expect(self._ask("POST", "/tasks", json=body, headers=task.create["headers"]), 422)
 
     def check_all(self) -> None:
-        """Check all that is known once more."""
+        """Check the state and the history of every task."""
         for task in self.tasks:
             self._check(task)
             self._check_history(task, task.version)
@@ -303,13 +303,13 @@ class LoadClient:
     def _insist(
         self, method: str, path: str, *, again: Document | None = None, **options: Any
     ) -> tuple[requests.Response, bool]:
-        """Send a request until it is answered; returns whether the first one was.
+        """Send a request until it gets a response; also returns whether the first try got it.
 
         Args:
-            method: Its method.
-            path: Its path.
-            again: The headers of all but the first, if these differ.
-            options: What else it has.
+            method: The HTTP method.
+            path: The path or URL.
+            again: The headers of retries, if they differ.
+            options: Further arguments of `requests`.
         """
         answer = self._send(method, path, **options)
         if answer is not None:
@@ -321,11 +321,11 @@ class LoadClient:
         return answer, False
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response | None:
-        """Send a request; returns None when its function was killed."""
+        """Send a request; returns None if its function was killed."""
         self._progress.step()
         answer = self._client(method, path, **options)
         if answer.status_code == 500:
-            self._progress.note("without an answer")
+            self._progress.note("no response")
             return None
         assert answer.status_code < 500, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer

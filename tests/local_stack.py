@@ -74,19 +74,19 @@ class Stack:
 
 
 def notified(*stacks: Stack) -> Counter[str]:
-    """How often each title was notified."""
+    """How many notifications each title got."""
     lines = [line for stack in stacks for line in stack.lines if "notification sent" in line]
     return Counter(json.loads(line.partition("title=")[2]) for line in lines)
 
 
 def processes_of(pid: int) -> list[psutil.Process]:
-    """A process, and those that it started, directly or not."""
+    """A process and all its descendants."""
     process = psutil.Process(pid)
     return [process, *process.children(recursive=True)]
 
 
 def are_gone(processes: Iterable[psutil.Process]) -> bool:
-    """Whether all have ended; those that wait to be collected have."""
+    """Whether all have ended; zombies count as ended."""
     return all(not each.is_running() or each.status() == psutil.STATUS_ZOMBIE for each in processes)
 
 

@@ -10,11 +10,11 @@ FUNCTIONS = {
     "FILL": lambda value, default: default if value is None else value,
     "IF": lambda condition, yes, no: yes if condition else no,
 }
-"""What metric math has beyond arithmetic."""
+"""The functions of metric math that the template's alarms use."""
 
 
 class Statistic(NamedTuple):
-    """What an alarm asks of a metric."""
+    """A metric, its statistic and its dimensions, as an alarm reads them."""
 
     metric: str
     statistic: str
@@ -35,7 +35,7 @@ def statistics(alarm: Mapping[str, Any]) -> dict[str, Statistic]:
 
 
 def value_of(id_: str, expressions: Mapping[str, str], values: Mapping[str, float | None]) -> Any:
-    """What CloudWatch computes for an id of metric math."""
+    """The value that CloudWatch computes for an id."""
     if id_ in values:
         return values[id_]
     expression = expressions[id_]
@@ -45,7 +45,7 @@ def value_of(id_: str, expressions: Mapping[str, str], values: Mapping[str, floa
 
 
 def value_of_alarm(alarm: Mapping[str, Any], values: Mapping[str, float | None]) -> Any:
-    """What an alarm compares with its threshold, given its metrics by id."""
+    """The value that an alarm compares with its threshold, given its metrics by id."""
     expressions = {each["Id"]: each["Expression"] for each in alarm["Metrics"] if "Expression" in each}
     (returned,) = (each["Id"] for each in alarm["Metrics"] if each.get("ReturnData", True))
     return value_of(returned, expressions, values)

@@ -1,4 +1,4 @@
-"""How much is tried: little by day, much at night, in `make test-nightly`."""
+"""How thorough tests are: few examples by default, many in `make test-nightly`."""
 
 import os
 
@@ -6,9 +6,9 @@ import pytest
 
 AT_NIGHT = "NIGHTLY" in os.environ
 nightly = pytest.mark.nightly
-"""Marks tests that take long and find little."""
+"""Marks slow tests that rarely find a bug."""
 
 
 def often(by_day: int, at_night: int) -> int:
-    """Choose how many examples are tried."""
+    """Choose the number of examples to try."""
     return at_night if AT_NIGHT else by_day

@@ -1,4 +1,4 @@
-"""Tools that a machine may lack: each is looked for once, when a test that needs it is about to run."""
+"""Optional tools: each is looked up once, before the first test that needs it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Tool:
     def __init__(self, needs: str, look: Callable[[], str | None]) -> None:
         self.reason = f"needs {needs}"
         self.find = cache(look)
-        """Where it is; None where it is missing."""
+        """What the lookup found, such as a path; None if the tool is missing."""
 
     @property
     def path(self) -> str:
-        """Where it is, for tests that carry the tool's mark."""
+        """The tool's path, for tests with the tool's mark."""
         path = self.find()
         assert path is not None, self.reason
         return path
@@ -42,13 +42,13 @@ def _output_of(*command: str, timeout: float = 20) -> str | None:
 
 
 def _find_docker() -> str | None:
-    # A process of its own, because docker-py leaves its socket open where nobody answers.
+    # In another process, because docker-py leaves its socket open if Docker does not respond.
     ping = "import docker; client = docker.from_env(timeout=10); client.ping(); print(client.api.base_url)"
     return _output_of(sys.executable, "-c", ping)
 
 
 def _find_lambda_python() -> str | None:
-    # It is run, because a version manager's command of that name may only tell how to get it.
+    # Run it, because a version manager's shim of that name may only print how to install it.
     return _output_of("python3.13", "-c", "import sys; print(sys.executable)")
 
 
@@ -64,7 +64,7 @@ LAMBDA_PYTHON = Tool(
     "python3.13, which Lambda runs: see https://www.python.org/downloads", _find_lambda_python
 )
 RELEASES = {"1.4.0": "8b58b25"}
-"""The commits of the releases that this one is deployed over, the oldest first."""
+"""Commits of earlier releases, oldest first; the upgrade test deploys this version over them."""
 HISTORY = Tool(
     "the history of the repository: git fetch --unshallow",
     lambda: _output_of("git", "-C", str(Path(__file__).parent), "rev-parse", *RELEASES.values()),
@@ -86,7 +86,7 @@ needs_curl = pytest.mark.needs(CURL)
 
 
 def skip_without_its_tools(item: pytest.Item) -> None:
-    """Skip a test one of whose tools is missing."""
+    """Skip a test if one of its tools is missing."""
     for mark in item.iter_markers("needs"):
         (tool,) = mark.args
         if tool.find() is None:

@@ -1,4 +1,4 @@
-"""The pictures of the README: `make pictures` draws them, and tests compare them with what is there now."""
+"""The README's pictures: `make pictures` draws them, and tests check that they are up to date."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 def use(stack: Stack) -> list[str]:
-    """Use a fresh stack as a newcomer would; returns what it printed, at the address of `make run`."""
+    """Use a fresh stack as a newcomer would; returns its output, with the default address of `make run`."""
     anyone, who = Client(stack.url), {"username": "ada", "password": "correct horse battery"}
     anyone("POST", "/auth/create", json=who).raise_for_status()
     user = Client(stack.url, anyone("POST", "/auth/login", data=who).json()["access_token"])
@@ -51,7 +51,7 @@ def use(stack: Stack) -> list[str]:
 
 
 def draw_terminal(lines: list[str], path: Path) -> None:
-    """Draw what `make run` printed."""
+    """Draw the output of `make run`."""
     console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True)
     console.print('$ make run ARGS="--no-state --no-metrics"')
     for line in lines:
@@ -79,7 +79,7 @@ def draw_board(browser: Browser, stack: Stack, path: Path) -> None:
 
 
 def main() -> None:
-    """Draw all pictures anew."""
+    """Draw all pictures."""
     os.environ["FORCE_COLOR"] = "1"
     PICTURES.mkdir(exist_ok=True)
     stack = Stack("--no-state", "--no-metrics", schedules=True)

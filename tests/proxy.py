@@ -11,32 +11,32 @@ from urllib.parse import urlsplit
 
 
 class Network(Enum):
-    """What the network between a client and its server does."""
+    """The behavior of the network between a client and its server."""
 
     WELL = "well"
     RESETS = "resets"
     """It resets connections when the client sends."""
     SWALLOWS = "swallows"
-    """What the client sends gets lost."""
+    """It drops what the client sends."""
     LOSES_ANSWERS = "loses answers"
-    """The server gets the request and the client no answer."""
+    """The server receives the request, but the client receives no response."""
     LOSES_ONE_ANSWER = "loses one answer"
     CUTS_ANSWERS = "cuts answers"
-    """The connection is reset in the middle of the answer."""
+    """The connection is reset in the middle of the response."""
 
 
 class Proxy:
-    """Stands between clients and a server."""
+    """Forwards connections from clients to a server."""
 
     def __init__(self, url: str) -> None:
-        """Listen for the clients of the server at a URL."""
+        """Listen for clients, and forward to the server at a URL."""
         parts = urlsplit(url)
         self.network = Network.WELL
         self.server = parts.hostname, parts.port
-        """Where new connections lead."""
+        """Host and port that new connections go to."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"{parts.scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
-        # The local AWS answers to its own name only.
+        # The local AWS accepts only its own name in Host.
         self._hosts = (f"Host: {urlsplit(self.url).netloc}".encode(), f"Host: {parts.netloc}".encode())
         self._open: list[socket.socket] = []
         self._dropped: set[socket.socket] = set()
@@ -79,7 +79,7 @@ class Proxy:
         _reset(client, server)
 
     def drop(self) -> None:
-        """Swallow what comes through the connections that are open, without a word to either side."""
+        """Drop what clients send on connections that are open now, without closing them."""
         self._dropped.update(self._open)
 
     def close(self) -> None:
@@ -92,5 +92,5 @@ def _reset(*connections: socket.socket) -> None:
     for each in connections:
         with suppress(OSError):
             each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            each.shutdown(socket.SHUT_RDWR)  # wakes up whoever waits for it
+            each.shutdown(socket.SHUT_RDWR)  # wakes up threads that read from it
         each.close()

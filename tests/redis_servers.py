@@ -20,7 +20,7 @@ PROGRAMS = [FAKE, pytest.param(REAL, marks=needs_redis)]
 
 
 class Server:
-    """A server to look into, to kill and to bring back."""
+    """A Redis server that tests can inspect, kill and restart."""
 
     def __init__(self, program: str) -> None:
         self._server = RedisServer(Path(REDIS.path).name if program == REAL else program)
@@ -28,16 +28,16 @@ class Server:
         self.client = redis.Redis.from_url(self.url, decode_responses=True)
 
     def kill(self) -> None:
-        """Take it down with all that it holds."""
+        """Stop the server; its data is lost."""
         self.client.close()
         self._server.stop()
 
     def bring_back(self) -> None:
-        """Start it again at the same address, empty."""
+        """Start the server again at the same address, empty."""
         self._server = RedisServer(self._server.program, self._server.port)
 
     def pause(self) -> None:
-        """Keep it from answering until it resumes; what is sent to it meanwhile waits."""
+        """Suspend the server until `resume`; requests wait meanwhile."""
         os.kill(self._server.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -47,7 +47,7 @@ class Server:
         self.client.flushall()
 
     def advance(self, seconds: float) -> None:
-        """Bring nearer, by some seconds, the end of everything that ends."""
+        """Let every key with a TTL expire this many seconds earlier."""
         milliseconds = int(seconds * 1000)
         for name in self.client.scan_iter():
             left = self.client.pttl(name)
@@ -55,7 +55,7 @@ class Server:
                 self.client.pexpire(name, max(0, left - milliseconds))
 
     def settle(self) -> None:
-        """Forget everything but a generation that is old, as if no write had come for long."""
+        """Delete everything but an old generation, as if the last write were long ago."""
         self.client.flushall()
         self.client.set("stack:{tasks}:generation", "settled", px=300_000)
 
@@ -65,7 +65,7 @@ class Server:
 
 
 def best_program() -> str:
-    """What make run would start."""
+    """The program that `make run` would start."""
     return REAL if REDIS.find() else FAKE
 
 
@@ -76,7 +76,7 @@ def serve(program: str) -> Iterator[Server]:
 
 
 def watch_commands(monkeypatch: pytest.MonkeyPatch, seen: Callable[[], object]) -> None:
-    """Call `seen` for each command that is sent to Redis from here on."""
+    """Call `seen` for each command sent to Redis from now on."""
     exchange = RedisConnection._exchange
 
     def watched(connection: RedisConnection, *arguments: Any) -> Any:
@@ -93,6 +93,6 @@ def shared_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 def server(shared_server: Server) -> Server:
-    """A Redis server that has long been there, and holds no pages."""
+    """A Redis server without pages, whose last write is long ago."""
     shared_server.settle()
     return shared_server

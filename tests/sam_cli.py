@@ -1,4 +1,4 @@
-"""What the tests that run SAM CLI share."""
+"""Helpers for tests that run SAM CLI."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.local_stack import ROOT
 
 
 def sam_environment() -> dict[str, str]:
-    """The environment for SAM CLI: without credentials, or it looks for whose they are."""
+    """Environment for SAM CLI, without credentials: with them, it would ask AWS whose they are."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return environment | {"SAM_CLI_TELEMETRY": "0", "AWS_EC2_METADATA_DISABLED": "true"}
 
@@ -32,8 +32,8 @@ def sam(*arguments: str, timeout: float = 300, folder: Path = ROOT) -> str:
 
 
 def lay_layers(built: Path, opt: Path) -> None:
-    """Lay the built layers over each other, as Lambda does in /opt, for this machine's kind of processor."""
-    from tools.local.sam_local import architecture  # which takes a second to import
+    """Merge the built layers, as Lambda does in /opt, for this machine's architecture."""
+    from tools.local.sam_local import architecture  # its import takes a second
 
     compiled = {"arm64": "CompiledLayerArm64", "x86_64": "CompiledLayerX86"}[architecture()]
     for layer in ("SharedLayer", compiled):

@@ -1,4 +1,4 @@
-"""Small HTTP servers that tests make up, and a certificate for those that speak TLS."""
+"""Small HTTP servers for tests, and a certificate for TLS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class QuietHandler(BaseHTTPRequestHandler):
-    """Answers requests, and prints nothing of them."""
+    """Handles requests without logging them."""
 
     def log_message(self, *_arguments: object) -> None:
         pass
@@ -20,7 +20,7 @@ class QuietHandler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Serve with a handler; the URL."""
+    """Serve with a handler; yields the URL."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -29,7 +29,7 @@ def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 
 
 def make_certificate(folder: Path) -> tuple[str, str]:
-    """A certificate for 127.0.0.1 that vouches for itself, and its key."""
+    """Create a self-signed certificate for 127.0.0.1; returns the paths of the certificate and its key."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

@@ -1,4 +1,4 @@
-"""One request for each route: what is run where the whole contract would take too long."""
+"""One request per route, for environments where the whole contract would take too long."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Request:
 
     status: int
     options: Mapping[str, Any] = field(default_factory=dict)
-    """What requests takes besides."""
+    """Further arguments of `requests`."""
 
 
 USER = {"username": "smoke", "password": "correct horse"}
@@ -23,9 +23,9 @@ WEBHOOK = {"url": "https://1.1.1.1/tasks", "events": ["task.created"]}
 CHANGE = {"current_password": "correct horse", "new_password": "another horse"}
 
 _PARAMETERS = {"/tasks": "task_id", "/auth/keys": "key_id", "/webhooks": "webhook_id"}
-"""By what creates them."""
+"""Path parameters, by the path that creates their resource."""
 
-# In the order in which they are sent: a parameter is what was created before.
+# In the order they are sent: a path parameter is the id of what was created before.
 SMOKE = {
     ("GET", "/"): Request(200),
     ("GET", "/docs"): Request(200),
@@ -58,7 +58,7 @@ SMOKE = {
 
 
 def smoke(url: str) -> dict[tuple[str, str], int]:
-    """Send them; returns the status of each response."""
+    """Send all requests; returns the status of each response."""
     client, statuses, ids = Client(url), {}, dict.fromkeys(_PARAMETERS.values(), "")
     for (method, path), request in SMOKE.items():
         response = client(method, path.format(**ids), **request.options)

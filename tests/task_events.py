@@ -1,4 +1,4 @@
-"""A bus for events of tasks, and records of the stream that events are made of."""
+"""A fake event bus, and the stream records that events are made from."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ ADA = Author("ada", "request-1")
 SCHEMA = Draft202012Validator(
     json.loads((ROOT / "functions/api_docs/events.schema.json").read_text()), format_checker=FormatChecker()
 )
-# What a message may consist of, and so an event whose rule leads to a queue. See
+# Characters that an SQS message, and so an event that a rule sends to a queue, may have. See
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 ALLOWED = re.compile("[\\t\\n\\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 
 
 class Bus:
-    """Takes what is put on it as EventBridge does, or refuses some of it."""
+    """Accepts events within EventBridge's limits, except those that a test refuses."""
 
     def __init__(self) -> None:
         self.calls: list[list[TaskEventDocument]] = []
         self.refused: set[str] = set()
-        """Ids of events."""
+        """Ids of events to refuse."""
 
     def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
         assert 1 <= len(Entries) <= 10
@@ -50,7 +50,7 @@ class Bus:
 
 
 def record(before: Task | None, after: Task | None) -> dict[str, Any]:
-    """The record that the stream has of a write."""
+    """The stream record of a write."""
     images = {"OldImage": before, "NewImage": after}
     written = before or after
     assert written
@@ -84,7 +84,7 @@ def record_of_purge(deleted: Task, by: Author, at: int) -> dict[str, Any]:
 
 
 def record_of_removal(item: dict[str, Any], *, by_dynamodb: bool) -> dict[str, Any]:
-    """The record of an item that left the trash."""
+    """The stream record of an item removed from the trash."""
     service = {"userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"}}
     return {
         **(service if by_dynamodb else {}),

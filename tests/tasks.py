@@ -1,4 +1,4 @@
-"""Tasks for tests of the stores, changes to make to them, and the list that they ought to make."""
+"""Tasks for tests, changes to them, and the expected list."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def changing(**fields: Any) -> Callable[[Task], Task]:
 
 
 def in_list(tasks: Iterable[Task], query: TaskQuery) -> list[Task]:
-    """The list that some tasks ought to make, worked out apart from the code; texts are in plain letters."""
+    """The expected list, computed independently of the code; texts must be ASCII."""
 
     def wanted(task: Task) -> bool:
         due, labels = task.due_at, [label.lower() for label in task.labels]

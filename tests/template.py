@@ -1,4 +1,4 @@
-"""The template as it is written, its intrinsic functions unresolved."""
+"""The template as written, with intrinsic functions unresolved."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 
 
 def of_type(prefix: str) -> list[str]:
-    """The logical ids of the resources of a type, or of a service's; there must be some."""
+    """Logical ids of the resources whose type begins with a prefix; there must be at least one."""
     names = [name for name, resource in RESOURCES.items() if resource["Type"].startswith(prefix)]
     assert names
     return names
 
 
 def lines_of(logical_id: str) -> int:
-    """Lines of a resource, besides comments and blank ones.
+    """Number of lines of a resource, without comments and blank lines.
 
-    The definition of an anchor counts as one line, which is what each further use of it takes.
+    The definition of an anchor counts as one line, as does each use of it.
     """
     (block,) = re.findall(rf"^  {logical_id}:\n(?:    .*\n|\n)+", TEXT, re.MULTILINE)
     lines = 0
-    anchor: int | None = None  # the indentation of one that is being defined
+    anchor: int | None = None  # the indentation of the anchor that is being defined
     for line in block.splitlines():
         indentation = len(line) - len(line.lstrip(" -"))
         if not line.strip() or line.lstrip().startswith("#"):
@@ -49,7 +49,7 @@ class Route:
     method: str
     path: str
     public: bool
-    """Whether it is answered without a token."""
+    """Whether it needs no token."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -57,7 +57,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Function:
-    """A function, and what calls it."""
+    """A function and its event sources."""
 
     logical_id: str
     properties: Mapping[str, Any]
@@ -72,7 +72,7 @@ class Function:
 
     @property
     def variables(self) -> Mapping[str, Any]:
-        """Its own environment variables, besides those that Globals give to every function."""
+        """Its own environment variables, without those from Globals."""
         variables: Mapping[str, Any] = self.properties.get("Environment", {}).get("Variables", {})
         return variables
 
@@ -113,13 +113,13 @@ _PSEUDO_PARAMETERS = {"AWS::StackName": "task-api", "AWS::StackId": "stack"}
 
 
 def environment() -> dict[str, str]:
-    """All variables that functions are given, as they are in tests: a resource's name is its logical id."""
+    """Environment variables of all functions, for tests: a resource's name is its logical id."""
     variables = [GLOBAL_VARIABLES, *(function.variables for function in FUNCTIONS.values())]
     return {name: _value(value) for each in variables for name, value in each.items()}
 
 
 def _value(value: Any) -> str:
-    """Resolve a value; what is only known in AWS is empty."""
+    """Resolve a value; one that only AWS knows is empty."""
     if isinstance(value, str):
         return value
     name = value.get("Ref", "")

@@ -1,4 +1,4 @@
-"""Users for tests of what belongs to one."""
+"""Users for tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PASSWORD = "correct horse"
 
 
 def signed_in(table: UsersTable, name: str) -> Identity:
-    """A new user, who has signed in."""
+    """Create a user and sign in; returns the session's identity."""
     users = UserStore(table)
     users.create(name, PASSWORD)
     user, session, _ = users.sign_in(name, PASSWORD)

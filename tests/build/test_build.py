@@ -1,4 +1,4 @@
-"""What `sam build` makes: all that Lambda needs, for either kind of processor, and nothing else."""
+"""The output of `sam build` has all that Lambda needs, for both architectures, and nothing else."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ VARIABLES = [
 
 @pytest.fixture(scope="module")
 def opt(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What Lambda makes of the layers: one laid over the other."""
+    """The layers merged, as in Lambda's /opt."""
     folder = tmp_path_factory.mktemp("opt")
     lay_layers(built, folder)
     return folder
 
 
 def run(built: Path, opt: Path, function: str, code: str) -> str:
-    """Run code where the handler is, as Lambda does: with the function's folder, the layers and no more."""
+    """Run code next to the handler, as Lambda does: with the function's folder, the layers and no more."""
     paths = [str(built / function), str(opt / "python")]
     done = subprocess.run(
         [LAMBDA_PYTHON.path, "-I", "-S", "-B", "-c", f"import sys; sys.path[:0] = {paths}\n{code}"],
@@ -81,8 +81,8 @@ def run(built: Path, opt: Path, function: str, code: str) -> str:
     return done.stdout
 
 
-def answer(built: Path, opt: Path, function: str, event_name: str) -> list[str]:
-    """What a function prints for its sample event, and the status of its answer."""
+def invoke(built: Path, opt: Path, function: str, event_name: str) -> list[str]:
+    """Invoke a function with a sample event; returns the lines it prints, and last the response's status."""
     event = json.loads((ROOT / f"events/{event_name}.json").read_text())
     code = f"""
 import app
@@ -94,8 +94,8 @@ print(app.handler({event!r}, Context())["statusCode"])
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-@pytest.mark.skipif(platform.system() != "Linux", reason="the layer's libraries are Linux's")
-def test_each_handler_is_imported_from_what_was_built(built: Path, opt: Path, function: str) -> None:
+@pytest.mark.skipif(platform.system() != "Linux", reason="the layer's libraries are for Linux")
+def test_each_handler_imports_only_from_the_build(built: Path, opt: Path, function: str) -> None:
     code = """
 import os, threading
 import app
@@ -114,19 +114,19 @@ print(app.__file__)
     assert run(built, opt, function, code).strip() == str(built / function / "app.py")
 
 
-@pytest.mark.skipif(platform.system() != "Linux", reason="the layer's libraries are Linux's")
+@pytest.mark.skipif(platform.system() != "Linux", reason="the layer's libraries are for Linux")
 def test_a_request_needs_nothing_outside_of_the_build(built: Path, opt: Path) -> None:
-    """Down to the call of DynamoDB, which is not there."""
-    assert answer(built, opt, "GetTaskFunction", "get_task")[-1] == "503"
-    assert answer(built, opt, "ListTasksFunction", "list_tasks")[-1] == "503"
+    """Up to the call of DynamoDB, which cannot be reached."""
+    assert invoke(built, opt, "GetTaskFunction", "get_task")[-1] == "503"
+    assert invoke(built, opt, "ListTasksFunction", "list_tasks")[-1] == "503"
 
 
-@pytest.mark.skipif(platform.system() != "Linux", reason="the layer's libraries are Linux's")
+@pytest.mark.skipif(platform.system() != "Linux", reason="the layer's libraries are for Linux")
 def test_the_documentation_needs_nothing_outside_of_the_build(built: Path, opt: Path) -> None:
-    assert answer(built, opt, "ApiDocsFunction", "api_docs")[-1] == "200"
+    assert invoke(built, opt, "ApiDocsFunction", "api_docs")[-1] == "200"
 
 
-@pytest.mark.skipif(platform.system() != "Linux", reason="the layer's libraries are Linux's")
+@pytest.mark.skipif(platform.system() != "Linux", reason="the layer's libraries are for Linux")
 def test_passwords_and_tokens_need_nothing_outside_of_the_build(built: Path, opt: Path) -> None:
     code = """
 from shared.users import passwords
@@ -153,7 +153,7 @@ def test_functions_are_small_and_hold_only_their_own_code(built: Path) -> None:
 
 
 @pytest.mark.parametrize("compiled", sorted(ELF_MACHINES))
-def test_the_libraries_are_for_their_processor(built: Path, compiled: str) -> None:
+def test_compiled_libraries_are_for_their_architecture(built: Path, compiled: str) -> None:
     libraries = [path for path in (built / compiled).rglob("*") if path.is_file()]
     assert len(libraries) >= 3
     for library in libraries:
@@ -169,7 +169,7 @@ def test_the_bytecode_is_never_checked(layer: Path) -> None:
         bytecode = source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"
         # PEP 552: the flags after the magic number; 1 is a hash that is not checked.
         assert bytecode.read_bytes()[4:8] == b"\x01\0\0\0", source
-    # Of the libraries there is no source that it could be checked against.
+    # Libraries have no source that their bytecode could be checked against.
     assert set(layer.rglob("*.py")) == set(ours)
     assert len(list(layer.rglob("*.pyc"))) > 400
 
@@ -205,7 +205,7 @@ def test_the_layer_lists_its_contents(built: Path) -> None:
 
 
 def test_another_version_of_a_compiled_library_is_another_shared_layer(tmp_path: Path) -> None:
-    """Functions see only the version of the shared layer, so they are published anew only when it changes."""
+    """Functions depend on the shared layer's version, so only a new one publishes new versions of them."""
     locks = [(ROOT / "requirements/runtime.txt").read_text()]
     locks.append(with_older(locks[0], "hiredis"))
     layers = [build_shared_layer(tmp_path / str(number), lock) for number, lock in enumerate(locks)]
@@ -215,7 +215,7 @@ def test_another_version_of_a_compiled_library_is_another_shared_layer(tmp_path:
 
 
 def with_older(lock: str, package: str) -> str:
-    """A lock with the version of a package that was there before the locked one."""
+    """A lock with an older version of a package."""
     version = re.search(rf"^{package}==(\S+)", lock, re.MULTILINE)[1]  # type: ignore[index]
     older = subprocess.run(
         [
@@ -238,7 +238,7 @@ def with_older(lock: str, package: str) -> str:
 
 
 def build_shared_layer(folder: Path, lock: str) -> Path:
-    """Build the shared layer as `sam build` does, with a lock of its own."""
+    """Build the shared layer as `sam build` does, with another lock."""
     project = folder / "project"
     for name in ("layer", "requirements", "shared"):
         shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,4 +1,4 @@
-"""Clients that others generate from the OpenAPI document: one is used, another is made."""
+"""Generators make clients from the OpenAPI document: a Python client, which is used, and TypeScript types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document by the recommended rules of the linters that API teams use."""
+"""The OpenAPI document passes the recommended rules of the linters that API teams use."""
 
 from __future__ import annotations
 

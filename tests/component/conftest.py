@@ -1,4 +1,4 @@
-"""What these tests share: moto, the emulator of `make run`, and a Redis server."""
+"""Shared fixtures: moto, the emulator of `make run`, and a Redis server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["server", "shared_server"]
 
 @pytest.fixture(scope="module")
 def empty_aws() -> Iterator[Callable[[], None]]:
-    """The template's tables, queues and secret in moto, and what empties them."""
+    """The template's tables, queues and secret in moto; yields the function that empties them."""
     with mocked_aws() as empty:
         yield empty
 
@@ -42,7 +42,7 @@ def aws(empty_aws: Callable[[], None]) -> None:
 
 @pytest.fixture
 def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passwords whose hashes cost next to nothing, where their cost is not what is tested."""
+    """Cheap password hashes, for tests that are not about their cost."""
     quick = passwords._context.using(argon2__memory_cost=8, argon2__time_cost=1)
     monkeypatch.setattr(passwords, "_context", quick)
 
@@ -54,7 +54,7 @@ def dynamodb(aws: None) -> Any:
 
 @pytest.fixture(scope="session")
 def local_aws() -> Iterator[str]:
-    """The URL of the AWS that `make run` starts, with the template's resources."""
+    """URL of the emulator that `make run` starts, with the template's resources."""
     backends = Backends()
     try:
         yield backends.configure(BackendsConfig(template_resources(), {}, {}, None, "none", LOOPBACK)).aws
@@ -64,13 +64,13 @@ def local_aws() -> Iterator[str]:
 
 @pytest.fixture(params=["moto", "make run"])
 def any_aws(request: pytest.FixtureRequest) -> str | None:
-    """The URL of AWS, as the tests have it and as `make run` has it, so that a difference shows."""
+    """None for moto, or the URL of the emulator. A test runs on both, so that differences show."""
     return request.getfixturevalue("aws" if request.param == "moto" else "local_aws")  # type: ignore[no-any-return]
 
 
 @pytest.fixture
 def any_dynamodb(any_aws: str | None) -> Any:
-    """DynamoDB, its tables empty."""
+    """A client of DynamoDB, whose tables are empty."""
     client = boto3.client("dynamodb", endpoint_url=any_aws)
     if any_aws:
         empty_tables(client)
@@ -79,7 +79,7 @@ def any_dynamodb(any_aws: str | None) -> Any:
 
 @pytest.fixture
 def clients(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The clients of a stack by service: each is made once, unless something else is put here for it."""
+    """The boto3 clients of a stack, by service. A test puts a fake here to replace one."""
     clients: dict[str, Any] = {}
     make = Stack.client
 
@@ -96,9 +96,9 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def any_stack(
     request: pytest.FixtureRequest, clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Stack]:
-    """A stack, its queues and tables empty, in moto and as `make run` has it."""
+    """A stack with empty queues and tables, in moto and in the emulator of `make run`."""
     if request.param == "AWS":
-        # Which moto lacks: what `!Ref` makes of a bus.
+        # moto cannot resolve `!Ref` of an event bus.
         monkeypatch.setattr(EventBus, "physical_resource_id", property(lambda bus: bus.name), raising=False)
         with mock_aws(config={"core": {"reset_boto3_session": False}}):
             queues = ("NotificationsQueue", "NotificationsDeadLetterQueue")
@@ -117,14 +117,14 @@ def any_stack(
 def operate(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
-    """Run a command of `tools.events` for a stack; returns its status, and what it printed.
+    """Run a command of `tools.events` for a stack; returns its exit status, stdout and stderr.
 
-    Time passes only while it sleeps.
+    Time passes only while the command sleeps.
     """
     now = [0.0]
     clock = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.append(now.pop() + seconds))
     monkeypatch.setattr(command, "time", clock)
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "")  # which a command sets
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "")  # the command sets it; this restores it
 
     def operate(main: Callable[[], int], stack: Stack, *arguments: str) -> tuple[int, str, str]:
         which = ["--endpoint-url", stack.endpoint_url] if stack.endpoint_url else ["--stack-name", stack.name]
@@ -136,7 +136,7 @@ def operate(
 
 @pytest.fixture
 def log() -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """What is logged, from here on."""
+    """Returns the records that were logged during the test."""
     handler = endpoint.logger.registered_handler
     assert isinstance(handler, logging.StreamHandler)
     stream = io.StringIO()

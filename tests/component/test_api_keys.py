@@ -1,4 +1,4 @@
-"""API keys: made and listed by people, and good for what their scope says, until they end."""
+"""API keys: users create and list them; each is limited to its scope and ends."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def ada(table: UsersTable) -> Identity:
     return signed_in(table, "ada")
 
 
-def test_a_key_stands_for_its_user_and_is_not_stored(keys: ApiKeys, ada: Identity, dynamodb: Any) -> None:
+def test_a_key_authenticates_its_user_and_its_secret_is_not_stored(
+    keys: ApiKeys, ada: Identity, dynamodb: Any
+) -> None:
     key, secret = keys.create(ada, "report", "read", None)
     grant = keys.check(secret)
     assert (grant.user.username, grant.key_id, grant.scope, grant.expires_at) == ("ada", key.id, "read", None)
@@ -58,10 +60,10 @@ def test_a_deleted_key_is_refused_and_others_are_not(keys: ApiKeys, ada: Identit
         keys.delete(ada, one.id)
 
 
-def test_an_expired_key_is_gone_and_frees_its_place(
+def test_an_expired_key_is_refused_and_no_longer_counts(
     keys: ApiKeys, ada: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether DynamoDB has deleted it by then or not."""
+    """Even if DynamoDB has not deleted it yet."""
     secrets = [keys.create(ada, f"key {number}", "read", 2_000_000_000)[1] for number in range(MAX_KEYS)]
     with pytest.raises(TooManyApiKeys):
         keys.create(ada, "one more", "read", None)
@@ -83,7 +85,7 @@ def test_a_new_password_ends_all_keys(keys: ApiKeys, ada: Identity, table: Users
     keys.create(ada, "report", "read", None)
 
 
-def test_an_ended_session_cannot_list_keys(keys: ApiKeys, ada: Identity) -> None:
+def test_an_ended_session_cannot_create_or_list_keys(keys: ApiKeys, ada: Identity) -> None:
     gone = Identity("ada", "another generation", None)
     for ask in (lambda: keys.create(gone, "x", "read", None), lambda: keys.all_of(gone)):
         with pytest.raises(SessionEnded):
@@ -138,10 +140,10 @@ def test_a_late_write_does_not_hide_a_new_key(keys: ApiKeys, ada: Identity, tabl
     assert {key.id for key in keys.all_of(ada)} == {late.id, made[0].id}
 
 
-def test_keys_that_version_1_0_ended_are_refused_and_make_room(
+def test_keys_ended_by_version_1_0_are_refused_and_no_longer_count(
     keys: ApiKeys, ada: Identity, table: UsersTable
 ) -> None:
-    """Its change of the password knows no keys."""
+    """Version 1.0 changes the password without deleting keys."""
     _, secret = keys.create(ada, "report", "read", None)
     table.client.update_item(
         TableName="UsersTable",
@@ -159,13 +161,13 @@ def test_keys_that_version_1_0_ended_are_refused_and_make_room(
 
 
 @given(st.text(alphabet="tsk_0123456789abcdef", max_size=80))
-def test_a_malformed_key_reads_no_table(text: str) -> None:
+def test_a_malformed_key_is_refused_by_its_form(text: str) -> None:
     with pytest.raises(InvalidToken):
         check_form(text)
 
 
 @given(st.integers(0, 75), st.sampled_from("0123456789abcdefx"))
-def test_a_typing_error_is_found_by_the_checksum(place: int, wrong: str) -> None:
+def test_the_checksum_detects_a_typing_error(place: int, wrong: str) -> None:
     secret = new_secret()
     check_form(secret)
     if secret[place] != wrong:
@@ -191,7 +193,9 @@ def test_a_typing_error_is_found_by_the_checksum(place: int, wrong: str) -> None
         ("delete_api_key", "write", 403),
     ],
 )
-def test_a_key_allows_tasks_and_no_account(invoke: Invoke, function: str, scope: str, status: int) -> None:
+def test_a_key_allows_tasks_within_its_scope_and_no_account(
+    invoke: Invoke, function: str, scope: str, status: int
+) -> None:
     context = event(function)["requestContext"]
     context["authorizer"] = {"user_id": "x", "username": "ada", "scope": scope, "api_key": "y"}
     answer = invoke(function, requestContext=context)

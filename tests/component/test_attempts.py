@@ -1,4 +1,4 @@
-"""Guessing passwords: strangers slow each other down, and no device that an owner has signed in on."""
+"""Throttling of password guesses: strangers slow each other, never a device that its owner has used."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hashing takes most of the time, and is not what is tested here."""
+    """Hashing would take most of the time, and is not tested here."""
     monkeypatch.setattr(passwords, "hash_password", lambda password: f"hash of {password}")
     monkeypatch.setattr(passwords, "verify", lambda password, hash_: (hash_ == f"hash of {password}", None))
     monkeypatch.setattr(passwords, "verify_nobodys", lambda _password: None)
@@ -96,7 +96,7 @@ class TestStrangers:
         clock.now += OF_STRANGERS.interval
         assert outcome(users, "ada", PASSWORD) == "signed in"
 
-    def test_retry_after_is_right(self, users: UserStore, clock: Clock) -> None:
+    def test_retry_after_is_the_time_until_the_next_attempt(self, users: UserStore, clock: Clock) -> None:
         guess(users, OF_STRANGERS.burst)
         clock.now += 18.5
         with pytest.raises(TooManyAttempts) as raised:
@@ -111,8 +111,8 @@ class TestStrangers:
         clock.now += OF_STRANGERS.burst * OF_STRANGERS.interval
         assert guess(users, 25)["refused"] == OF_STRANGERS.burst
 
-    def test_guesses_are_few_although_the_owner_signs_in(self, users: UserStore, clock: Clock) -> None:
-        """Twenty guess as often as they are let, for hours; the owner signs in from new places meanwhile."""
+    def test_sign_ins_of_the_owner_let_no_more_guesses_through(self, users: UserStore, clock: Clock) -> None:
+        """Strangers guess for hours, while the owner signs in from new devices."""
         hours, outcomes, owner = often(1, 24), Counter[str](), Counter[str]()
         for minute in range(hours * 60):
             for second in (0, 20, 40):
@@ -152,8 +152,8 @@ class TestDevices:
         guess(users, 25)
         assert outcome(users, "ada", PASSWORD, device) == "slowed"
 
-    def test_a_new_password_makes_strangers_of_all_devices(self, users: UserStore) -> None:
-        """Or who once knew the password could have earned many, to guess the next one with."""
+    def test_a_new_password_makes_all_devices_unknown(self, users: UserStore) -> None:
+        """Otherwise somebody who once knew the password could collect devices, to guess the next one."""
         signed_in = users.sign_in("ada", PASSWORD)
         users.change_password(identity_of(signed_in), PASSWORD, "another horse")
         guess(users, 25)
@@ -182,7 +182,7 @@ class TestSessions:
         assert outcomes["slowed"] > 0
         assert self.change(users, identity_of(users.sign_in("ada", PASSWORD)), PASSWORD) == "changed"
 
-    def test_a_right_password_is_no_guess(self, users: UserStore) -> None:
+    def test_a_right_password_does_not_count_as_a_guess(self, users: UserStore) -> None:
         mine, password = identity_of(users.sign_in("ada", PASSWORD)), PASSWORD
         for number in range(2 * OF_SESSION.burst):
             users.change_password(mine, password, f"horse {number}")
@@ -191,7 +191,7 @@ class TestSessions:
 
 @pytest.fixture
 def shared_users(local_aws: str, clock: Clock) -> UserStore:
-    """Not on moto, whose transactions are neither atomic nor idempotent."""
+    """On the emulator, because moto's transactions are neither atomic nor idempotent."""
     client = boto3.client("dynamodb", endpoint_url=local_aws)
     empty_tables(client)
     store = UserStore(UsersTable(client))
@@ -206,10 +206,10 @@ def test_concurrent_guesses_are_all_counted(shared_users: UserStore) -> None:
     assert outcomes.keys() <= {"refused", "slowed"}
 
 
-def test_signing_in_at_once_slows_nobody(shared_users: UserStore) -> None:
+def test_concurrent_sign_ins_slow_nobody(shared_users: UserStore) -> None:
     with ThreadPoolExecutor(8) as threads:
         outcomes = Counter(threads.map(lambda _: outcome(shared_users, "ada", PASSWORD), range(80)))
-    assert outcomes["signed in"] > 40  # where several count at the same moment, one may have to try again
+    assert outcomes["signed in"] > 40  # concurrent counts may conflict: some have to try again
     assert outcome(shared_users, "ada", PASSWORD) == "signed in"
     assert guess(shared_users, 25)["refused"] == OF_STRANGERS.burst
 
@@ -245,12 +245,12 @@ def test_a_sign_in_takes_three_round_trips_and_six_write_units(users: UserStore,
     assert sum(units for _, units in calls) == 6
 
 
-def test_a_name_like_a_counter_of_the_device_is_refused_as_any_other(users: UserStore) -> None:
+def test_a_username_equal_to_a_counters_key_is_refused_like_any_other(users: UserStore) -> None:
     device = device_of(users.sign_in("ada", PASSWORD))
     assert outcome(users, Counter_.of_device(device.id).key, "guess", device) == "refused"
 
 
-def test_a_counter_is_not_a_user(users: UserStore, dynamodb: Any) -> None:
+def test_nobody_signs_in_as_a_counter(users: UserStore, dynamodb: Any) -> None:
     outcome(users, "zz", "guess")
     keys = [item["username"]["S"] for item in dynamodb.scan(TableName="UsersTable")["Items"]]
     (counter,) = (key for key in keys if key.startswith("attempts#"))

@@ -1,4 +1,4 @@
-"""The authorizer: which tokens open the stage, and for how long."""
+"""The authorizer: which tokens it allows, and until when."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ada(users: UserStore) -> User:
 
 
 def issue(user: User, lifetime: int = 60) -> str:
-    """A token of version 1.0, which knew no sessions."""
+    """A token as version 1.0 issued it, without a session."""
     token = TokenSigner().issue(user, "", lifetime=lifetime)
     claims = jwt.decode(token, options={"verify_signature": False})
     del claims["ses"]
@@ -56,7 +56,7 @@ def statement(answer: dict[str, Any]) -> Any:
     return statement
 
 
-def test_a_valid_token_opens_the_whole_stage_until_it_expires(invoke: Invoke, ada: User) -> None:
+def test_a_valid_token_allows_the_whole_stage_until_it_expires(invoke: Invoke, ada: User) -> None:
     token = issue(ada)
     answer = invoke("authorize", **authorization(f"Bearer {token}"))
     assert answer["principalId"] == ada.id
@@ -68,7 +68,7 @@ def test_a_valid_token_opens_the_whole_stage_until_it_expires(invoke: Invoke, ad
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer x.y.z", "Basic YTpi", "garbage", "Bearer \ud800"])
-def test_anything_else_is_denied(invoke: Invoke, header: str) -> None:
+def test_any_other_header_is_denied(invoke: Invoke, header: str) -> None:
     answer = invoke("authorize", **authorization(header))
     assert statement(answer)["Effect"] == "Deny"
     assert "Condition" not in statement(answer)
@@ -85,8 +85,8 @@ def test_a_token_without_its_scheme_is_denied(invoke: Invoke, ada: User) -> None
     assert statement(invoke("authorize", **authorization(token)))["Effect"] == "Deny"
 
 
-def test_an_unreachable_key_is_an_error_and_no_denial(invoke: Invoke) -> None:
-    """A denial would be kept for minutes; an error is tried again with the next request."""
+def test_an_unreachable_key_is_an_error_not_a_denial(invoke: Invoke) -> None:
+    """API Gateway caches a denial for minutes; after an error it calls the authorizer again."""
     boto3.client("secretsmanager").delete_secret(SecretId="TokenSecret", ForceDeleteWithoutRecovery=True)
     token = jwt.encode({"sub": "x"}, "k" * 40, headers={"kid": "any"})
     with pytest.raises(Exception, match=r"TokenSecret|Secrets Manager"):
@@ -123,7 +123,7 @@ def test_a_session_of_somebody_else_is_denied(invoke: Invoke, users: UserStore, 
     assert effect(invoke, TokenSigner().issue(ada, session.id, lifetime=60)) == "Deny"
 
 
-def test_a_token_for_a_device_opens_nothing(invoke: Invoke, ada: User) -> None:
+def test_a_device_token_is_denied(invoke: Invoke, ada: User) -> None:
     assert effect(invoke, TokenSigner().issue_device(ada, "device")) == "Deny"
 
 
@@ -144,7 +144,9 @@ class TestApiKeys:
         assert statement(answer)["Effect"] == "Allow"
         assert "Condition" not in statement(answer)
 
-    def test_a_key_with_an_end_opens_it_until_then(self, invoke: Invoke, users: UserStore, ada: User) -> None:
+    def test_an_expiring_key_allows_the_stage_until_it_expires(
+        self, invoke: Invoke, users: UserStore, ada: User
+    ) -> None:
         _, secret = ApiKeys().create(sign_in(users)[1], "report", "write", 2_000_000_000)
         until = statement(invoke("authorize", **authorization(f"Bearer {secret}")))["Condition"]
         assert until == {"DateLessThan": {"aws:CurrentTime": "2033-05-18T03:33:20Z"}}
@@ -152,14 +154,14 @@ class TestApiKeys:
     @pytest.mark.parametrize(
         "change", [lambda key: key[:-1], lambda key: key[:-1] + "g", lambda key: key + "0"]
     )
-    def test_lookalikes_of_keys_are_denied(
+    def test_malformed_keys_are_denied(
         self, invoke: Invoke, users: UserStore, ada: User, change: Callable[[str], str]
     ) -> None:
         _, secret = ApiKeys().create(sign_in(users)[1], "report", "read", None)
         assert effect(invoke, change(secret)) == "Deny"
 
 
-def test_a_token_without_a_generation_is_of_the_first_one(invoke: Invoke, ada: User) -> None:
+def test_a_token_without_a_generation_belongs_to_the_first_one(invoke: Invoke, ada: User) -> None:
     claims = jwt.decode(issue(ada), options={"verify_signature": False})
     del claims["sid"]
     key = TokenKeys().current()
@@ -181,10 +183,10 @@ def test_clocks_may_differ_by_seconds(invoke: Invoke, monkeypatch: pytest.Monkey
     assert effect(invoke, token) == "Allow"
 
 
-def test_a_token_of_a_clock_that_is_ahead_is_no_denial(
+def test_a_token_issued_by_a_fast_clock_is_not_denied(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch, ada: User
 ) -> None:
-    """In a moment it is good, and a denial would be kept for minutes."""
+    """The token is valid in a few seconds, and API Gateway would cache a denial for minutes."""
     ahead = time.time() + 8
     with monkeypatch.context() as patch:
         patch.setattr("shared.users.tokens.time.time", lambda: ahead)
@@ -193,8 +195,8 @@ def test_a_token_of_a_clock_that_is_ahead_is_no_denial(
         effect(invoke, token)
 
 
-def test_an_unknown_key_is_no_denial_because_it_may_be_new(invoke: Invoke) -> None:
-    """A denial would be kept for minutes; API Gateway takes this very message for a 401."""
+def test_a_token_with_an_unknown_key_is_not_denied(invoke: Invoke) -> None:
+    """The key may be new, and a denial would be cached. API Gateway turns exactly this message into a 401."""
     token = jwt.encode({"sub": "x"}, "k" * 40, headers={"kid": "unknown"})
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         invoke("authorize", **authorization(f"Bearer {token}"))

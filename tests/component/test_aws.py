@@ -1,4 +1,4 @@
-"""Calls that fail on their way are tried again while there is time, and say truly what became of them."""
+"""Retries of AWS calls: they end before the deadline, and the error says whether a write was applied."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def items(client: Any) -> int:
 
 @pytest.mark.parametrize("first", FAULTS)
 @pytest.mark.parametrize("second", [*FAULTS, None])
-def test_a_write_is_done_once_whatever_became_of_its_first_tries(
+def test_a_write_is_applied_once_whatever_happens_to_its_first_attempts(
     client: Any, store: TaskStore, faults: Faults, first: Any, second: Any
 ) -> None:
     faults.then(first, second, None)
@@ -96,7 +96,7 @@ def test_a_write_that_was_not_applied_says_so(
 
 @pytest.mark.parametrize("rest", [fault for fault in FAULTS if fault is not lost])
 @pytest.mark.parametrize("first", [lost, broken])
-def test_a_write_that_may_have_been_applied_does_not_deny_it(
+def test_a_write_that_may_have_been_applied_is_not_reported_as_unchanged(
     store: TaskStore, faults: Faults, first: Any, rest: Any
 ) -> None:
     faults.then(first, rest)
@@ -112,11 +112,11 @@ def test_permanent_errors_are_not_retried(store: TaskStore, faults: Faults) -> N
 
 
 class Clock:
-    """A clock that a test moves, and so does who sleeps."""
+    """A clock that a test moves; sleeping moves it, too."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        # Not the module's own functions, which other threads use.
+        # Not `time.monotonic` and `time.sleep` themselves: other threads use them.
         for module in ("shared.aws", "shared.deadline", "botocore.endpoint"):
             monkeypatch.setattr(f"{module}.time", self)
 
@@ -129,7 +129,7 @@ class Clock:
 
 @pytest.fixture
 def clock(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)  # after the faults, which do not sleep
+    return Clock(monkeypatch)  # after Faults, which replaces `time`, too
 
 
 def taking(clock: Clock, seconds: float, fault: Any) -> Any:
@@ -141,9 +141,7 @@ def taking(clock: Clock, seconds: float, fault: Any) -> Any:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_write_ends_before_its_time_does(
-    store: TaskStore, faults: Faults, clock: Clock, fault: Any
-) -> None:
+def test_a_write_ends_before_its_deadline(store: TaskStore, faults: Faults, clock: Clock, fault: Any) -> None:
     faults.then(taking(clock, 3, slow), taking(clock, 3, fault))
     with deadline_of(LambdaContext()), pytest.raises((ReadTimeoutError, ClientError)):
         create(store)
@@ -153,7 +151,7 @@ def test_a_write_ends_before_its_time_does(
 
 @pytest.mark.parametrize("seconds", [0.1, 0.2, 0.4, 0.8])
 @pytest.mark.parametrize("last", [slow, conflict])
-def test_a_write_ends_before_its_time_does_also_after_many_tries(
+def test_a_write_ends_before_its_deadline_after_many_attempts(
     store: TaskStore, faults: Faults, clock: Clock, seconds: float, last: Any
 ) -> None:
     for number in range(1, 8):
@@ -165,10 +163,10 @@ def test_a_write_ends_before_its_time_does_also_after_many_tries(
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 2.0, 3.0, 4.0, 5.0, 5.4])
-def test_a_single_write_whose_response_is_lost_does_not_claim_the_contrary(
+def test_a_single_write_whose_response_is_lost_is_not_reported_as_unchanged(
     client: Any, faults: Faults, clock: Clock, seconds: float
 ) -> None:
-    for number in range(20):  # botocore waits at random
+    for number in range(20):  # botocore's backoff is random
         faults.then(taking(clock, seconds, lost), taking(clock, 3, slow))
         begun = clock.now
         with deadline_of(LambdaContext()), pytest.raises(ReadTimeoutError):
@@ -203,7 +201,7 @@ def test_reads_are_retried_before_the_deadline(client: Any, faults: Faults, cloc
     assert faults.sent == 1
 
 
-def test_a_deadline_is_over_with_its_request(clock: Clock) -> None:
+def test_a_deadline_ends_with_its_request(clock: Clock) -> None:
     with deadline_of(LambdaContext()):
         assert 9 < remaining() < 10
     clock.now += 100

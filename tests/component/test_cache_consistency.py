@@ -1,8 +1,8 @@
-"""How old a page can be, whatever readers, writers, the stream and a failing cache do at once.
+"""How stale a page can be, while readers, writers, the stream and a failing cache interleave.
 
-A page was read after the last write that the cache was told of, by a writer or by the stream; for two seconds
-it can be one that was read while the index lagged. If the cache was not told of a write, or forgot it in a
-failover, a page can lack that write for a minute and no longer.
+A page was read after the last successful invalidation, by a writer or by the stream. For two seconds it may
+lack that write, because the index lags. If an invalidation failed, or a failover lost it, a page may lack the
+write for a minute at most.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from tools.local.backends.redis_server import FAKE
 
 LAG = 1.0
 """Seconds that the index lags behind its table."""
-YOUNG, MINUTE = 2.1, 60.1  # both with a little for rounding
+YOUNG, MINUTE = 2.1, 60.1  # both with tolerance for rounding
 WAITS = [0.1, 0.7, 1.5, 2.5, 5.1, 61.0]
-FAULTS = ["cut", "mute", "pause", "fill", "mend", "evict", "lose", "save", "restore"]
+FAULTS = ["cut", "mute", "pause", "fill", "repair", "evict", "lose", "save", "restore"]
 READER, WRITER, STREAM = "reader", "writer", "stream"
 Event = tuple[str, int]
-"""What happens, and a number that chooses among its kinds."""
+"""What happens, and a number that selects a variant of it."""
 
 
 def any_of(*kinds: str) -> st.SearchStrategy[Event]:
@@ -44,7 +44,7 @@ few = st.lists(events, max_size=3)
 
 
 class Clock:
-    """Stands in for the module `time`: real time, and what was waited without waiting."""
+    """Replaces the module `time`: real time, plus the sleeps that were skipped."""
 
     def __init__(self, server: Server) -> None:
         self._server, self._ahead = server, 0.0
@@ -58,7 +58,7 @@ class Clock:
 
 
 class Network:
-    """What becomes of commands on their way to the server, and of their replies."""
+    """Delivers commands to the server and replies to the caches, and fails on request."""
 
     def __init__(self, server: Server, clock: Clock) -> None:
         self.cut_off: set[str] = set()
@@ -98,8 +98,8 @@ class Network:
                 self.stored[arguments[1].partition("\n")[2]] = self._clock.monotonic()
         return replies
 
-    def mend(self, number: int) -> None:
-        """Let everything through; a server that was paused executes what came meanwhile, in some order."""
+    def repair(self, number: int) -> None:
+        """End all faults. A paused server executes the commands that it received meanwhile, in some order."""
         self.cut_off.clear()
         self.is_mute = self.is_full = self.is_paused = False
         random.Random(number).shuffle(self._late)  # noqa: S311 (a history that can be repeated)
@@ -120,7 +120,7 @@ class Machine(RuleBasedStateMachine):
         self.readers = [self.network.cache(READER) for _ in range(2)]
         self.writer, self.stream = self.network.cache(WRITER), self.network.cache(STREAM)
         self.writes: list[float] = []
-        self.told = self.told_before_snapshot = -math.inf
+        self.invalidated_at = self.invalidated_before_snapshot = -math.inf
         self.snapshot: list[tuple[str, str, float]] = []
 
     def happen(self, what: str, number: int) -> None:
@@ -139,10 +139,10 @@ class Machine(RuleBasedStateMachine):
     def invalidate(self, cache: PageCache) -> None:
         now = self.clock.monotonic()
         if cache.invalidate():
-            self.told = now
+            self.invalidated_at = now
 
     def read(self, number: int, before: list[Event] = [], after: list[Event] = []) -> None:  # noqa: B006
-        """List one of two queries; things happen before the table is read, and before the page is stored."""
+        """List one of two queries, with events before the table is read and before the page is stored."""
         reader, query, now = self.readers[number % 2], f"q{number // 3}", self.clock.monotonic()
         found = reader.look_up(query)
         if found.page is not None:
@@ -159,10 +159,10 @@ class Machine(RuleBasedStateMachine):
     def check(self, page: str, now: float) -> None:
         shown, read = page.split()
         age = now - self.network.stored[page]
-        assert float(read) >= self.told
+        assert float(read) >= self.invalidated_at
         assert age <= MINUTE
         lacking = self.writes[int(shown) :]
-        if lacking and lacking[0] <= self.told:
+        if lacking and lacking[0] <= self.invalidated_at:
             assert age <= YOUNG
 
     def fail(self, what: str, number: int) -> None:
@@ -171,8 +171,8 @@ class Machine(RuleBasedStateMachine):
             network.cut_off |= [{WRITER}, {READER}, {WRITER, STREAM}][number % 3]
         elif what in {"mute", "pause", "fill"}:
             setattr(network, {"mute": "is_mute", "pause": "is_paused", "fill": "is_full"}[what], True)
-        elif what == "mend":
-            network.mend(number)
+        elif what == "repair":
+            network.repair(number)
         elif what == "evict":
             for key in sorted(client.scan_iter())[number::6]:
                 client.delete(key)
@@ -183,13 +183,13 @@ class Machine(RuleBasedStateMachine):
             self.snapshot = [
                 (key, client.get(key), now + client.pttl(key) / 1000) for key in client.scan_iter()
             ]
-            self.told_before_snapshot = self.told
+            self.invalidated_before_snapshot = self.invalidated_at
         else:  # a restart from the snapshot, or a failover that lost what came after it
             self.server.lose_memory()
             for key, text, end in self.snapshot:
                 if (left := end - self.clock.monotonic()) > 0.001:
                     client.set(key, text, px=int(left * 1000))
-            self.told = self.told_before_snapshot
+            self.invalidated_at = self.invalidated_before_snapshot
 
     @rule(event=events)
     def something_happens(self, event: Event) -> None:
@@ -201,19 +201,19 @@ class Machine(RuleBasedStateMachine):
 
     @rule(faults=st.lists(any_of(*FAULTS, "stream"), max_size=3), number=st.integers(0, 5))
     def a_write_among_faults(self, faults: list[Event], number: int) -> None:
-        """Each begins with a cache that is well, which long histories seldom have."""
-        self.network.mend(0)
+        """Begins with a healthy cache, which is rare in long sequences of faults."""
+        self.network.repair(0)
         self.clock.sleep(2.5)
-        for event in [*faults, ("write", 0), ("mend", number), ("wait", 2)]:
+        for event in [*faults, ("write", 0), ("repair", number), ("wait", 2)]:
             self.read(number)
             self.happen(*event)
         self.read(number)
 
     @rule(number=st.integers(0, 5))
     def the_stream_succeeds_at_last(self, number: int) -> None:
-        self.network.mend(number)
+        self.network.repair(number)
         assert self.stream.invalidate()
-        self.told = self.clock.monotonic()
+        self.invalidated_at = self.clock.monotonic()
         self.clock.sleep(LAG)
         for _ in range(2):
             self.read(number)
@@ -221,16 +221,14 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def everything_expires(self) -> None:
         for key in self.server.client.scan_iter():
-            assert (
-                self.server.client.ttl(key) != -1
-            )  # which is "for ever"; -2 is a key that has expired since
+            assert self.server.client.ttl(key) != -1  # -1: never expires; -2: expired meanwhile
 
     def teardown(self) -> None:
         self.network.connection.close()
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_list_is_hardly_behind(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_are_no_staler_than_promised(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for server in serve(program):
         clock = Clock(server)
         monkeypatch.setattr(pages, "time", clock)

@@ -1,4 +1,4 @@
-"""`make check-data`: what is wrong with the tables is found, and what only changes meanwhile is not."""
+"""`make check-data` finds damage in the tables, and does not take concurrent changes for damage."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def change(dynamodb: Any, key: str, name: str, value: Any) -> None:
 
 
 def decompose(dynamodb: Any, task_id: str, title: str) -> None:
-    """Rename a task as was possible before requests were composed."""
+    """Rename a task as was possible before requests were normalized to NFC."""
     store = TaskStore(lambda: None, client=dynamodb)
     store.create(new_task("Café"))
     store.update(task_id, changing(title=title))
 
 
-def test_data_of_the_api_has_no_problems(store: TaskStore, dynamodb: Any) -> None:
+def test_data_written_by_the_api_has_no_problems(store: TaskStore, dynamodb: Any) -> None:
     task = store.create(new_task("Another")).task
     store.update(task.id, changing(title="Renamed"))
     trash = Trash(lambda: None, client=dynamodb)
@@ -141,7 +141,7 @@ def test_a_history_without_a_task_is_found(store: TaskStore, dynamodb: Any) -> N
     assert f"the history of the task {tasks[0].id}, which is gone" in said
 
 
-def test_nothing_is_written(store: TaskStore, dynamodb: Any) -> None:
+def test_the_check_writes_nothing(store: TaskStore, dynamodb: Any) -> None:
     put(dynamodb, "TITLE#lost", task_id=ID)
     calls: list[str] = []
     dynamodb.meta.events.register("before-call.dynamodb", lambda model, **_: calls.append(model.name))
@@ -149,7 +149,7 @@ def test_nothing_is_written(store: TaskStore, dynamodb: Any) -> None:
     assert set(calls) == {"Scan", "BatchGetItem", "TransactGetItems"}
 
 
-def test_an_unknown_stack_is_one_line(
+def test_an_unknown_stack_is_a_one_line_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["make check-data", "--endpoint-url", "http://127.0.0.1:9"])

@@ -1,4 +1,4 @@
-"""What docs/cost.md says is what the prices, the template and the functions make of it."""
+"""docs/cost.md agrees with the prices, the template and the calls of the functions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Calls = list[tuple[str, dict[str, Any], dict[str, Any]]]
 
 @pytest.fixture
 def calls(aws: None, monkeypatch: pytest.MonkeyPatch) -> Calls:
-    """The calls of AWS, from here on: their names, parameters and results."""
+    """The AWS calls made during the test: operation, parameters and result."""
     made: Calls = []
     call = BaseClient._make_api_call  # type: ignore[attr-defined]
 
@@ -74,7 +74,9 @@ def test_a_change_takes_the_documented_units(calls: Calls) -> None:
     update, put = writes
     names = list(update["Update"]["ExpressionAttributeNames"].values())
     values = update["Update"]["ExpressionAttributeValues"]
-    assert size_of({name: values[f":{name}"] for name in names}) < usage.KB  # so is the item, with its keys
+    assert (
+        size_of({name: values[f":{name}"] for name in names}) < usage.KB
+    )  # and so is the item, keys included
     task_units = 2 + usage.INDEX_WRITE_UNITS
     history_units = 2 * math.ceil(size_of(put["Put"]["Item"]) / usage.KB)
     text = f"A change takes {task_units + history_units} write units, {history_units} of them for the history"
@@ -82,7 +84,7 @@ def test_a_change_takes_the_documented_units(calls: Calls) -> None:
 
 
 def units_to_store(calls: Calls) -> int:
-    """Write units of the one call, a transaction that puts items which are copied into indexes."""
+    """Write units of the only call, a transaction: of its items, and of their copies in indexes."""
     ((operation, parameters, _),) = calls
     assert operation == "TransactWriteItems"
     writes = parameters["TransactItems"]
@@ -134,7 +136,7 @@ def test_tokens_and_guesses_take_the_documented_units(calls: Calls) -> None:
 
 
 def units_of(calls: Calls) -> tuple[int, int]:
-    """Units that calls read and write, of items that are small."""
+    """Read and write units of calls, if all items are small."""
     asked = [parameters for operation, parameters, _ in calls if operation == "BatchGetItem"]
     written = [parameters for operation, parameters, _ in calls if operation == "TransactWriteItems"]
     assert len(asked) + len(written) == len([each for each in calls if each[0] != "GetSecretValue"])
@@ -164,7 +166,7 @@ def test_a_call_logs_the_documented_amount(aws: None, log: Callable[[], list[dic
     assert sum(entries) / 3 == pytest.approx(usage.LOG_BYTES, rel=0.25)
 
 
-def test_the_document_is_fresh() -> None:
+def test_the_document_is_up_to_date() -> None:
     document = (ROOT / DOCUMENT).read_text("utf-8")
     assert document == filled_in(document, tables(Workload(), inventory(ROOT))), "run `make costs`"
 

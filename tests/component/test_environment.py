@@ -1,4 +1,4 @@
-"""What a function reads of its environment is what the template gives it."""
+"""The template sets exactly the environment variables that each function reads."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.local_stack import ROOT
 from tests.template import FUNCTIONS, GLOBAL_VARIABLES
 
 BY_LAMBDA = ("AWS_", "LAMBDA_", "_HANDLER", "_X_AMZN_TRACE_ID", "PATH", "PYTHONPATH", "LANG", "TZ")
-"""How the names begin of those that Lambda itself sets. See
+"""Prefixes of the variables that Lambda itself sets. See
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime"""
 
 _LOOKUPS = {Mapping.get.__code__.co_filename, os.getenv.__code__.co_filename}
-"""The standard library's own code of `os.environ.get`, `in` and `os.getenv`."""
+"""The files of the standard library with `os.environ.get`, `in` and `os.getenv`."""
 
 
 def _is_ours(frame: FrameType) -> bool:
@@ -37,15 +37,15 @@ def _reader(frame: FrameType | None) -> FrameType:
 
 
 class Environment:
-    """Hides from the code what the template does not give to a function, and notes what it reads."""
+    """Hides variables that the template does not set for a function, and records those that it reads."""
 
     def __init__(self, given: set[str]) -> None:
         self._given = given
         self.needed: dict[str, str] = {}
-        """What was read with `os.environ[...]`, and where; what has a default is not needed."""
+        """Variables read with `os.environ[...]`, and where. A read with a default does not count."""
 
     def watch(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """Have a call read this environment."""
+        """Wrap a callable, so that it reads this environment."""
         environ = type(os.environ)
         look_up = environ.__getitem__
 
@@ -69,7 +69,7 @@ class Environment:
 
 
 def run(function: str, given: set[str], patch: pytest.MonkeyPatch) -> Environment:
-    """Run a function's scenario; what is done before that has the environment of all tests."""
+    """Run a function's scenario. Other functions in it have the environment of all tests."""
     environment = Environment(given)
     load = handlers.load_function
 
@@ -102,10 +102,10 @@ def test_a_function_has_the_variables_that_it_reads(
         for name, where in needed.items()
         if name not in given and not name.startswith(BY_LAMBDA)
     ]
-    if not advice:  # else it has come to an early end
+    if not advice:  # otherwise it stopped early, and did not read all
         advice += [
             f"Remove {name} from {place}: functions/{function} does not read it. If it comes from "
-            "`<<: *cache-function`, write out what that has instead, as DeleteTaskFunction does."
+            "`<<: *cache-function`, write the properties out instead, as DeleteTaskFunction does."
             for name in its.variables.keys() - needed
         ]
     assert not advice, "\n" + "\n".join(advice)

@@ -1,4 +1,4 @@
-"""Faults between the functions and what they depend on: each answer is true, and nothing is half done."""
+"""Faults between functions and their dependencies: responses are true, and no change is half applied."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ ENDPOINTS = [*AUTHORIZED, "create_user", "login"]
 
 @pytest.fixture
 def dynamodb(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The tables of make run, empty; functions use them, too."""
+    """A client of the emulator of `make run`, with empty tables. Functions use it, too."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws)
     client = boto3.client("dynamodb")
     empty_tables(client)
@@ -62,12 +62,14 @@ def call(function: str, sent: Event | None = None) -> Answer:
 
 
 def request_of(function: str) -> Event:
-    """A request that succeeds, and what it needs."""
+    """A request that succeeds. Creates what the request needs."""
     if function in {"login", "change_password", "get_me"}:
         user = json.loads(call("create_user")["body"])
         sent = event(function)
         if function != "login":
-            sent["requestContext"]["authorizer"]["session"] = user["id"]  # the first session's id
+            sent["requestContext"]["authorizer"]["session"] = user[
+                "id"
+            ]  # the first generation is the user's id
         return sent
     if "task_id" in (event(function)["pathParameters"] or {}):
         task_id = json.loads(call("create_task")["body"])["id"]
@@ -81,10 +83,10 @@ def request_of(function: str) -> Event:
 
 
 def assert_answered(answer: Answer) -> None:
-    """Either as if there were no fault, or that it must be tried again."""
+    """Check that a response is a success, or says to try again."""
     headers = {name: values[0] for name, values in answer["multiValueHeaders"].items()}
     if answer["statusCode"] >= 400:
-        # 429: others were counting attempts of the same account all the time.
+        # 429: every attempt to count this sign-in conflicted with another.
         assert answer["statusCode"] in {503, 429}, answer["body"]
         assert headers["Content-Type"] == "application/problem+json"
         assert headers["Retry-After"] == "1"
@@ -99,7 +101,7 @@ def assert_consistent(client: Any) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 @pytest.mark.parametrize("function", ENDPOINTS)
-def test_an_endpoint_answers_whatever_becomes_of_its_calls(
+def test_an_endpoint_answers_whatever_happens_to_its_calls(
     function: str, fault: Any, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faults = Faults(None, monkeypatch)
@@ -115,20 +117,20 @@ def test_an_endpoint_answers_whatever_becomes_of_its_calls(
 
 
 @pytest.mark.parametrize("fault", ANYWHERE, ids=lambda fault: fault.__name__)
-def test_the_authorizer_denies_nobody_for_a_fault(
+def test_the_authorizer_denies_nobody_because_of_a_fault(
     fault: Any, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call("create_user")
     token = json.loads(call("login")["body"])["access_token"]
     sent = event("authorize", **authorization(f"Bearer {token}"))
     Faults(None, monkeypatch).then(fault)
-    # API Gateway answers 503 then; a denial it would keep for minutes.
+    # API Gateway answers 503 to an error; it would cache a denial for minutes.
     with pytest.raises((BotoCoreError, ClientError, Unavailable)):
         call("authorize", sent)
 
 
 class Notifications:
-    """The way from the table to who is notified, with Lambda's retries."""
+    """The path from the table to the notification, with Lambda's retries."""
 
     def __init__(self, dynamodb: Any, log: Callable[[], list[Answer]], call: Call) -> None:
         self._dynamodb, self._log, self._call = dynamodb, log, call
@@ -136,7 +138,7 @@ class Notifications:
         self._queue = self._sqs.get_queue_url(QueueName="NotificationsQueue")["QueueUrl"]
 
     def publish(self) -> None:
-        """What Lambda does with one batch of the stream: again from the record that failed."""
+        """Process a batch of the stream as Lambda does: retry from the failed record on."""
         tasks = [
             item
             for item in self._dynamodb.scan(TableName="TasksTable")["Items"]
@@ -153,7 +155,7 @@ class Notifications:
             records = records[numbers.index(first) :] if first else []
 
     def send(self) -> None:
-        """What Lambda does with the queue: a message that failed comes again."""
+        """Process the queue as Lambda does: deliver failed messages again."""
         while True:
             messages = self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get(
                 "Messages", []
@@ -165,15 +167,15 @@ class Notifications:
                 {**template, "messageId": each["MessageId"], "body": each["Body"]} for each in messages
             ]
             while records:
-                self._let_go()
+                self._expire_leases()
                 failures = self._call("send_notification", {"Records": records})["batchItemFailures"]
                 failed = {each["itemIdentifier"] for each in failures}
                 records = [each for each in records if each["messageId"] in failed]
             for each in messages:
                 self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=each["ReceiptHandle"])
 
-    def _let_go(self) -> None:
-        """Let the time pass after which a function that died is no longer thought to be sending."""
+    def _expire_leases(self) -> None:
+        """Expire the leases of functions that died while they were sending."""
         for item in self._dynamodb.scan(TableName="NotifiedTable")["Items"]:
             if item["status"]["S"] == "INPROGRESS":
                 self._dynamodb.update_item(
@@ -191,7 +193,7 @@ class Notifications:
 def test_every_stored_task_is_notified_once(
     seed: int, dynamodb: Any, log: Callable[[], list[Answer]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One try of each call may fail, not both: who cannot remember what it sent must send it again."""
+    """One attempt of each call may fail, not both: a notification that cannot be recorded is repeated."""
     chance = random.Random(seed)  # noqa: S311 (a history that can be repeated)
     faults = Faults(None, monkeypatch)
 
@@ -208,7 +210,7 @@ def test_every_stored_task_is_notified_once(
     assert_consistent(dynamodb)
     notifications = Notifications(dynamodb, log, call_among_faults)
     notifications.publish()
-    notifications.publish()  # Lambda repeats a batch whose answer it lost
+    notifications.publish()  # Lambda retries a batch whose response was lost
     notifications.send()
     items = dynamodb.scan(TableName="TasksTable")["Items"]
     stored = [item["id"]["S"] for item in items if item["pk"]["S"].startswith("TASK#")]
@@ -216,7 +218,7 @@ def test_every_stored_task_is_notified_once(
     assert notifications.sent() == Counter(stored)
 
 
-class TestANetwork:
+class TestNetworkFaults:
     @pytest.fixture
     def aws(self, local_aws: str, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
         proxy = Proxy(local_aws)
@@ -234,7 +236,7 @@ class TestANetwork:
     @pytest.mark.parametrize(
         "network", [Network.RESETS, Network.LOSES_ANSWERS, Network.CUTS_ANSWERS], ids=lambda each: each.value
     )
-    def test_to_a_failing_aws_creates_one_task_per_retried_request(
+    def test_a_retried_request_creates_one_task_despite_a_failing_connection_to_aws(
         self, network: Network, aws: Proxy, dynamodb: Any
     ) -> None:
         sent = event("create_task")
@@ -248,7 +250,7 @@ class TestANetwork:
         assert len(json.loads(call("list_tasks")["body"])) == 1
 
     @pytest.mark.parametrize("network", [each for each in Network if each is not Network.WELL])
-    def test_to_a_failing_redis_shows_in_no_response(
+    def test_a_failing_connection_to_redis_shows_in_no_response(
         self, network: Network, redis: Proxy, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def titles() -> list[str]:
@@ -269,6 +271,6 @@ class TestANetwork:
             expected.insert(0, title)
             assert titles() == expected
             redis.network = Network.WELL
-            # Tried again until it succeeds, as Lambda does: a busy machine may be slower than its deadline.
+            # Retried until it succeeds, as Lambda does: a busy machine may exceed the deadline.
             await_condition(lambda: call("invalidate_task_cache") == {"batchItemFailures": []})
             assert titles() == expected

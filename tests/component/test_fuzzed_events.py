@@ -1,4 +1,4 @@
-"""Whatever is in an event, a function answers or reports it, and raises nothing."""
+"""Functions answer or report any event of their own source, and refuse those of other sources by name."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_an_unreadable_message_is_reported(handlers: dict[str, Any], name: str, 
 
 
 @pytest.mark.parametrize("name", [each.name for each in FUNCTIONS])
-def test_an_event_from_elsewhere_is_refused_by_name_and_the_next_is_served(
+def test_an_event_of_another_source_is_refused_by_name_and_the_next_is_served(
     handlers: dict[str, Any], name: str
 ) -> None:
     for source, foreign in FOREIGN.items():

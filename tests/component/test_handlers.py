@@ -1,4 +1,4 @@
-"""The functions on the events that API Gateway sends them; `events/` has one for each."""
+"""Functions called with events as API Gateway sends them; `events/` has a sample for each function."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Log = Callable[[], list[dict[str, Any]]]
 
 
 def staged(name: str, stage: str, **changes: Any) -> dict[str, Any]:
-    """The changes that make a sample event one that came through a stage of a deployed API."""
+    """Changes to a sample event, so that it comes through a stage of a deployed API."""
     sample = event(name)
     context = sample["requestContext"] | {
         "path": f"/{stage}{sample['path']}",
@@ -33,13 +33,13 @@ def staged(name: str, stage: str, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", functions_of(TEMPLATE))
-def test_the_sample_event_is_understood(invoke: Invoke, name: str) -> None:
+def test_the_sample_event_is_accepted(invoke: Invoke, name: str) -> None:
     answer = invoke(name) or {}
     assert answer.get("statusCode", 200) in {200, 201, 401, 404}, answer
     assert answer.get("batchItemFailures", []) == [], answer
 
 
-def test_links_lead_back_through_the_stage(invoke: Invoke) -> None:
+def test_links_include_the_stage(invoke: Invoke) -> None:
     created = [
         invoke("create_task", **staged("create_task", "v1", body=json.dumps({"title": f"Task {n}"})))
         for n in range(2)
@@ -101,7 +101,7 @@ def test_the_board_calls_the_api_that_serves_it(invoke: Invoke, asked: str, root
     assert f'<meta name="api" content="{root}">' in invoke("board", requestContext=context)["body"]
 
 
-def test_every_answer_has_its_requests_id(invoke: Invoke) -> None:
+def test_every_response_has_its_requests_id(invoke: Invoke) -> None:
     answers = [
         invoke("create_task"),
         invoke("create_task"),
@@ -153,7 +153,7 @@ SCHEDULED = {"version": "0", "source": "aws.events", "detail-type": "Scheduled E
 @pytest.mark.parametrize(
     "name", [each.name for each in functions_of(TEMPLATE).values() if "SnapStart" in each.properties]
 )
-def test_the_call_that_keeps_a_snapshot_has_no_effect(aws: None, log: Log, name: str) -> None:
+def test_the_scheduled_call_that_keeps_a_snapshot_alive_has_no_effect(aws: None, log: Log, name: str) -> None:
     assert load_function(name).handler(SCHEDULED, LambdaContext()) == {}
     assert log() == []
 
@@ -259,7 +259,7 @@ def test_changes_are_counted(invoke: Invoke, capsys: pytest.CaptureFixture[str])
     assert counted_metrics(capsys) == ["TaskCreated", "TaskUpdated", "TaskDeleted"]
 
 
-def test_a_task_lists_with_its_status(invoke: Invoke) -> None:
+def test_a_task_is_listed_under_its_status(invoke: Invoke) -> None:
     task = json.loads(invoke("create_task")["body"])
     assert json.loads(invoke("list_tasks")["body"]) == [task]
     TaskStore(lambda: None).update(task["id"], changing(status=TaskStatus.COMPLETED))

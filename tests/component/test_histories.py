@@ -1,4 +1,4 @@
-"""Histories of changes under faults: nothing is half done, and what a caller is told of a change is true."""
+"""Random changes under faults: none is half applied, and each response says truly whether it was applied."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Tasks = dict[str, Task]
 
 @pytest.fixture
 def clients(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
-    """Makes clients of tables that are empty at first."""
+    """Makes clients of DynamoDB. The tables are empty at first."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws)
     empty_tables(aws.client("dynamodb"))
     return lambda: aws.client("dynamodb")
@@ -45,11 +45,11 @@ def assert_consistent(client: Any) -> None:
     found = [each for each in problems(client, "TasksTable", StatusShards(), rate=10**6) if each]
     assert found == []
     for task in stored(client).values():
-        assert_tells(history_of(client, task.id), task)
+        assert_adds_up(history_of(client, task.id), task)
     for trashed in Trash(client=client).page(100).tasks:
         changes = history_of(client, trashed.task.id)
         assert changes[0]["type"] == "task.deleted"
-        assert_tells(changes, trashed.task)
+        assert_adds_up(changes, trashed.task)
 
 
 def history_of(client: Any, task_id: str) -> list[ChangeDocument]:
@@ -61,8 +61,8 @@ def history_of(client: Any, task_id: str) -> list[ChangeDocument]:
     return changes
 
 
-def assert_tells(changes: list[ChangeDocument], task: Task) -> None:
-    """A history tells of each version of a task, and how it came to be what it is."""
+def assert_adds_up(changes: list[ChangeDocument], task: Task) -> None:
+    """Check that a history has each version of a task, and that its changes add up to the task."""
     assert [change["version"] for change in changes] == list(range(task.version, 0, -1))
     fields: dict[str, Any] = {"description": None, "assignee": None, "due_at": None, "labels": []}
     for change in reversed(changes):
@@ -79,7 +79,7 @@ def stored(client: Any) -> Tasks:
 
 
 class Caller:
-    """One who changes tasks, and knows what must be there then."""
+    """Changes tasks at random, and knows which ones must then be stored."""
 
     def __init__(self, client: Any, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311 (a history that can be repeated)
@@ -88,10 +88,10 @@ class Caller:
         self._deleted: dict[str, str] = {}
         """Titles by id of tasks that may be in the trash."""
         self._unsure: dict[str, str] = {}
-        """Idempotency keys of requests of which nobody knows whether they succeeded, and their titles."""
+        """Titles by idempotency key, of requests whose outcome is unknown."""
 
     def act(self, known: Tasks) -> list[Tasks]:
-        """Do something; returns what may be stored afterwards."""
+        """Make a random change; returns the states that may be stored afterwards."""
         what, title = self.random.choice(ACTS), self._title()
         if what == "with key":
             return self._create_with_key(known)
@@ -114,7 +114,7 @@ class Caller:
         return known if is_replay else {**known, task.id: task}
 
     def _create_with_key(self, known: Tasks) -> list[Tasks]:
-        """Create a task, or repeat a request that may have created one."""
+        """Create a task, or retry a request that may have created one."""
         key, title = self._unsure.popitem() if self._unsure else (str(self.random.random()), self._title())
         outcomes = self._outcomes(known, lambda: self._create(title, known, key), None, title)
         if len(outcomes) > 1:
@@ -136,7 +136,7 @@ class Caller:
         return {**known, task_id: self.store.update(task_id, changing(title=title))}
 
     def _end_deletion(self, what: str, known: Tasks) -> list[Tasks]:
-        """Restore or purge a task that was deleted, by this caller or while nobody knew."""
+        """Restore or purge a task that this caller deleted, or may have deleted."""
         if not self._deleted:
             return [known]
         task_id = self.random.choice(sorted(self._deleted))
@@ -164,13 +164,13 @@ class Caller:
         try:
             return [change()]
         except (TitleTaken, Unavailable, Contention, TaskNotFound, NotInTrash):
-            return [known]  # nothing was changed: that is what they say
+            return [known]  # these errors say that nothing was changed
         except (BotoCoreError, ClientError):
             return [known, self._changed(known, task_id, title)]
 
     @staticmethod
     def _changed(known: Tasks, task_id: str | None, title: str | None) -> Tasks:
-        """What is there if a change was made of which nobody was told; titles alone can be compared."""
+        """The state if a change was applied although its call failed. Only the titles can be compared."""
         others = {key: task for key, task in known.items() if key != task_id}
         if title is None:
             return others
@@ -196,7 +196,7 @@ def test_responses_to_changes_are_true(
         assert_consistent(client)
 
 
-def test_callers_at_once_leave_nothing_half_done(
+def test_concurrent_callers_leave_no_change_half_applied(
     clients: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(seed: int) -> None:

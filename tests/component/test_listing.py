@@ -1,4 +1,4 @@
-"""The list as it is read from the table: what is asked of the status index, and how much of it is read."""
+"""The list, read from the indexes: which queries it makes, and how many items they read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def listing(client: Any, shards: StatusShards) -> TaskListing:
 
 
 class Tasks:
-    """Tasks in the table, and the list they ought to make."""
+    """Tasks in the table, and the list expected of them."""
 
     def __init__(self, client: Any, shards: StatusShards, drafts: list[tuple[int, TaskStatus]]) -> None:
         self._shards, self._client, self._numbers = shards, client, itertools.count()
@@ -55,7 +55,7 @@ class Tasks:
         number = next(self._numbers)
         title = f"Task {number}"
         return Task(
-            # Not random, or hypothesis could not repeat what it found.
+            # Not random, so that a failure can be repeated.
             id=str(uuid.uuid5(uuid.NAMESPACE_OID, title)),
             title=title,
             description=None,
@@ -80,10 +80,8 @@ class Tasks:
         return in_list(self.tasks.values(), query)
 
 
-def test_the_table_is_listed_as_the_merge_has_it(
-    client: Any, shards: StatusShards, listing: TaskListing
-) -> None:
-    """Whether each partition is asked for what the merge expects of it; `unit/test_merge.py` has the rest."""
+def test_each_query_lists_the_expected_tasks(client: Any, shards: StatusShards, listing: TaskListing) -> None:
+    """Tests the query of each partition; `unit/test_merge.py` tests how they are merged."""
     tasks = Tasks(client, shards, [(1 + n % 7, list(TaskStatus)[n % 3]) for n in range(25)])
     for query in (
         TaskQuery(limit=3),
@@ -105,7 +103,7 @@ def test_the_table_is_listed_as_the_merge_has_it(
 def test_the_order_of_ties_does_not_depend_on_the_index(
     client: Any, shards: StatusShards, listing: TaskListing
 ) -> None:
-    """DynamoDB leaves the order of equal sort keys open; moto happens to have the one we want."""
+    """DynamoDB does not define the order of equal sort keys; moto happens to return the expected one."""
     tasks = Tasks(client, shards, [(1, TaskStatus.PENDING)] * 5)
     reverse = lambda parsed, **_: parsed["Items"].reverse()  # noqa: E731
     client.meta.events.register("after-call.dynamodb.Query", reverse)
@@ -148,7 +146,7 @@ def test_a_page_of_many_shards_reads_little_more(client: Any, counts: list[int])
 
 
 def test_a_page_from_one_shard_takes_few_more_queries(client: Any, counts: list[int]) -> None:
-    """As they are until a migration has moved them."""
+    """All tasks are in one shard until a migration moves them."""
     shards = StatusShards(1, 8)
     listing = TaskListing(client, shards=shards)
     Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 201)])
@@ -159,7 +157,7 @@ def test_a_page_from_one_shard_takes_few_more_queries(client: Any, counts: list[
 
 @pytest.fixture
 def asked_for(client: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many items each query asks for; DynamoDB ends it after one, as where tasks are large."""
+    """The limit of each query. Each ends after one item, as DynamoDB ends it when tasks are large."""
     query, limits = client.query, []
 
     def ended_early(**arguments: Any) -> Any:
@@ -170,8 +168,8 @@ def asked_for(client: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return limits
 
 
-def test_concurrent_queries_are_bounded(client: Any, asked_for: list[int]) -> None:
-    """However often DynamoDB ends a query at 1 MB."""
+def test_the_limit_of_a_query_is_bounded(client: Any, asked_for: list[int]) -> None:
+    """Even if DynamoDB ends many queries at 1 MB."""
     shards = StatusShards()
     listing = TaskListing(client, shards=shards)
     Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 31)])
@@ -183,7 +181,7 @@ def test_concurrent_queries_are_bounded(client: Any, asked_for: list[int]) -> No
 def test_a_page_ends_after_a_bounded_read(
     client: Any, asked_for: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether tasks are skipped or do not pass the filter; those who follow the links see all."""
+    """Tasks that are skipped or filtered out count, too. Following the links yields all tasks."""
     monkeypatch.setattr("shared.tasks.listing._MAX_BYTES", 3_000)
     shards = StatusShards()
     listing = TaskListing(client, shards=shards)
@@ -203,7 +201,7 @@ def test_a_page_ends_after_a_bounded_read(
 def test_a_page_among_many_equal_due_dates_reads_no_more_than_it_needs(
     client: Any, counts: list[int]
 ) -> None:
-    """Ends of days tie by the thousand."""
+    """Thousands of tasks may be due at the end of the same day."""
     shards = StatusShards()
     listing = TaskListing(client, shards=shards)
     tasks = Tasks(client, shards, [(n, TaskStatus.PENDING) for n in range(1, 61)])

@@ -1,4 +1,4 @@
-"""What a function logs: lines that parse, without secrets, whatever fails and whatever a client sends."""
+"""Log lines of functions parse and hold no secrets, whatever fails and whatever a client sends."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ REDIS_PASSWORD = "marker%of:redis"
 
 
 def forms(secret: str) -> list[str]:
-    """How errors and URLs write a secret."""
+    """The spellings of a secret in errors and URLs."""
     return [secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe=""), quote_plus(secret)]
 
 
-def told(text: str, *secrets: str) -> list[str]:
-    """Which forms of secrets are in a text, as they are or in JSON."""
+def forms_in(text: str, *secrets: str) -> list[str]:
+    """The forms of secrets that a text contains, plain or in JSON."""
     return [
         form for each in secrets for form in forms(each) if form in text or json.dumps(form)[1:-1] in text
     ]
@@ -93,16 +93,16 @@ class Failing:
 
 
 def forget_secrets() -> None:
-    """Have many other secrets concealed since those of earlier requests."""
+    """Conceal many other secrets, which displace those of earlier requests."""
     for number in range(100):
         logs.conceal(f"of another request {number}")
 
 
 @pytest.fixture
 def written() -> Iterator[io.StringIO]:
-    """The text that is logged, from here on, when nothing is concealed yet."""
+    """The text that is logged during the test; nothing is concealed yet."""
     forget_secrets()
-    logs.logger.clear_state()  # which other tests may have added keys to
+    logs.logger.clear_state()  # other tests may have added keys
     handler: Any = logs.logger.registered_handler
     stream = io.StringIO()
     old = handler.setStream(stream)
@@ -111,7 +111,7 @@ def written() -> Iterator[io.StringIO]:
 
 
 def records(stream: io.StringIO) -> list[dict[str, Any]]:
-    """The records of a log; each is one line, for whoever splits it."""
+    """The records of a log. Each must be one line, also for `str.splitlines`."""
     text = stream.getvalue()
     lines = text.splitlines()
     assert len(lines) == text.count("\n")
@@ -119,7 +119,7 @@ def records(stream: io.StringIO) -> list[dict[str, Any]]:
 
 
 def secret_event(name: str) -> dict[str, Any]:
-    """A sample event with the secrets wherever they belong."""
+    """A sample event with secrets in all fields that take them."""
     bodies = {
         "create_user": json.dumps({"username": "ada", "password": PASSWORD}),
         "login": urlencode({"username": "ada", "password": PASSWORD}),
@@ -134,7 +134,7 @@ def secret_event(name: str) -> dict[str, Any]:
 
 
 def call(function: ModuleType, sample: dict[str, Any]) -> str:
-    """Call a handler; what it answers, or what Lambda writes of what it raises."""
+    """Call a handler; returns its response, or the traceback that Lambda logs."""
     try:
         return json.dumps(function.handler(sample, LambdaContext()), ensure_ascii=False)
     except Exception as error:
@@ -153,7 +153,7 @@ def test_errors_are_logged_without_their_secrets(
 ) -> None:
     monkeypatch.setenv("REDIS_URL", f"redis://:{quote(REDIS_PASSWORD)}@localhost")
     sample, function = secret_event(name), load_function(name)
-    sent = [each for each in (PASSWORD, NEW_PASSWORD, TOKEN) if told(json.dumps(sample), each)]
+    sent = [each for each in (PASSWORD, NEW_PASSWORD, TOKEN) if forms_in(json.dumps(sample), each)]
     secrets = [*sent, REDIS_PASSWORD]
     error = error_of("; ".join(form for secret in secrets for form in forms(secret)))
     for attribute, value in vars(function).copy().items():
@@ -161,7 +161,7 @@ def test_errors_are_logged_without_their_secrets(
             monkeypatch.setattr(function, attribute, Failing(error))
     answer = call(function, sample)
     said = "".join((written.getvalue(), answer, *capsys.readouterr()))
-    assert not told(said, *secrets)
+    assert not forms_in(said, *secrets)
     reported = (type(error).__name__, "batchItemFailures", "token refused")
     assert any(each in said for each in reported), said
     records(written)
@@ -176,7 +176,7 @@ def test_errors_of_aws_calls_are_logged_without_hashes_and_keys(
     call_aws, failed = botocore.client.BaseClient._make_api_call, set()
 
     def fail(self: Any, operation: str, parameters: dict[str, Any]) -> Any:
-        if not told(repr(parameters), new_hash, new_key):
+        if not forms_in(repr(parameters), new_hash, new_key):
             return call_aws(self, operation, parameters)
         failed.add(operation)
         raise client_error(repr(parameters))
@@ -192,7 +192,7 @@ def test_errors_of_aws_calls_are_logged_without_hashes_and_keys(
         answers.append(call(load_function(name), sample))
     said = written.getvalue() + "".join(answers)
     assert failed == {"PutItem", "TransactWriteItems", "PutSecretValue"}
-    assert not told(said, new_hash, new_key, TOKEN_KEY, PASSWORD, NEW_PASSWORD, TOKEN)
+    assert not forms_in(said, new_hash, new_key, TOKEN_KEY, PASSWORD, NEW_PASSWORD, TOKEN)
     assert "argon2" not in said
     assert "ValidationException" in said
 
@@ -219,7 +219,7 @@ def test_old_signing_keys_are_masked(
 def test_api_keys_are_masked_everywhere(written: io.StringIO) -> None:
     key = new_secret()
     forget_secrets()
-    logs.logger.error(f"what came was {key}", value={"of a client": [key[:40]]})
+    logs.logger.error(f"received {key}", value={"of a client": [key[:40]]})
     assert key[:20] not in written.getvalue()
 
 
@@ -250,7 +250,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE, ids=["control", "surrogates", "forged", "right to left", "long"])
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if "requestContext" in event(name)])
-def test_nothing_of_a_client_leaves_its_place_in_the_log(
+def test_a_clients_text_cannot_forge_log_records(
     empty_aws: object, written: io.StringIO, name: str, text: str
 ) -> None:
     sample = event(name)
@@ -300,7 +300,7 @@ def test_a_password_cannot_change_field_names(empty_aws: object, written: io.Str
     assert {(each["message"], each["service"]) for each in records(written)} == {("answered", "task-api")}
 
 
-def test_a_message_holds_no_secret_and_the_next_request_knows_none(written: io.StringIO) -> None:
+def test_a_secret_is_masked_until_the_next_request(written: io.StringIO) -> None:
     logs.conceal(PASSWORD)
     logs.logger.info(f"it is {PASSWORD}", number=1)
     logs.forget()
@@ -308,7 +308,7 @@ def test_a_message_holds_no_secret_and_the_next_request_knows_none(written: io.S
     assert [each["message"] for each in records(written)] == ["it is ***", f"it was {PASSWORD}"]
 
 
-def test_a_short_password_of_redis_garbles_nothing(
+def test_a_short_redis_password_masks_nothing_else(
     written: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://:task@h")
@@ -317,7 +317,7 @@ def test_a_short_password_of_redis_garbles_nothing(
 
 
 class Resisting:
-    """What neither JSON nor str can write."""
+    """An object that neither JSON nor `str` can write."""
 
     def __str__(self) -> str:
         raise RuntimeError("no text")
@@ -328,7 +328,7 @@ UNWRITABLE = [Resisting(), {("a", "tuple"): 1}, NESTED, float("nan"), "\ud800", 
 
 
 @pytest.mark.parametrize("value", UNWRITABLE, ids=lambda value: type(value).__name__)
-def test_an_unserializable_value_hides_no_other(written: io.StringIO, value: object) -> None:
+def test_an_unserializable_value_hides_no_other_value(written: io.StringIO, value: object) -> None:
     logs.logger.error("it failed", exc_info=ZeroDivisionError("marker"), value=value, task_id="x")
     (record,) = records(written)
     others = {"message": "it failed", "exception_name": "ZeroDivisionError", "task_id": "x"}
@@ -347,7 +347,7 @@ def test_an_unserializable_message_hides_no_error(written: io.StringIO, message:
 
 
 class Broken(io.StringIO):
-    """An output that takes nothing."""
+    """An output whose writes fail."""
 
     def write(self, _text: str) -> int:
         raise BrokenPipeError("nobody reads this")
@@ -361,7 +361,7 @@ def closed() -> io.StringIO:
 
 @pytest.mark.parametrize("output", [Broken, closed])
 @pytest.mark.parametrize("errors", [Broken, closed, io.StringIO])
-def test_without_an_output_a_request_is_answered_all_the_same(
+def test_a_request_is_answered_although_nothing_can_be_logged(
     empty_aws: object,
     monkeypatch: pytest.MonkeyPatch,
     output: Callable[[], io.StringIO],

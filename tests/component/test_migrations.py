@@ -1,4 +1,4 @@
-"""Migrations: applied whole, once, from where they were interrupted, while others write."""
+"""Migrations: complete, applied once, resumed after an interruption, and safe while functions write."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def listed(client: Any, shards: str) -> list[Task]:
 
 
 class Clock:
-    """Time that passes only when somebody lets it."""
+    """A clock that only sleeping moves."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
@@ -95,7 +95,7 @@ def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _serial_moto(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let moto handle one request at a time: in this process it bears no more."""
+    """Let moto handle one request at a time, because it is not thread-safe."""
     lock = threading.Lock()
     handle = BotocoreStubber.process_request
 
@@ -126,7 +126,7 @@ def calls_of(client: Any, operation: str) -> list[str]:
 
 
 @pytest.mark.parametrize("shards", ["2", "3", "16"])
-def test_the_list_is_the_same_before_during_and_after(
+def test_the_list_is_the_same_before_during_and_after_a_migration(
     migrations: Runner, dynamodb: Any, tasks: list[Task], shards: str
 ) -> None:
     assert listed(dynamodb, shards) == tasks
@@ -138,7 +138,7 @@ def test_the_list_is_the_same_before_during_and_after(
 
     done = migrations.apply(to_shards(shards), look)
     assert replace(pages[-1], finished_at=done.finished_at) == done
-    assert ITEMS <= done.read <= ITEMS + 1  # the record itself may be among them
+    assert ITEMS <= done.read <= ITEMS + 1  # the migration's own record may be among them
     assert len(pages) > ITEMS // 7
     assert done.changed > 0
     assert listed(dynamodb, shards) == tasks
@@ -150,7 +150,7 @@ def test_the_list_is_the_same_before_during_and_after(
     assert listed(dynamodb, "1") == tasks
 
 
-def test_moving_a_task_leaves_the_task_as_it_is(migrations: Runner, dynamodb: Any, tasks: list[Task]) -> None:
+def test_moving_a_task_does_not_change_it(migrations: Runner, dynamodb: Any, tasks: list[Task]) -> None:
     migrations.apply(to_shards("4"), nothing)
     assert [TaskStore(lambda: None, client=dynamodb).get(task.id) for task in tasks] == tasks
 
@@ -168,7 +168,7 @@ def test_an_applied_migration_is_repeated_only_on_request(migrations: Runner, dy
     assert len(updates) == made
 
 
-def test_another_count_is_another_migration(migrations: Runner) -> None:
+def test_another_count_of_shards_is_another_migration(migrations: Runner) -> None:
     migrations.apply(to_shards("4"), nothing)
     assert migrations.progress(to_shards("4/8")) is not None
     assert migrations.progress(to_shards("8")) is None
@@ -219,7 +219,7 @@ def test_the_later_of_two_runs_takes_over(migrations: Runner, dynamodb: Any, tas
 
 
 def interfering(migration: Migration, act: Callable[[str], object]) -> Migration:
-    """Something happens to each task between its being read and its being moved."""
+    """Call `act` for each task, after it was read and before it is moved."""
     done: set[str] = set()
 
     def change(item: Item) -> Change | None:
@@ -248,7 +248,7 @@ def test_a_change_of_status_at_the_same_time_is_kept(
 
 
 def test_index_keys_of_older_versions_are_recomputed(dynamodb: Any) -> None:
-    """It changes the status, and knows neither assignees nor due dates."""
+    """An older version changes the status without the index keys of assignees and due dates."""
     right = [
         item_from_task(new_task(f"Task {n}", assignee=assignee, due_at=due_at), StatusShards())
         for n, (assignee, due_at) in enumerate(
@@ -319,7 +319,7 @@ def test_a_task_deleted_at_the_same_time_stays_deleted(migrations: Runner, dynam
         assert not key.startswith("TASK#") or to_shards("4").change(item) is None
 
 
-def test_a_task_in_a_transaction_is_moved_after_it(migrations: Runner, dynamodb: Any) -> None:
+def test_a_task_held_by_a_transaction_is_moved_after_it(migrations: Runner, dynamodb: Any) -> None:
     held: set[str] = set()
 
     def hold_once(params: Any, **_: Any) -> None:
@@ -338,8 +338,8 @@ def test_a_task_in_a_transaction_is_moved_after_it(migrations: Runner, dynamodb:
 def test_changes_are_spread_over_time(
     dynamodb: Any, tasks: list[Task], clock: Clock, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever time each of them takes."""
-    monkeypatch.setattr(runner, "_WRITERS", 1)  # there is one clock for all
+    """However long each change takes."""
+    monkeypatch.setattr(runner, "_WRITERS", 1)  # all writers share the clock
     monkeypatch.setattr(runner, "_LOOK_PAUSE", 0)
     dynamodb.meta.events.register("before-call.dynamodb.UpdateItem", lambda **_: clock.sleep(seconds))
     began = clock.now
@@ -348,13 +348,13 @@ def test_changes_are_spread_over_time(
 
 
 class TestLeftovers:
-    """What functions wrote by another count of shards than the one that was migrated to."""
+    """Items that functions wrote with another count of shards than the migration's."""
 
     @pytest.fixture
     def other(self, dynamodb: Any) -> TaskStore:
         return TaskStore(lambda: None, client=dynamodb, shards=StatusShards(8, 8))
 
-    def test_a_record_from_before_does_not_hide_them(
+    def test_an_earlier_record_does_not_hide_leftovers(
         self, migrations: Runner, dynamodb: Any, tasks: list[Task], other: TaskStore
     ) -> None:
         migrations.apply(to_shards("1"), nothing)
@@ -453,7 +453,7 @@ def test_the_list_is_right_during_and_after_the_migration(
 
 
 class TestTitles:
-    """Titles from before requests were composed."""
+    """Titles from before requests were normalized to NFC."""
 
     MIGRATION = compose_titles({"StatusShards": "1"})
     COMPOSED, DECOMPOSED = "Caf\u00e9", "Cafe\u0301"
@@ -461,7 +461,7 @@ class TestTitles:
     @pytest.fixture
     def store(self, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> TaskStore:
         for name in ("TASKS_TABLE", "HISTORY_TABLE"):
-            monkeypatch.delenv(name)  # which functions have, and `make migrate` has not
+            monkeypatch.delenv(name)  # functions have these variables, `make migrate` does not
         return TaskStore(lambda: None, client=dynamodb, table="TasksTable", history="HistoryTable")
 
     def test_a_title_is_normalized_and_held_only_in_that_form(self, store: TaskStore, dynamodb: Any) -> None:
@@ -500,7 +500,7 @@ class TestTitles:
 class TestTheCommand:
     @pytest.fixture
     def stack(self, aws: None) -> TaskStore:
-        """A stack with tables of its own."""
+        """A stack with its own tables."""
         deploy("a-stack", "TasksTable", "HistoryTable", "UsersTable", StatusShards="4")
         cloudformation = boto3.client("cloudformation")
         detail = cloudformation.describe_stack_resource(StackName="a-stack", LogicalResourceId="TasksTable")
@@ -571,7 +571,7 @@ class TestTheCommand:
         assert clock.now - began == pytest.approx(sum(changed) / 2 + len(changed) * runner._LOOK_PAUSE)
 
     @pytest.mark.parametrize("rate", ["0", "-1", "1.5", "many"])
-    def test_of_a_wrong_rate_says_so(self, run: Any, rate: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_refuses_an_invalid_rate(self, run: Any, rate: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             run(f"--rate={rate}")
         assert f"'{rate}' is not a rate" in capsys.readouterr().err
@@ -598,7 +598,7 @@ class TestTheCommand:
         assert err.startswith("error: There is no local stack at http://127.0.0.1:1.")
         assert err.count("\n") == 1
 
-    def test_knows_each_migration_by_its_number(self) -> None:
+    def test_numbers_migrations_consecutively(self) -> None:
         parameters = {name: str(each["Default"]) for name, each in TEMPLATE["Parameters"].items()}
         made = [make(parameters).number for make in command.MIGRATIONS]
         assert made == list(range(1, len(made) + 1))

@@ -1,4 +1,4 @@
-"""`make users`, and the migration that lists users of version 1.0."""
+"""`make users`, and the migration that adds users of version 1.0 to the directory."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The cache of pages, against fakeredis and a real server: what it serves and refuses, and how it fails.
+"""The page cache, against fakeredis and a real server: what it serves and refuses, and how it fails.
 
-That no write stays unseen, whatever fails meanwhile, is proven in test_cache_consistency.
+test_cache_consistency proves how stale pages can be, whatever fails meanwhile.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from tests.servers import make_certificate
 from tools.local.backends.redis_server import FAKE, free_port
 
 on_one_server = pytest.mark.parametrize("shared_server", [FAKE], indirect=True)
-"""Marks tests of what the client does, whichever the server."""
+"""Marks tests of the client, for which one server is enough."""
 
 
 def patient(url: str, **options: Any) -> PageCache:
-    """A cache that bears with a busy machine."""
+    """A cache with a long timeout, because the machine may be busy."""
     return PageCache("tasks", f"{url}{'&' if '?' in url else '?'}timeout=5", **options)
 
 
@@ -74,7 +74,7 @@ def test_stacks_that_share_a_server_share_nothing(cache: PageCache, server: Serv
 @pytest.mark.parametrize(
     ("age", "seconds"), [(0, 2), (2.1, 60)], ids=["read soon after a write", "read long after"]
 )
-def test_a_page_lives_for_two_seconds_if_read_soon_after_a_write_and_else_for_a_minute(
+def test_the_ttl_is_two_seconds_soon_after_a_write_and_a_minute_otherwise(
     cache: PageCache, server: Server, age: float, seconds: float
 ) -> None:
     cache.invalidate()
@@ -103,10 +103,10 @@ def test_a_generation_set_by_another_reader_stays(
 
 
 @on_one_server
-def test_a_generation_is_set_once_though_its_reply_was_lost(
+def test_a_generation_is_set_once_although_its_reply_was_lost(
     server: Server, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A write may have ended it meanwhile; set again, it would make pages from before valid."""
+    """A write may have deleted it meanwhile. Set again, it would make older pages valid."""
     cache = patient(proxy.url)
     cache.invalidate()
 
@@ -124,7 +124,7 @@ class TestReadersWhoMissTheSamePage:
 
     @pytest.fixture
     def meanwhile(self, monkeypatch: pytest.MonkeyPatch) -> Any:
-        """Say what happens while somebody waits; returns how long each wait was."""
+        """Set what happens during each wait; returns the length of the waits, in seconds."""
 
         def meanwhile(*happen: Callable[[], object]) -> list[float]:
             waits: list[float] = []
@@ -149,7 +149,7 @@ class TestReadersWhoMissTheSamePage:
         assert len(waits) == 2
 
     @pytest.mark.parametrize("end", ["the first reader has died", "a write makes its page invalid"])
-    def test_wait_for_another_one_when(
+    def test_wait_for_another_reader_when(
         self, cache: PageCache, server: Server, meanwhile: Any, end: str
     ) -> None:
         cache.look_up("q")
@@ -188,7 +188,7 @@ class TestReadersWhoMissTheSamePage:
         begin = threading.Barrier(20)
 
         def read(_: int) -> str | None:
-            """What the cache has; None if the table was read."""
+            """The cached page, or None if the table was read."""
             cache = patient(server.url)
             begin.wait()
             found = cache.look_up("q")
@@ -204,7 +204,7 @@ class TestReadersWhoMissTheSamePage:
 
 
 class FakeNetwork:
-    """Connections to a server that answers `reply` after `delay`, by a clock of their own."""
+    """Connections to a server that sends `reply` after `delay`; `now` is their clock."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -238,7 +238,7 @@ class FakeNetwork:
 
 
 class TestADeadline:
-    """Of a call, however the server delays it."""
+    """The deadline of a call holds, however the server delays it."""
 
     @pytest.fixture
     def network(self, monkeypatch: pytest.MonkeyPatch) -> FakeNetwork:
@@ -270,16 +270,16 @@ class TestADeadline:
             RedisConnection("redis://cache").call("PING")
         assert network.now == pytest.approx(TIMEOUT)
 
-    def test_is_left_whole_to_a_slow_server_on_a_connection_in_use(self, network: FakeNetwork) -> None:
+    def test_is_not_shortened_for_a_slow_server_on_a_connection_in_use(self, network: FakeNetwork) -> None:
         network.delay = 0.7 * TIMEOUT
         connection = RedisConnection("redis://127.0.0.1")
         assert [connection.call("PING") for _ in range(5)] == ["PONG"] * 5
         assert network.connections == 1
 
 
-class TestAServerThatFails:
+class TestFailingServers:
     @pytest.mark.parametrize("scheme", ["redis", "rediss"])
-    def test_by_silence_is_tried_once_by_readers_and_always_by_writers(
+    def test_a_silent_server_is_tried_once_by_readers_and_always_by_writers(
         self, scheme: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         now = 1000.0
@@ -288,7 +288,7 @@ class TestAServerThatFails:
             silent.setblocking(False)
 
             def tries() -> int:
-                """Count the connections since this was asked last."""
+                """Count the connections since the last count."""
                 count = 0
                 with suppress(BlockingIOError):
                     while True:
@@ -309,10 +309,10 @@ class TestAServerThatFails:
             assert tries() == 1
 
     @on_one_server
-    def test_by_dropping_an_idle_connection_silently_is_connected_anew(
+    def test_an_idle_connection_that_was_dropped_silently_is_opened_again(
         self, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """As proxies do while Lambda freezes a function."""
+        """Proxies drop connections while Lambda freezes an execution environment."""
         monkeypatch.setattr("shared.cache.redis.IDLE", -1)
         cache = PageCache("tasks", f"{proxy.url}?timeout=1")
         fill(cache)
@@ -321,14 +321,14 @@ class TestAServerThatFails:
         proxy.drop()
         assert cache.invalidate()
 
-    def test_shows_as_a_metric(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_failing_server_is_counted_once_as_a_metric(self, capsys: pytest.CaptureFixture[str]) -> None:
         cache = PageCache("tasks", f"redis://127.0.0.1:{free_port()}")
         assert not cache.invalidate()
         assert cache.look_up("q") == LookUp()
         metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
         assert [metric["CacheFailure"] for metric in metrics] == [[1.0]]
 
-    def test_by_a_restart_goes_unnoticed_if_nobody_asks_meanwhile(self) -> None:
+    def test_a_restart_without_calls_meanwhile_goes_unnoticed(self) -> None:
         for server in serve(FAKE):
             cache = patient(server.url)
             assert cache.invalidate()
@@ -337,7 +337,7 @@ class TestAServerThatFails:
             assert cache.invalidate()
 
     @needs_redis
-    def test_by_a_wrong_password_is_no_error(self) -> None:
+    def test_a_wrong_password_raises_nothing(self) -> None:
         for server in serve(REAL):
             server.client.config_set("requirepass", "secret")
             assert PageCache("tasks", server.url).look_up("q") == LookUp()
@@ -347,7 +347,7 @@ class TestAServerThatFails:
             server.client = redis.Redis.from_url(f"redis://:secret@{address}")
 
     @needs_redis
-    def test_by_a_full_memory_stores_nothing_and_still_invalidates(self) -> None:
+    def test_a_full_server_stores_nothing_and_still_invalidates(self) -> None:
         for server in serve(REAL):
             server.settle()
             cache = patient(server.url, retry_after=0)
@@ -363,7 +363,7 @@ class TestAServerThatFails:
             assert cache.look_up("q").page is None
             assert cache.invalidate()
 
-    def test_by_a_value_that_is_no_text_is_no_error(self, cache: PageCache, server: Server) -> None:
+    def test_a_value_that_is_not_text_raises_nothing(self, cache: PageCache, server: Server) -> None:
         server.client.set("stack:{tasks}:page:q", b"\xff")
         assert cache.look_up("q") == LookUp()
 
@@ -396,7 +396,7 @@ def test_without_a_url_nothing_is_cached() -> None:
 
 @contextmanager
 def running(url: str, *options: str, folder: Path) -> Iterator[redis.Redis]:
-    """A real server with options of its own, once it answers at `url`."""
+    """Run a real server with options; the block begins once it answers at `url`."""
     process = subprocess.Popen([REDIS.path, "--save", "", *options], cwd=folder, stdout=subprocess.DEVNULL)
     client = redis.Redis.from_url(url)
 
@@ -428,7 +428,7 @@ def test_a_clustered_server_keeps_all_keys_together(tmp_path: Path) -> None:
 
 
 @needs_redis
-def test_speaks_tls_and_checks_the_certificate(tmp_path: Path) -> None:
+def test_a_connection_speaks_tls_and_checks_the_certificate(tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path)
     port = free_port()
     url = f"rediss://127.0.0.1:{port}"

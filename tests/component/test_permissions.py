@@ -22,9 +22,9 @@ from tests.template import RESOURCES, TEMPLATE, functions_of
 
 FUNCTIONS = {name: function.properties for name, function in functions_of(TEMPLATE).items()}
 Permission = tuple[str, str]
-"""An action, and what it is done to: a resource's logical id, with what follows in its ARN."""
+"""An action and its resource: the logical id, with the rest of the ARN."""
 
-# What Lambda itself does for a function that a stream or a queue calls. See
+# What Lambda does with the role of a function that a stream or a queue triggers. See
 # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 STREAM_ACTIONS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
@@ -47,7 +47,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def resource_name(reference: Any) -> str:
-    """Name a resource that is referred to, such as TasksTable or TasksTable/index/a-name."""
+    """The name of a referenced resource, such as TasksTable or TasksTable/index/a-name."""
     if "Fn::GetAtt" in reference:
         name, attribute = reference["Fn::GetAtt"]
         return f"{name}/stream" if attribute == "StreamArn" else str(name)
@@ -57,7 +57,7 @@ def resource_name(reference: Any) -> str:
 
 
 def by_lambda(function: str) -> set[Permission]:
-    """What Lambda does in the function's name, because of its event source mappings."""
+    """What Lambda does with the function's role, because of its event source mappings."""
     permissions: set[Permission] = set()
     for source in FUNCTIONS[function].get("Events", {}).values():
         properties = source["Properties"]
@@ -74,7 +74,7 @@ def by_lambda(function: str) -> set[Permission]:
 
 
 def needed(operation: str, parameters: dict[str, Any]) -> set[Permission]:
-    """What a call needs to be allowed.
+    """The permissions that a call needs.
 
     See https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
     """
@@ -100,7 +100,7 @@ def needed(operation: str, parameters: dict[str, Any]) -> set[Permission]:
 
 @pytest.fixture
 def called(aws: None, monkeypatch: pytest.MonkeyPatch) -> set[Permission]:
-    """What the functions' calls of AWS need, from here on."""
+    """The permissions that AWS calls need, collected during the test."""
     permissions: set[Permission] = set()
     call = BaseClient._make_api_call  # type: ignore[attr-defined]
 
@@ -113,7 +113,7 @@ def called(aws: None, monkeypatch: pytest.MonkeyPatch) -> set[Permission]:
 
 
 Scenario = Callable[[set[Permission]], None]
-"""Runs a function so that it makes every kind of call it can; what is done before that clears the set."""
+"""Runs a function so that it makes every kind of call it can. Clears the set after its preparations."""
 
 
 def simply(function: str, status: int | None = None) -> Scenario:
@@ -153,7 +153,7 @@ def with_a_deleted_task(function: str, status: int) -> Scenario:
 
 
 def with_a_session(function: str, status: int) -> Scenario:
-    """With an API key, which what ends them deletes."""
+    """With a session and an API key, because what ends sessions deletes keys, too."""
 
     def scenario(called: set[Permission]) -> None:
         invoke("create_user")
@@ -184,7 +184,7 @@ def fan_out_webhooks(called: set[Permission]) -> None:
 
 
 def deliver_webhook(called: set[Permission]) -> None:
-    """To where webhooks may not go: it is noted, and tried again."""
+    """To a forbidden address: the failure is recorded, and the message retried."""
     webhook, _ = WebhookStore().create("http://127.0.0.1/", ["task.created"], "ada")
     invoke("fan_out_webhooks")
     sqs = boto3.client("sqs")
@@ -241,7 +241,7 @@ def login(called: set[Permission]) -> None:
     form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
     assert invoke("login", body=urlencode(form))["statusCode"] == 200
     used = RefreshToken.parse(refresh_token)
-    reused = replace(used, secret=used.family)  # one that is not the last one, and is known to the session
+    reused = replace(used, secret=used.family)  # not the last token, but of a known family
     assert invoke("login", body=urlencode({**form, "refresh_token": str(reused)}))["statusCode"] == 400
 
 
@@ -342,7 +342,7 @@ def test_a_function_may_do_what_it_does_and_no_more(function: str, called: set[P
 
 
 def by_endpoint() -> set[Permission]:
-    """What the way out of the network lets functions call."""
+    """What the VPC endpoint of DynamoDB allows."""
     policy = RESOURCES["DynamoDBEndpoint"]["Properties"]["PolicyDocument"]
     return {
         (action, resource_name(resource))
@@ -355,8 +355,8 @@ def by_endpoint() -> set[Permission]:
 @pytest.mark.parametrize(
     "function", sorted(name for name, properties in FUNCTIONS.items() if "VpcConfig" in properties)
 )
-def test_the_network_lets_out_what_a_function_in_it_calls(function: str) -> None:
-    calls = {each for each in allowed(function) if "/stream" not in each[1]}  # which Lambda reads
+def test_the_vpc_endpoint_allows_the_calls_of_functions_in_the_network(function: str) -> None:
+    calls = {each for each in allowed(function) if "/stream" not in each[1]}  # Lambda reads the stream
     indexes = {(action, f"{name.partition('/')[0]}/index/*") for action, name in calls if "/index/" in name}
     assert {each for each in calls if "/index/" not in each[1]} | indexes <= by_endpoint()
 

@@ -1,4 +1,4 @@
-"""`make redrive`, of a stack in AWS and of the local one."""
+"""`make redrive`, for a stack in AWS and for a local one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Operate = Callable[..., tuple[int, str, str]]
 in_aws = pytest.mark.parametrize("any_stack", ["AWS"], indirect=True)
 
 
-def die(stack: Stack, *bodies: str) -> None:
+def add_dead_letters(stack: Stack, *bodies: str) -> None:
     for body in bodies:
         stack.client("sqs").send_message(
             QueueUrl=stack.queues()[DEAD], MessageBody=body, MessageAttributes=ATTRIBUTES
@@ -34,7 +34,7 @@ def die(stack: Stack, *bodies: str) -> None:
 
 
 def count(stack: Stack, queue: str) -> int:
-    """How many messages there are, seen or unseen."""
+    """The messages in a queue, visible or in flight."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     found = stack.client("sqs").get_queue_attributes(QueueUrl=stack.queues()[queue], AttributeNames=names)
     return sum(map(int, found["Attributes"].values()))
@@ -45,14 +45,14 @@ def receive(stack: Stack, **options: Any) -> list[dict[str, Any]]:
     return list(stack.client("sqs").receive_message(**wanted, **options).get("Messages", []))
 
 
-def test_all_dead_letters_are_moved_once_as_they_are(any_stack: Stack, operate: Operate) -> None:
+def test_all_dead_letters_are_moved_once_and_unchanged(any_stack: Stack, operate: Operate) -> None:
     bodies = [f"{number}: Käse \U0001f9c0" for number in range(23)]
-    die(any_stack, *bodies)
-    there = f"{QUEUE}: 23 dead letters in {DEAD}, to move back at 5 a second: 5 s\n"
-    assert operate(main, any_stack, "--dry-run", "--rate", "5", "--queue", QUEUE) == (0, there, "")
+    add_dead_letters(any_stack, *bodies)
+    summary = f"{QUEUE}: 23 dead letters in {DEAD}, to move back at 5 a second: 5 s\n"
+    assert operate(main, any_stack, "--dry-run", "--rate", "5", "--queue", QUEUE) == (0, summary, "")
     status, out, err = operate(main, any_stack, "--rate", "5")
     assert (status, err) == (0, "")
-    assert there in out
+    assert summary in out
     assert f"{QUEUE}: 23 of 23 moved\n" in out
     moved = [message for _ in range(3) for message in receive(any_stack)]
     assert sorted(message["Body"] for message in moved) == sorted(bodies)
@@ -72,22 +72,22 @@ def test_an_unknown_queue_is_refused_with_the_known_ones(
 
 @in_aws
 @pytest.mark.parametrize("ahead", [0, 60], ids=["clock is right", "clock is ahead"])
-def test_new_dead_letters_are_left(
+def test_dead_letters_that_arrive_meanwhile_are_left(
     any_stack: Stack, operate: Operate, monkeypatch: pytest.MonkeyPatch, ahead: float
 ) -> None:
     sqs, url = any_stack.client("sqs"), any_stack.queues()[QUEUE]
     policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]["RedrivePolicy"]
     at_once = json.dumps({**json.loads(policy), "maxReceiveCount": 1})
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": at_once})
-    die(any_stack, *"abcde")
+    add_dead_letters(any_stack, *"abcde")
     monkeypatch.setattr(redrive, "time", SimpleNamespace(time=lambda: time.time() + ahead))
     failed: list[str] = []
 
     def fail_again(**_: Any) -> None:
         failed.extend(message["Body"] for message in receive(any_stack, VisibilityTimeout=0))
         receive(any_stack)
-        if not ahead:  # by its time alone one that is new is told from the others
-            die(any_stack, "new")
+        if not ahead:  # only its timestamp distinguishes a new message
+            add_dead_letters(any_stack, "new")
         for queue in get_backend("sqs")[ACCOUNT][REGION].queues.values():
             queue._messages.reverse()  # SQS keeps no order
 
@@ -101,7 +101,7 @@ def test_new_dead_letters_are_left(
 
 @in_aws
 def test_a_refused_message_stays_and_is_named(any_stack: Stack, operate: Operate) -> None:
-    die(any_stack, *"abc")
+    add_dead_letters(any_stack, *"abc")
 
     def refuse(parsed: Any, **_: Any) -> None:
         parsed["Failed"] = [{"Id": parsed["Successful"].pop(1)["Id"], "Code": "InternalError"}]
@@ -115,7 +115,7 @@ def test_a_refused_message_stays_and_is_named(any_stack: Stack, operate: Operate
 
 @in_aws
 def test_nothing_is_lost_between_sending_and_deleting(any_stack: Stack, operate: Operate) -> None:
-    die(any_stack, *"abc")
+    add_dead_letters(any_stack, *"abc")
 
     def interrupt(**_: Any) -> None:
         raise KeyboardInterrupt

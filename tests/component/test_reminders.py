@@ -1,4 +1,4 @@
-"""Reminders, with moto: each task that becomes due is told of once, whatever happens meanwhile."""
+"""Reminders, on moto: each task that becomes due is published once, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SHARDS = StatusShards(2, 3)
 
 
 class World:
-    """Tasks, and reminders that run when they are told to, by one clock."""
+    """Tasks, and reminders that run when a test calls them, by one clock."""
 
     def __init__(self, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = float(START)
@@ -55,29 +55,29 @@ class World:
         self.store.update(task.id, changing(**fields))
 
     def run(self, after: float = 60) -> list[str]:
-        """Let time pass, and remind; returns the ids of the tasks that are told of."""
+        """Let time pass, and send reminders; returns the ids of the published tasks."""
         self.now += after
         before = len(self.bus.calls)
         self.reminders.send()
-        return self.told(self.bus.calls[before:])
+        return self.published(self.bus.calls[before:])
 
-    def remembered(self) -> int:
-        """How many tasks the memory has."""
+    def recorded(self) -> int:
+        """How many tasks the record of published tasks holds."""
         key = {"id": {"S": "remind-memory"}}
-        told = self.client.get_item(TableName="NotifiedTable", Key=key)["Item"]["told"]["M"]
-        return sum(len(digests["B"]) for digests in told.values()) // 8
+        by_date = self.client.get_item(TableName="NotifiedTable", Key=key)["Item"]["told"]["M"]
+        return sum(len(digests["B"]) for digests in by_date.values()) // 8
 
     def hide(self, task: Task) -> None:
-        """Let the index lack a task."""
+        """Remove a task from the due index."""
         self._hidden = self.client.get_item(TableName="TasksTable", Key=task_key(task.id))["Item"]
         lacking = {name: value for name, value in self._hidden.items() if name != "due"}
         self.client.put_item(TableName="TasksTable", Item=lacking)
 
     def show(self) -> None:
-        """Let the index have what it lacked."""
+        """Put the hidden task back into the index."""
         self.client.put_item(TableName="TasksTable", Item=self._hidden)
 
-    def told(self, calls: Iterable[Any]) -> list[str]:
+    def published(self, calls: Iterable[Any]) -> list[str]:
         events = [event for call in calls for event in call]
         assert {event["type"] for event in events} <= {"task.due"}
         return [event["subject"] for event in events]
@@ -152,7 +152,7 @@ def test_a_later_date_is_published_again(world: World) -> None:
     assert len({event["id"] for (event,) in world.bus.calls}) == 2
 
 
-def test_a_sleep_is_caught_up_with_in_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_run_catches_up_in_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PAGE", 4)
     tasks = [world.task(due_in, f"Task {due_in}") for due_in in (9_000, 100, 5_000, 200, 30_000, 7_000, 400)]
     by_date = sorted(tasks, key=lambda task: task.due_at or 0)
@@ -165,15 +165,15 @@ def test_tasks_due_in_the_same_second_are_published_across_an_interruption(
 ) -> None:
     monkeypatch.setattr(module, "_PAGE", 5)
     ids = {world.task(60, f"Task {number}").id for number in range(43)}
-    told = []
-    for _ in range(4):  # each with time for two pages, and fewer than it would take to read what was told
+    published = []
+    for _ in range(4):  # time for two pages: too little to read all published tasks again
         monkeypatch.setattr(module, "remaining", iter([99] * 4 + [1] * 9).__next__)
-        told.append(world.run())
-    assert [len(each) for each in told] == [10] * 4
+        published.append(world.run())
+    assert [len(each) for each in published] == [10] * 4
     monkeypatch.setattr(module, "remaining", lambda: 99)
-    told.append(world.run())
-    assert {task_id for each in told for task_id in each} == ids
-    assert len(told[-1]) == 3
+    published.append(world.run())
+    assert {task_id for each in published for task_id in each} == ids
+    assert len(published[-1]) == 3
     assert world.run() == world.run(after=300) == []
 
 
@@ -193,13 +193,13 @@ def test_the_record_of_published_tasks_does_not_grow(world: World) -> None:
         world.task(30, f"Task {number}")
         world.task(5 * 3600, f"Task {number}, later")
         world.run()
-    assert 5 <= world.remembered() <= 6
+    assert 5 <= world.recorded() <= 6
     world.run(after=24 * 3600)
-    assert world.remembered() == 0
+    assert world.recorded() == 0
 
 
 def test_tasks_that_the_index_lacked_are_published_later(world: World) -> None:
-    """Also what was set a moment before it was due."""
+    """Also if the date was set a moment before it was due."""
     task = world.task(1)
     world.hide(task)
     assert world.run() == []
@@ -209,7 +209,7 @@ def test_tasks_that_the_index_lacked_are_published_later(world: World) -> None:
 
 
 @pytest.mark.parametrize("is_from_the_start", [False, True])
-def test_a_clock_that_was_ahead_ends_no_reminders(
+def test_reminders_continue_after_a_clock_was_ahead(
     dynamodb: Any, monkeypatch: pytest.MonkeyPatch, is_from_the_start: bool
 ) -> None:
     world = World(dynamodb, monkeypatch)
@@ -228,7 +228,7 @@ def test_a_clock_that_was_ahead_ends_no_reminders(
 
 
 def test_records_of_a_fast_clock_do_not_block(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even when the next run comes late, and though it had more to remember than it can."""
+    """Not even if the next run is late, and more tasks were published than the record holds."""
     monkeypatch.setattr("shared.tasks.reminder_progress._MAX_TOLD", 3)
     for number in range(5):
         world.task(90_000, f"Of tomorrow, {number}")
@@ -275,20 +275,20 @@ def test_a_slow_bus_gets_no_event_twice_and_lateness_is_counted(
 
     monkeypatch.setattr(world.bus, "put_events", put_slowly)
     monkeypatch.setattr(module, "remaining", lambda: left[0])
-    told = []
+    published = []
     for _ in range(20):
         left[0] = 9
-        told += world.run()
-    assert len(told) == 90
-    assert set(told) == ids
+        published += world.run()
+    assert len(published) == 90
+    assert set(published) == ids
     counted = capsys.readouterr().out.count('"RemindersLate":[1.0]')
-    assert counted == 4, "since they are five minutes late, and until all are told of"
+    assert counted == 4, "from five minutes of lateness until all are published"
 
 
 def test_more_tasks_than_the_record_holds_are_published_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Then what the index lacked of these dates is not made up for; later dates are as ever."""
+    """For their dates, tasks that the index lacked are not published later; for later dates they are."""
     monkeypatch.setattr("shared.tasks.reminder_progress._MAX_TOLD", 3)
     monkeypatch.setattr(module, "_PAGE", 2)
     ids = {world.task(30, f"Task {number}").id for number in range(7)}
@@ -302,8 +302,8 @@ def test_more_tasks_than_the_record_holds_are_published_once(
     assert [world.run() for _ in range(3)] == [[late.id], [], []]
 
 
-def test_two_at_once_leave_nothing_out(world: World) -> None:
-    """They may tell twice, by events of the same id."""
+def test_two_concurrent_runs_leave_nothing_out(world: World) -> None:
+    """They may publish an event twice, with the same id."""
     tasks = [world.task(30, f"Task {number}") for number in range(3)]
     other, page = world.another(), world.reminders._listing.page
 
@@ -323,7 +323,7 @@ def test_two_at_once_leave_nothing_out(world: World) -> None:
 def test_due_tasks_are_published_once_whatever_changes(
     data: st.DataObject, empty_aws: Callable[[], None]
 ) -> None:
-    """One that is opened again within minutes of its date may be told of, and need not be."""
+    """A task that is reopened within minutes of its date may be published, and need not be."""
     empty_aws()
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(module, "_PAGE", 3)
@@ -363,6 +363,6 @@ def test_due_tasks_are_published_once_whatever_changes(
                     world.store.update(task_id, changing(status=status))
                     tasks[task_id] = planned._replace(is_open=kind == "open")
         events = [event["data"]["task"] for call in world.bus.calls for event in call]
-        told = [(task["id"], task["due_at"]) for task in events]
-        assert len(told) == len(set(told))
-        assert must <= set(told) <= may
+        published = [(task["id"], task["due_at"]) for task in events]
+        assert len(published) == len(set(published))
+        assert must <= set(published) <= may

@@ -1,4 +1,4 @@
-"""`make republish`, of a stack in AWS and of the local one."""
+"""`make republish`, for a stack in AWS and for a local one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EMPTY: Any = {"dynamodb": {"Keys": {"pk": {"S": "TASK#1"}}, "NewImage": {}}}
 
 @pytest.fixture
 def bus(clients: dict[str, Any]) -> Bus:
-    """Takes what is published."""
+    """A fake bus that records published events."""
     clients["events"] = Bus()
     return clients["events"]  # type: ignore[no-any-return]
 
@@ -51,17 +51,17 @@ def titles(bus: Bus) -> list[str]:
     return [event["data"]["task"]["title"] for call in bus.calls for event in call]
 
 
-def test_all_is_published_once_the_oldest_first(any_stack: Stack, operate: Operate, bus: Bus) -> None:
+def test_all_events_are_published_once_oldest_first(any_stack: Stack, operate: Operate, bus: Bus) -> None:
     names = [str(number) for number in range(25)]
     put(any_stack, "a", given_up(*created(*names), second=1))
     put(any_stack, "b", json.dumps({"timestamp": "2026-02", "payload": {"Records": created("last")}}))
-    there = operate(main, any_stack, "--dry-run")[1]
-    assert (there.count("\n"), bus.calls, store_of(any_stack).keys()) == (1, [], ["a", "b"])
+    summary = operate(main, any_stack, "--dry-run")[1]
+    assert (summary.count("\n"), bus.calls, store_of(any_stack).keys()) == (1, [], ["a", "b"])
     status, out, err = operate(main, any_stack)
     assert (status, err, store_of(any_stack).keys()) == (0, "", [])
     assert titles(bus) == [*names, "last"]
     assert bus.calls[0][0]["source"] == f"/{any_stack.name}/tasks"
-    assert out.startswith(there)
+    assert out.startswith(summary)
     assert out.splitlines()[1:] == [
         "0 of 2 objects, 20 events published",
         "2 of 2 objects, 26 events published",
@@ -71,7 +71,7 @@ def test_all_is_published_once_the_oldest_first(any_stack: Stack, operate: Opera
 
 
 @pytest.mark.parametrize("body", ["{", "[]", '{"payload": "{}"}', given_up(EMPTY), given_up(None)])
-def test_a_broken_object_is_kept_and_named_and_the_others_go(
+def test_a_broken_object_is_kept_and_named_and_the_others_are_published(
     any_stack: Stack, operate: Operate, bus: Bus, body: str
 ) -> None:
     put(any_stack, "broken", body)

@@ -1,7 +1,7 @@
-"""`make restore`: tables of a stack that serves come back, and nobody is told of what merely came back.
+"""`make restore` restores tables of a running stack, and publishes no events for restored items.
 
-moto copies a table as it is when it is asked to restore it, whatever the time. So a test makes the copy,
-under the command's name for it, and then changes the table: the command resumes.
+moto ignores the time to restore to, and copies the table as it is now. So a test first makes the copy, under
+the name that the command uses, and then changes the table. The command finds the copy, and resumes.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def stack(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[
             del table["Metadata"], table["DeletionPolicy"]
             properties = {**table["Properties"], "DeletionProtectionEnabled": False}
             table["Properties"] = properties
-            properties.pop("StreamSpecification", None)  # moto copies all its records at every write
+            properties.pop("StreamSpecification", None)  # moto copies all records of a stream at every write
         functions = {
             each: {"Type": "AWS::Lambda::Function", "Properties": {**code, "Role": role, "Timeout": 30}}
             for each in functions_that_write(TABLES)
@@ -79,7 +79,7 @@ def stack(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 @pytest.fixture
 def run(stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command; time passes only while it sleeps."""
+    """Run the command; time passes only while the command sleeps."""
     now = [0.0]
     clock = SimpleNamespace(
         monotonic=lambda: now[0],
@@ -95,7 +95,7 @@ def run(stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         monkeypatch.setattr("sys.argv", ["restore", "--to", to, *arguments, *(["--yes"] if yes else [])])
         try:
             status = command.main()
-        except SystemExit as end:  # of argparse
+        except SystemExit as end:  # raised by argparse
             status = int(end.code or 0)
         return status, *capsys.readouterr()
 
@@ -103,7 +103,7 @@ def run(stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 
 
 def copy(stack: Stack, *tables: str, to: str = TO) -> None:
-    """Make what the command's first step makes, of what is there now."""
+    """Copy tables as they are now, as the command's first step does."""
     for each in tables or ("TasksTable", "HistoryTable"):
         pair = Copy.of(stack, each, datetime.fromisoformat(to))
         stack.dynamodb.restore_table_to_point_in_time(
@@ -122,7 +122,7 @@ def trash(stack: Stack) -> Trash:
 
 
 def items(stack: Stack, table: str) -> dict[str, Item]:
-    """What a table holds, by the keys."""
+    """The items of a table by key."""
     found = stack.dynamodb.scan(TableName=stack.physical_name(table), ConsistentRead=True)["Items"]
     keys = {"TasksTable": ["pk"], "HistoryTable": ["task_id", "version"], "UsersTable": ["username"]}
     return {"#".join(str(*item[key].values()) for key in keys.get(table, ["id"])): item for item in found}
@@ -137,7 +137,7 @@ def problems(stack: Stack) -> list[str]:
     return [each for each in found if each]
 
 
-def but_for_version(task: Task) -> Task:
+def without_version(task: Task) -> Task:
     return replace(task, version=0)
 
 
@@ -151,7 +151,7 @@ def reserved(stack: Stack) -> set[int | None]:
     }
 
 
-def test_whatever_happened_since_is_undone(run: Run, stack: Stack, store: TaskStore, trash: Trash) -> None:
+def test_all_later_changes_are_undone(run: Run, stack: Stack, store: TaskStore, trash: Trash) -> None:
     same, changed, deleted, gone, undeleted = (
         store.create(new_task(title), key=title).task
         for title in ("same", "changed", "deleted", "gone", "back")
@@ -177,9 +177,9 @@ def test_whatever_happened_since_is_undone(run: Run, stack: Stack, store: TaskSt
     assert store.get(same.id) == same
     for task in (changed, deleted, gone):
         now = store.get(task.id)
-        assert but_for_version(now) == but_for_version(task)
-        assert now.version >= before - 60  # above each that it had, whatever that was
-        assert RESTORED_AT in items(stack, "TasksTable")[f"TASK#{task.id}"]  # which keeps it from being told
+        assert without_version(now) == without_version(task)
+        assert now.version >= before - 60  # above every version it had
+        assert RESTORED_AT in items(stack, "TasksTable")[f"TASK#{task.id}"]  # prevents its event
     assert items(stack, "HistoryTable") == then["HistoryTable"]
     assert items(stack, "TasksTable").keys() == then["TasksTable"].keys()
     assert f"TASK#{new.id}" not in items(stack, "TasksTable")
@@ -211,7 +211,7 @@ def test_equal_items_are_not_written(run: Run, stack: Stack, store: TaskStore) -
 
 
 def test_a_second_restore_raises_versions_again(run: Run, stack: Stack, store: TaskStore) -> None:
-    """By its version, each state of a task is told from all others that it has had."""
+    """A version identifies one state of a task, also across restores."""
     task = store.create(new_task()).task
     versions = []
     for moment in (TO, "2026-01-02T03:04:06Z"):
@@ -223,7 +223,7 @@ def test_a_second_restore_raises_versions_again(run: Run, stack: Stack, store: T
 
 
 def test_expired_items_are_not_restored(run: Run, stack: Stack, store: TaskStore, trash: Trash) -> None:
-    """Its end was told. What expires now is left to DynamoDB, so that its end is told, too."""
+    """Their end was published. Items that expire now are left to DynamoDB, so that their end is, too."""
     task, ending = store.create(new_task("over")).task, store.create(new_task("ending")).task
     store.delete(task.id)
     expire(stack, task)
@@ -341,7 +341,7 @@ def test_writes_of_late_calls_are_undone_too(
     assert items(stack, "TasksTable") == {}
 
 
-def test_tables_are_copied_as_of_that_time(run: Run, stack: Stack, store: TaskStore) -> None:
+def test_tables_are_copied_as_of_the_given_time(run: Run, stack: Stack, store: TaskStore) -> None:
     store.create(new_task())
     asked: list[Any] = []
     stack.dynamodb.meta.events.register(
@@ -365,7 +365,7 @@ def switch_on_recovery(stack: Stack, table: str) -> None:
 
 
 def latest(stack: Stack, table: str) -> str:
-    """The last time that a table can be restored to."""
+    """The latest time that a table can be restored to."""
     found = stack.dynamodb.describe_continuous_backups(TableName=stack.physical_name(table))
     moment = found["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"][
         "LatestRestorableDateTime"
@@ -380,18 +380,18 @@ def test_a_time_outside_of_the_recovery_window_is_refused(run: Run, stack: Stack
     status, _, err = run(to=later.isoformat())
     assert (status, err.count("\n")) == (2, 1)
     assert err.startswith("error: TasksTable can only be restored to a time from ")
-    assert run(to="2026-01-02T03:04:05")[0] == 2  # in which zone?
+    assert run(to="2026-01-02T03:04:05")[0] == 2  # without a time zone
     assert reserved(stack) == {None}
 
 
-def test_another_restore_is_finished_first(run: Run, stack: Stack) -> None:
+def test_a_restore_is_refused_while_another_is_unfinished(run: Run, stack: Stack) -> None:
     copy(stack, to="2026-01-01T00:00:00Z")
     status, _, err = run()
     assert (status, reserved(stack)) == (2, {None})
     assert "-restored-20260101T000000Z" in err
 
 
-def test_a_dry_run_or_another_name_changes_nothing(
+def test_a_dry_run_or_a_wrong_confirmation_changes_nothing(
     run: Run, stack: Stack, store: TaskStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = store.create(new_task()).task

@@ -23,7 +23,7 @@ QUERIES = {
     for name in of_type("AWS::Logs::QueryDefinition")
 }
 OF_LAMBDA = {"record", "requestId", "metrics", "durationMs", "initDurationMs", "errorType"}
-"""Fields of Lambda's own entries. See
+"""Fields of Lambda's own log entries. See
 https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html"""
 
 Run = Callable[..., tuple[int, str, str]]
@@ -31,7 +31,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
-    """CloudWatch Logs, which checks what it is asked by its API's model."""
+    """A stub of CloudWatch Logs, which validates requests by the model of its API."""
     client = boto3.client("logs", region_name="us-east-1")
     monkeypatch.setattr(command, "boto3", SimpleNamespace(client=lambda _service: client))
     monkeypatch.setattr(command, "time", SimpleNamespace(time=lambda: NOW + 0.5, sleep=lambda _seconds: None))
@@ -46,7 +46,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         monkeypatch.setattr(sys, "argv", ["logs", *arguments])
         try:
             status = command.main()
-        except SystemExit as end:  # of argparse
+        except SystemExit as end:  # raised by argparse
             status = int(end.code or 0)
         return status, *capsys.readouterr()
 
@@ -78,7 +78,7 @@ def ended(logs: Stubber, *rows: dict[str, str], status: str = "Complete") -> Non
     logs.add_response("get_query_results", {"status": status, "results": results}, {"queryId": "q"})
 
 
-def test_a_request_is_followed_by_the_saved_query_of_the_stack(logs: Stubber, run: Run) -> None:
+def test_a_trace_runs_the_saved_query_of_the_stack(logs: Stubber, run: Run) -> None:
     saved(logs, "mine", "request2", "request")
     text = QUERIES["request"]["QueryString"]
     assert text.count(command.PLACEHOLDER) == 1
@@ -103,7 +103,7 @@ def test_a_request_is_followed_by_the_saved_query_of_the_stack(logs: Stubber, ru
 
 
 @pytest.mark.parametrize("name", ["errors", "slowest"])
-def test_other_queries_look_at_the_last_hour_or_at_more(logs: Stubber, run: Run, name: str) -> None:
+def test_other_queries_cover_the_last_hour_or_the_given_hours(logs: Stubber, run: Run, name: str) -> None:
     for arguments, hours in (((), 1), (("--hours", "48"), 48)):
         saved(logs, "task-api", name)
         started(logs, "task-api", QUERIES[name]["QueryString"], hours)
@@ -155,12 +155,12 @@ def test_a_trace_reports_that_no_local_stack_runs(run: Run) -> None:
 def test_a_query_uses_only_logged_fields(
     name: str, invoke: Callable[..., dict[str, Any]], log: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    """A field of a wrong name is no error there: it is empty."""
+    """CloudWatch Logs Insights reports no unknown field: it returns nothing for it."""
     invoke("get_task")
     (entry,) = log()
     text = re.sub(r'"[^"]*"|/.*/', "", QUERIES[name]["QueryString"])
     words = set(re.findall(r"(?<![@\w])[A-Za-z]\w*", text))
-    named = set(re.findall(r"\bas (\w+)", text)) | {"function"}  # function: of what is parsed, too
+    named = set(re.findall(r"\bas (\w+)", text)) | {"function"}  # function is a parsed field, too
     syntax = set(re.findall(r"\b(\w+)\(", text)) | {
         *("as", "by", "desc", "fields", "filter", "in", "limit", "or", "parse", "sort", "stats")
     }
@@ -170,6 +170,6 @@ def test_a_query_uses_only_logged_fields(
     assert words - named - syntax <= known
 
 
-def test_queries_are_for_the_log_of_all_functions() -> None:
+def test_queries_read_the_log_group_of_all_functions() -> None:
     assert QUERIES.keys() == {query.name for query in command.QUERIES.values()}
     assert all(query["LogGroupNames"] == [{"Ref": "LogGroup"}] for query in QUERIES.values())

@@ -1,4 +1,4 @@
-"""Sessions: refresh tokens that rotate, and that a retry or a second tab may use again within a minute."""
+"""Sessions: refresh tokens rotate; a retry or a second tab may use one again within a minute."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class Keys(TokenKeys):
-    """Signing keys without Secrets Manager; each environment may still sign with another one."""
+    """Signing keys without Secrets Manager. Execution environments may sign with different ones."""
 
     ALL: ClassVar = {id_: TokenKey(id_, 48 * id_) for id_ in "abc"}
 
@@ -66,7 +66,7 @@ def table(dynamodb: Any, clock: Clock) -> UsersTable:
 
 
 class Owner:
-    """One who signs in, and refreshes."""
+    """A user who signs in and refreshes tokens."""
 
     def __init__(self, table: UsersTable) -> None:
         self.table, self.users, self.sessions = table, UserStore(table), Sessions(table)
@@ -104,20 +104,20 @@ class TestRefreshing:
         assert len(seen) == 6
         assert ada.is_signed_in(session)
 
-    def test_within_a_minute_a_used_token_has_the_same_successor(self, ada: Owner, clock: Clock) -> None:
+    def test_reuse_within_a_minute_returns_the_same_successor(self, ada: Owner, clock: Clock) -> None:
         _, token = ada.sign_in()
         successor = ada.refresh(token, "a")
         clock.now += MINUTE
         assert ada.refresh(token, "b") == successor
 
-    def test_a_tab_some_tokens_behind_gets_the_current_one(self, ada: Owner) -> None:
+    def test_a_tab_some_tokens_behind_gets_the_current_token(self, ada: Owner) -> None:
         _, first = ada.sign_in()
         second = ada.refresh(first, "a")
         third = ada.refresh(second, "b")
         assert [ada.refresh(each, "c") for each in (first, second)] == [third, third]
         assert ada.refresh(third) not in (first, second, third)
 
-    def test_later_its_use_is_theft_and_ends_the_session(self, ada: Owner, clock: Clock) -> None:
+    def test_reuse_after_a_minute_is_theft_and_ends_the_session(self, ada: Owner, clock: Clock) -> None:
         session, token = ada.sign_in()
         successor = ada.refresh(token)
         clock.now += MINUTE + 1
@@ -136,8 +136,10 @@ class TestRefreshing:
         assert ada.is_signed_in(session)
         ada.refresh(token)
 
-    def test_fifty_at_once_under_two_keys_get_one_successor(self, local_aws: str, clock: Clock) -> None:
-        """Not on moto, whose conditions do not hold where threads run at once."""
+    def test_fifty_concurrent_refreshes_under_two_keys_get_one_successor(
+        self, local_aws: str, clock: Clock
+    ) -> None:
+        """On the emulator, because moto's conditions are not thread-safe."""
         client = boto3.client("dynamodb", endpoint_url=local_aws)
         empty_tables(client)
         owner = Owner(UsersTable(client))
@@ -199,7 +201,7 @@ class TestRefreshing:
 
 
 class TestEnds:
-    def test_it_ends_after_a_month_without_a_refresh(self, ada: Owner, clock: Clock) -> None:
+    def test_a_session_ends_after_a_month_without_a_refresh(self, ada: Owner, clock: Clock) -> None:
         session, token = ada.sign_in()
         clock.now += 29 * DAY
         token = ada.refresh(token)
@@ -210,7 +212,7 @@ class TestEnds:
         with pytest.raises(InvalidRefreshToken):
             ada.refresh(token)
 
-    def test_it_ends_after_three_months_in_any_case(self, ada: Owner, clock: Clock) -> None:
+    def test_a_session_ends_after_three_months_in_any_case(self, ada: Owner, clock: Clock) -> None:
         session, token = ada.sign_in()
         for _ in range(9):
             assert ada.is_signed_in(session)
@@ -219,7 +221,7 @@ class TestEnds:
         clock.now += 10
         assert not ada.is_signed_in(session)
 
-    def test_a_new_password_ends_all_others(self, ada: Owner) -> None:
+    def test_a_new_password_ends_all_other_sessions(self, ada: Owner) -> None:
         (mine, token), (other, theirs) = ada.sign_in(), ada.sign_in()
         me = Identity("ada", mine.generation, mine.id)
         ada.users.change_password(me, PASSWORD, "another horse")
@@ -252,7 +254,7 @@ class TestEnds:
             ada.sessions.revoke(token)
             assert (ada.is_signed_in(mine), ada.is_signed_in(other)) == (False, True)
 
-    def test_it_ends_when_the_user_is_deleted(self, ada: Owner) -> None:
+    def test_a_session_ends_when_its_user_is_deleted(self, ada: Owner) -> None:
         session, token = ada.sign_in()
         ada.users.delete(Identity("ada", session.generation, session.id), PASSWORD)
         with pytest.raises(InvalidRefreshToken):

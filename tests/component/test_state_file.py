@@ -1,4 +1,4 @@
-"""What the local stack keeps in its state file, whatever happened to it."""
+"""The state file keeps what the local stack acknowledged, whatever happens to it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SCHEMA = schema_of({"T": ["f"]})
 
 
 class World:
-    """A table that two functions read, another one, and a queue, kept in a file."""
+    """A table whose stream two functions read, another table and a queue, kept in a state file."""
 
     def __init__(self, path: Path) -> None:
         self._begin(path)
@@ -55,7 +55,7 @@ class World:
         self.sources.delete("q", [each["ReceiptHandle"] for each in self.sources.receive("q", 10)])
 
     def deliver(self, function: str, most: int) -> None:
-        """Note that a function is done with some more of the stream."""
+        """Advance the checkpoint of a function by up to `most` records."""
         if batch := self.sources.records("Read", self.sources.checkpoint("Read", function), most):
             self.sources.advance("Read", function, batch[-1]["dynamodb"]["SequenceNumber"])
 
@@ -77,7 +77,7 @@ class World:
         return [message["body"] for _, messages in emulator.queues() for message in messages]
 
     def undelivered(self, function: str) -> list[tuple[str, str | None]]:
-        """What a function has yet to read of the stream."""
+        """The stream records that a function has yet to read: keys and values."""
         records = self.sources.records("Read", self.sources.checkpoint("Read", function), 1_000)
         return [
             (data["Keys"]["pk"]["S"], data.get("NewImage", {}).get("value", {}).get("S"))
@@ -85,11 +85,11 @@ class World:
         ]
 
     def vanish(self) -> None:
-        """Let somebody delete the folder."""
+        """Delete the folder, as a user might."""
         shutil.rmtree(self.state.path.parent)
 
     def restart(self) -> None:
-        """Begin again from the file, as after a kill at this moment."""
+        """Start again from the file, as after a kill at this moment."""
         self.state.close()
         self._begin(self.state.path)
 
@@ -143,7 +143,7 @@ def test_streams_drop_records_that_every_function_has_read(world: World) -> None
     assert len(emulator.records("Read", 0)) == 6
 
 
-def test_a_hidden_message_stays_hidden(world: World) -> None:
+def test_a_hidden_message_stays_hidden_after_a_restart(world: World) -> None:
     for body in "ab":
         world.send(body)
     for message in world.sources.receive("q", 10)[:1]:
@@ -234,7 +234,7 @@ def test_a_replaced_file_is_left_alone(world: World, tmp_path: Path) -> None:
     assert world.items() == {"a": "1"}
 
 
-def test_a_failed_replacement_is_repeated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_replacement_is_retried(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.put("a", "1")
     world.vanish()
     with monkeypatch.context() as patch:
@@ -273,8 +273,8 @@ def test_records_written_after_the_clock_was_set_back_are_delivered(
     assert world.undelivered("f") == [("a", "2"), ("a", "3")]
 
 
-class TestADiskThatIsFull:
-    """SQLite itself says so: the file may have no more pages than it has."""
+class TestFullDisk:
+    """SQLite reports a full disk, because the file may get no more pages."""
 
     @pytest.fixture(autouse=True)
     def _full(self, world: World) -> None:
@@ -317,17 +317,17 @@ class TestADiskThatIsFull:
         assert world.items() == {"a": "1", "b": "2" * 50_000}
 
 
-class TestAFileThatCannotBeUsed:
-    def test_a_folder(self, tmp_path: Path) -> None:
+class TestUnusableFiles:
+    def test_a_folder_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(LocalStackError, match=r"Is a directory.*--no-state"):
             StateFile(tmp_path, SCHEMA)
 
-    def test_a_folder_that_is_a_file(self, tmp_path: Path) -> None:
+    def test_a_path_below_a_file_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(LocalStackError, match="cannot keep the state"):
             StateFile(tmp_path / "file" / "state.db", SCHEMA)
 
-    def test_one_of_a_later_version(self, tmp_path: Path) -> None:
+    def test_a_file_of_a_later_version_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "state.db"
         StateFile(path, SCHEMA).close()
         with closing(sqlite3.connect(path)) as connection:
@@ -340,7 +340,7 @@ class TestAFileThatCannotBeUsed:
         with closing(state):
             assert "cannot keep the state: disk" in str(state.explain(sqlite3.OperationalError("disk full")))
 
-    def test_one_that_another_stack_uses(self, tmp_path: Path) -> None:
+    def test_a_file_that_another_stack_uses_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "state.db"
         with closing(StateFile(path, SCHEMA)):
             assert StateFile.is_taken(path)
@@ -354,7 +354,7 @@ class TestAFileThatCannotBeUsed:
          '{"tables": {"T": [{"x": 1}]}}', '{"tables": {}, "queues": {"q": [1]}}', '{"secrets": 3}',
          '{"tables": {}}\nnull\n', '{"tables": {}}\n{"table": "T"}\n', '{"tables": ', "\x80", "SQLite 3"],
     )  # fmt: skip
-    def test_one_of_another_shape_is_left_alone(self, tmp_path: Path, content: str) -> None:
+    def test_a_file_of_another_shape_is_refused_and_left_alone(self, tmp_path: Path, content: str) -> None:
         path = tmp_path / "state.db"
         path.write_text(content, "latin-1")
         with pytest.raises(LocalStackError, match="is damaged"):
@@ -406,7 +406,7 @@ class TestTheFileOfVersion1:
         with closing(StateFile(path, SCHEMA)) as killed:
             killed.save([ItemChange("T", {"pk": {"S": str(n)}}, {"pk": {"S": str(n)}}) for n in range(1_000)])
             wal = (tmp_path / "state.db-wal").read_bytes()
-        path.unlink()  # as who goes back to version 1.0 does
+        path.unlink()  # as a user who goes back to version 1.0 does
         (tmp_path / "state.db-wal").write_bytes(wal)
         (tmp_path / "state.json").write_text(self.CONTENT)
         with closing(StateFile(path, SCHEMA)) as state:

@@ -1,4 +1,4 @@
-"""Events of tasks, with moto: published from the stream, and notified once each."""
+"""Task events: published from the stream, and notified once each."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from tests.tasks import changing, new_task
 
 START = 1_767_225_600
 DUE = 4_000_000_000
-"""A due date that is not past when it is set."""
+"""A due date that lies in the future when it is set."""
 
 
 def message_of(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """Publish records; returns what becomes of them in the queue."""
+    """Publish records; returns the resulting message of the queue."""
     invoke("publish_task_events", Records=records)
     (message,) = boto3.client("sqs").receive_message(QueueUrl="NotificationsQueue")["Messages"]
     return {**event("send_notification")["Records"][0], "body": message["Body"]}
@@ -35,7 +35,7 @@ def message_of(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 @pytest.fixture
 def dynamodb(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The tables of make run, empty; functions use them, too."""
+    """A client of the emulator of `make run`, with empty tables. Functions use it, too."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws)
     boto3.client("sqs").purge_queue(QueueUrl="NotificationsQueue")
     client = boto3.client("dynamodb")
@@ -60,7 +60,7 @@ def test_one_id_follows_a_request_to_its_notification(
     ]
 
 
-def test_notifications_are_of_new_and_due_tasks(dynamodb: Any) -> None:
+def test_only_new_and_due_tasks_are_notified(dynamodb: Any) -> None:
     queue, task = boto3.client("sqs"), new_task(due_at=START)
     created, due = new_event(), due_event(task)
     others = [{**created, "type": "task.updated"}, {**created, "type": "task.deleted"}]
@@ -74,11 +74,11 @@ class TestPublishing:
     def function(self, aws: None) -> ModuleType:
         return load_function("publish_task_events")
 
-    def test_names_nothing_when_all_went(self, function: ModuleType) -> None:
+    def test_reports_no_failure_when_all_are_published(self, function: ModuleType) -> None:
         answer = function.handler(event("publish_task_events"), LambdaContext())
         assert answer == {"batchItemFailures": []}
 
-    def test_names_the_first_record_that_failed(self, function: ModuleType) -> None:
+    def test_reports_the_first_record_that_failed(self, function: ModuleType) -> None:
         records = event("publish_task_events")["Records"]
         bus = Bus()
         bus.refused = {f"{records[1]['dynamodb']['NewImage']['id']['S']}:1"}
@@ -86,7 +86,7 @@ class TestPublishing:
         answer = function.handler({"Records": records}, LambdaContext())
         assert answer == {"batchItemFailures": [{"itemIdentifier": records[1]["dynamodb"]["SequenceNumber"]}]}
 
-    def test_names_the_first_record_when_the_bus_cannot_be_reached(self, function: ModuleType) -> None:
+    def test_reports_the_first_record_when_the_bus_is_unreachable(self, function: ModuleType) -> None:
         def time_out(**_: Any) -> None:
             raise ConnectTimeoutError(endpoint_url="https://events.internal")
 
@@ -103,12 +103,12 @@ class TestSending:
 
     @pytest.fixture
     def sent(self, sender: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        """The titles that were notified."""
+        """The titles of notified tasks."""
         titles: list[str] = []
         monkeypatch.setattr(sender, "notifier", Notifier(lambda task: titles.append(task["title"])))
         return titles
 
-    def test_a_failing_message_does_not_make_the_others_repeat(
+    def test_a_failed_message_does_not_repeat_the_others(
         self, sender: ModuleType, sent: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         batch = event("send_notification")
@@ -123,7 +123,7 @@ class TestSending:
         failed = {"batchItemFailures": [{"itemIdentifier": batch["Records"][0]["messageId"]}]}
         assert sender.handler(batch, LambdaContext()) == failed
         assert sent == ["Send the invitations"]
-        # Should all of them come again, only the one that failed is notified.
+        # If both messages are delivered again, only the failed one is notified.
         fails[0] = False
         assert sender.handler(batch, LambdaContext()) == {"batchItemFailures": []}
         assert sent == ["Send the invitations", "Book the venue"]
@@ -151,7 +151,9 @@ class TestSending:
         assert sender.handler(event("send_notification"), LambdaContext()) == {"batchItemFailures": []}
         assert len(sent) == 2
 
-    def test_an_event_is_notified_as_by_version_1_1(self, sender: ModuleType, sent: list[str]) -> None:
+    def test_an_event_and_its_message_in_the_old_format_are_notified_once(
+        self, sender: ModuleType, sent: list[str]
+    ) -> None:
         batch = event("send_notification")
         for record in batch["Records"]:
             message = json.loads(record["body"])
@@ -162,7 +164,7 @@ class TestSending:
             assert sender.handler(each, LambdaContext()) == {"batchItemFailures": []}
         assert sent == ["Book the venue", "Send the invitations"]
 
-    def test_only_tasks_that_are_still_due_are_reminded_of(
+    def test_only_tasks_that_are_still_due_are_notified(
         self, sender: ModuleType, sent: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         store = TaskStore(lambda: None)
@@ -187,7 +189,9 @@ class TestSending:
         sender.handler(batch_of([due_event(moved)]), LambdaContext())
         assert sent == ["Due", "Begun", "Moved"]
 
-    def test_a_new_environment_remembers(self, sender: ModuleType, sent: list[str]) -> None:
+    def test_a_new_execution_environment_does_not_notify_again(
+        self, sender: ModuleType, sent: list[str]
+    ) -> None:
         sender.handler(event("send_notification"), LambdaContext())
         again = load_function("send_notification")
         again.notifier = sender.notifier
@@ -201,7 +205,7 @@ class Notifier:
 
 
 def batch_of(events: list[TaskEventDocument]) -> dict[str, Any]:
-    """The messages that the queue has of events."""
+    """A batch of queue messages, one for each event."""
     template = event("send_notification")["Records"][0]
     bodies = [json.dumps({"detail-type": each["type"], "detail": each}) for each in events]
     return {"Records": [{**template, "messageId": str(n), "body": body} for n, body in enumerate(bodies)]}

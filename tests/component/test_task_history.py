@@ -44,7 +44,7 @@ def read(task_id: str, **query: list[str]) -> dict[str, Any]:
     return {**answer, "body": json.loads(answer["body"])}
 
 
-def test_it_lists_each_change_and_its_user_newest_first(store: TaskStore, task: Task) -> None:
+def test_the_history_lists_each_change_and_its_user_newest_first(store: TaskStore, task: Task) -> None:
     store.update(task.id, changing(status=TaskStatus.COMPLETED, description="one litre"), author=ROBOT)
     store.delete(task.id, author=ADA)
     answer = read(task.id)
@@ -70,7 +70,7 @@ def test_it_lists_each_change_and_its_user_newest_first(store: TaskStore, task: 
     ]
 
 
-def test_it_lacks_failed_and_empty_changes(store: TaskStore, task: Task) -> None:
+def test_the_history_lacks_failed_and_empty_changes(store: TaskStore, task: Task) -> None:
     store.create(new_task("Taken"))
     store.update(task.id, changing(title=task.title))
     with pytest.raises(TitleTaken):
@@ -78,7 +78,7 @@ def test_it_lacks_failed_and_empty_changes(store: TaskStore, task: Task) -> None
     assert [change["version"] for change in read(task.id)["body"]] == [1]
 
 
-def test_it_lacks_idempotent_retries(store: TaskStore, history: TaskHistory) -> None:
+def test_the_history_lacks_idempotent_retries(store: TaskStore, history: TaskHistory) -> None:
     ids = {store.create(new_task("Once"), key="key").task.id for _ in range(2)}
     assert len(history.page(ids.pop(), 10).changes) == 1
 
@@ -119,11 +119,11 @@ def test_a_cursor_of_another_list_is_refused(task: Task, cursor: str) -> None:
 
 
 @pytest.mark.parametrize("task_id", ["7d9f2c1e-5b0a-4c57-9b1e-3f6a2d8c4e10", "x"])
-def test_an_unknown_task_has_none(dynamodb: Any, task_id: str) -> None:
+def test_an_unknown_task_has_no_history(dynamodb: Any, task_id: str) -> None:
     assert read(task_id)["statusCode"] == 404
 
 
-def test_a_task_whose_time_in_the_trash_is_over_has_none(
+def test_an_expired_task_has_no_history(
     store: TaskStore, task: Task, history: TaskHistory, dynamodb: Any
 ) -> None:
     store.delete(task.id)
@@ -138,7 +138,7 @@ def test_a_task_whose_time_in_the_trash_is_over_has_none(
         history.page(task.id, 10)
 
 
-def test_a_task_of_before_begins_with_its_next_change(
+def test_the_history_of_an_older_task_begins_with_its_next_change(
     store: TaskStore, task: Task, history: TaskHistory, dynamodb: Any
 ) -> None:
     dynamodb.delete_item(TableName="HistoryTable", Key={"task_id": {"S": task.id}, "version": {"N": "1"}})
@@ -149,7 +149,7 @@ def test_a_task_of_before_begins_with_its_next_change(
 
 
 def messages(task_id: str) -> list[dict[str, Any]]:
-    """Messages that say that the task was purged."""
+    """The messages of a `task.purged` event."""
     record = event("purge_history")["Records"][0]
     body = json.loads(record["body"])
     body["detail"]["subject"] = task_id
@@ -157,7 +157,7 @@ def messages(task_id: str) -> list[dict[str, Any]]:
 
 
 def versions(dynamodb: Any, task: Task) -> int:
-    """How many versions of a task the table has, whether it is there or not."""
+    """How many versions of a task the history table holds, even if the task is gone."""
     answer = dynamodb.query(
         TableName="HistoryTable",
         KeyConditionExpression="task_id = :task",
@@ -168,7 +168,7 @@ def versions(dynamodb: Any, task: Task) -> int:
 
 @pytest.fixture
 def purged(store: TaskStore, task: Task) -> Task:
-    """A task with a history of 62 versions, that was purged."""
+    """A purged task with a history of 62 versions."""
     for number in range(60):
         store.update(task.id, changing(description=str(number)))
     store.delete(task.id)
@@ -180,7 +180,7 @@ def test_the_history_of_a_purged_task_is_deleted_and_no_other(
     store: TaskStore, purged: Task, dynamodb: Any
 ) -> None:
     other = store.create(new_task("Another")).task
-    for _ in range(2):  # a message may come twice
+    for _ in range(2):  # a message may be delivered twice
         assert invoke("purge_history", Records=messages(purged.id)) == {"batchItemFailures": []}
     assert versions(dynamodb, purged) == 0
     assert versions(dynamodb, other) == 1
@@ -198,7 +198,7 @@ def test_an_interrupted_purge_resumes(purged: Task, dynamodb: Any, monkeypatch: 
     write = client.batch_write_item
 
     def refuse(RequestItems: Any) -> Any:  # noqa: N803
-        """Take the first batch only."""
+        """Accept the first batch only."""
         calls.append(RequestItems)
         return write(RequestItems=RequestItems) if len(calls) == 1 else {"UnprocessedItems": RequestItems}
 
@@ -221,7 +221,7 @@ def test_a_task_restored_between_two_reads_is_found(
     def look_and_restore(**arguments: Any) -> Any:
         keys.append(arguments["Key"])
         found = look(**arguments)
-        if len(keys) == 1:  # as a task; it is not there
+        if len(keys) == 1:  # this read looks for the task outside of the trash
             Trash(lambda: None).restore(task.id, author=ADA)
         return found
 

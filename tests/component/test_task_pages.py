@@ -83,7 +83,7 @@ def test_the_stream_retries_the_batch_while_the_cache_is_unreachable(
         assert function.handler(batch, LambdaContext()) == {"batchItemFailures": [first]}
 
 
-def test_the_calls_of_each_operation(
+def test_each_operation_makes_few_calls(
     tasks: TaskStore, pages: TaskPages, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
@@ -91,18 +91,18 @@ def test_the_calls_of_each_operation(
     watch_commands(monkeypatch, lambda: made.append("redis"))
 
     def calls() -> list[str]:
-        """What was called since this was asked last."""
+        """The calls made since the last use of this function."""
         taken = made.copy()
         made.clear()
         return taken
 
     pages.render(QUERY)
-    assert calls() == ["redis", "redis", "Query", "Query", "Query", "redis"]  # look, take the lease; store
+    assert calls() == ["redis", "redis", "Query", "Query", "Query", "redis"]  # look up, take the lease; store
     pages.render(QUERY)
     assert calls() == ["redis"]
     task = create(tasks)
     assert calls() == ["TransactWriteItems", "redis"]
-    pages.render(QUERY)  # besides, sets a generation and looks again
+    pages.render(QUERY)  # also sets a generation, and looks up again
     assert calls() == ["redis"] * 4 + ["Query"] * 3 + ["redis"]
     tasks.get(task.id)
     assert calls() == ["GetItem"]

@@ -1,4 +1,4 @@
-"""The tasks table: uniqueness of titles, versions, and what a lost race does."""
+"""The tasks table: unique titles, versions, and lost races."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def titles_held(dynamodb: Any) -> set[str]:
 
 
 def conflicts(client: Any, monkeypatch: pytest.MonkeyPatch, times: int) -> list[Any]:
-    """Let the next transactions fail as DynamoDB lets them fail when they meet another on the same item."""
+    """Fail the next transactions, as DynamoDB does when another one holds the same item."""
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     write, calls = client.transact_write_items, []
 
@@ -90,7 +90,7 @@ class TestIdempotencyKeys:
     def create(self, store: TaskStore, key: str = "k", user: str = "ada", **fields: Any) -> Any:
         return store.create(new_task(created_by=user, **fields), key=key)
 
-    def test_the_same_task_is_created_once_and_answered_as_the_first_time(self, store: TaskStore) -> None:
+    def test_a_retry_returns_the_task_as_it_was_created(self, store: TaskStore) -> None:
         task, is_replay = self.create(store, description="two litres")
         assert not is_replay
         store.update(task.id, changing(title="Buy bread"))
@@ -98,7 +98,7 @@ class TestIdempotencyKeys:
         store.delete(task.id)
         assert self.create(store, description="two litres") == (task, True)
 
-    def test_another_task_is_refused(self, store: TaskStore) -> None:
+    def test_a_key_reused_for_another_task_is_refused(self, store: TaskStore) -> None:
         self.create(store)
         for other in ({"title": "Buy bread"}, {"description": "x"}, {"status": TaskStatus.COMPLETED}):
             with pytest.raises(IdempotencyKeyReused):
@@ -199,16 +199,16 @@ def test_a_change_that_changes_nothing_writes_nothing(store: TaskStore) -> None:
 
 
 def test_the_commit_hook_is_called_again_for_a_repeated_change(dynamodb: Any) -> None:
-    """Whoever made it first may have died before it told anybody."""
-    heard: list[str] = []
+    """The first caller may have died before its commit hook ran."""
+    commits: list[str] = []
     died = TaskStore(lambda: None, client=dynamodb)
-    store = TaskStore(lambda: heard.append("commit"), client=dynamodb)
+    store = TaskStore(lambda: commits.append("commit"), client=dynamodb)
     task = died.create(new_task(), key="k").task
     assert store.create(new_task(), key="k").is_replay
-    assert heard == ["commit"]
+    assert commits == ["commit"]
     died.update(task.id, changing(title="Buy bread"))
     store.update(task.id, changing(title="Buy bread"))
-    assert heard == ["commit"] * 2
+    assert commits == ["commit"] * 2
 
 
 def test_a_deleted_task_frees_its_title(store: TaskStore, dynamodb: Any) -> None:
@@ -245,7 +245,7 @@ def test_versions_guard_updates_and_deletes(store: TaskStore) -> None:
 
 
 def interfere(store: TaskStore, monkeypatch: pytest.MonkeyPatch, *, once: bool, act: Any) -> None:
-    """Do something after a read of `store`, before the write that follows it."""
+    """Call `act` after a read of `store`, before the write that follows it."""
     get, done = store.get, threading.Event()
 
     def get_then_act(task_id: str) -> Any:
@@ -317,8 +317,8 @@ def test_losing_every_race_is_an_error(
 
 
 def test_the_commit_hook_is_called_for_each_commit_and_nothing_else(dynamodb: Any) -> None:
-    heard: list[set[str]] = []
-    store = TaskStore(lambda: heard.append(titles_held(dynamodb)), client=dynamodb)
+    commits: list[set[str]] = []
+    store = TaskStore(lambda: commits.append(titles_held(dynamodb)), client=dynamodb)
     task = create(store, "Buy milk")
     with pytest.raises(TitleTaken):
         create(store, "Buy milk")
@@ -326,17 +326,17 @@ def test_the_commit_hook_is_called_for_each_commit_and_nothing_else(dynamodb: An
     with pytest.raises(VersionMismatch):
         store.update(task.id, changing(title="Buy eggs"), versions={1})
     store.delete(task.id)
-    assert heard == [{"Buy milk"}, {"Buy bread"}, set()]
+    assert commits == [{"Buy milk"}, {"Buy bread"}, set()]
 
 
-def test_a_store_to_which_nobody_listens_writes_nothing(store: TaskStore, dynamodb: Any) -> None:
+def test_a_store_without_a_commit_hook_writes_nothing(store: TaskStore, dynamodb: Any) -> None:
     task = create(store)
-    unheard = TaskStore(client=dynamodb)
-    assert unheard.get(task.id) == task
+    without_hook = TaskStore(client=dynamodb)
+    assert without_hook.get(task.id) == task
     for write in (
-        lambda: create(unheard, "Buy bread"),
-        lambda: unheard.update(task.id, changing(title="Buy bread")),
-        lambda: unheard.delete(task.id),
+        lambda: create(without_hook, "Buy bread"),
+        lambda: without_hook.update(task.id, changing(title="Buy bread")),
+        lambda: without_hook.delete(task.id),
     ):
         with pytest.raises(TypeError, match="on_commit"):
             write()
@@ -354,7 +354,7 @@ def test_a_task_from_before_an_attribute_was_added_is_read_and_changed(
 
 
 def test_an_update_preserves_unknown_attributes(store: TaskStore, dynamodb: Any) -> None:
-    """They are those of a newer version, which serves beside this one while it is deployed."""
+    """A newer version may have written them: both versions serve during a deployment."""
     task = create(store)
     key = {"pk": {"S": f"TASK#{task.id}"}}
     values = {":value": {"S": "high"}}
@@ -368,7 +368,7 @@ def test_an_update_preserves_unknown_attributes(store: TaskStore, dynamodb: Any)
     assert dynamodb.get_item(TableName="TasksTable", Key=key)["Item"]["priority"] == {"S": "high"}
 
 
-def test_a_transaction_that_conflicts_is_repeated(
+def test_a_transaction_that_conflicts_is_retried(
     store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = conflicts(dynamodb, monkeypatch, times=3)
@@ -377,7 +377,7 @@ def test_a_transaction_that_conflicts_is_repeated(
     assert store.get(task.id) == task
 
 
-def test_endless_conflict_is_contention(
+def test_endless_conflicts_are_contention(
     store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conflicts(dynamodb, monkeypatch, times=1000)
@@ -385,7 +385,7 @@ def test_endless_conflict_is_contention(
         create(store)
 
 
-def test_a_transaction_refused_for_another_reason_is_not_repeated(
+def test_a_transaction_refused_for_another_reason_is_not_retried(
     store: TaskStore, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(**_arguments: Any) -> Any:
@@ -398,7 +398,7 @@ def test_a_transaction_refused_for_another_reason_is_not_repeated(
         create(store)
 
 
-def test_calls_are_as_few_as_they_can_be(store: TaskStore, dynamodb: Any) -> None:
+def test_operations_make_as_few_calls_as_possible(store: TaskStore, dynamodb: Any) -> None:
     calls: list[str] = []
     dynamodb.meta.events.register("before-call.dynamodb", lambda model, **_: calls.append(model.name))
 

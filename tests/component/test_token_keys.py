@@ -1,4 +1,4 @@
-"""The rotation of the key that signs tokens: nobody is signed out by it."""
+"""Rotation of the key that signs tokens: it signs nobody out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ADA = User(
 
 
 class Clock:
-    """A clock to put forward."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.now = time.time()
@@ -37,7 +37,7 @@ class Clock:
 
 @pytest.fixture(params=["monotonic", "time"])
 def clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """One of the two clocks; the other one stands still."""
+    """One of the two clocks that a test can move; the other stands still."""
     clocks = {"monotonic": Clock(), "time": Clock()}
     for name, clock in clocks.items():
         monkeypatch.setattr(f"time.{name}", clock)
@@ -53,7 +53,7 @@ def rotate(steps: tuple[str, ...] = STEPS, version: str | None = None) -> str:
 
 @pytest.fixture
 def reads(aws: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The stages that were read from Secrets Manager, from here on."""
+    """The version stages read from Secrets Manager during the test."""
     client = boto3.client("secretsmanager")
     stages: list[str] = []
 
@@ -91,7 +91,7 @@ def test_a_key_is_not_accepted_after_the_second_rotation(aws: None) -> None:
         TokenSigner().verify(old)
 
 
-def test_cached_keys_accept_tokens_of_a_new_key(aws: None) -> None:
+def test_a_verifier_with_cached_keys_accepts_tokens_of_a_new_key(aws: None) -> None:
     verifier = TokenSigner()
     verifier.verify(TokenSigner().issue(ADA, "a session", lifetime=60))
     rotate()
@@ -119,8 +119,8 @@ def test_a_leaked_key_is_refused_after_two_rotations_however_long_the_verifier_w
         verifier.verify(leaked)
 
 
-def test_the_key_before_can_not_be_named_for_a_token_of_another(aws: None) -> None:
-    """The key is the one that the token names, not any that fits."""
+def test_a_token_that_names_another_key_than_it_was_signed_with_is_refused(aws: None) -> None:
+    """A token is verified with the key that it names, not with any that fits."""
     rotate()
     keys = TokenKeys()
     current = keys.current()
@@ -151,7 +151,7 @@ def test_the_key_is_read_once(reads: list[str], clock: Clock) -> None:
     assert reads == ["AWSCURRENT"]
 
 
-def test_made_up_keys_do_not_become_a_burst_of_reads(reads: list[str], clock: Clock) -> None:
+def test_unknown_keys_do_not_cause_a_burst_of_reads(reads: list[str], clock: Clock) -> None:
     keys = TokenKeys()
     for number in range(50):
         assert keys.find(f"made up {number}") is None
@@ -193,7 +193,7 @@ def test_a_repeated_step_does_not_make_another_key(aws: None) -> None:
     assert TokenKeys().current().secret == key
 
 
-def test_a_missing_key_fails_the_rotations_test(aws: None) -> None:
+def test_a_missing_key_fails_the_test_step(aws: None) -> None:
     with pytest.raises(ValueError, match="no key"):
         rotate(("testSecret",))
 

@@ -1,4 +1,4 @@
-"""What SAM makes of the template, and what CloudFormation would say of that."""
+"""The template as SAM transforms it, checked as CloudFormation would check it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.nightly import nightly
 from tests.template import RESOURCES, TEMPLATE, of_type
 
 PUBLISHED = sorted(set(of_type("AWS::Serverless::Function")) - {"RotateTokenKeyFunction"})
-"""The functions that have versions."""
+"""The functions that have published versions."""
 
 
 def deployed(build: str = "built", **parameters: str) -> dict[str, Any]:
-    """What CloudFormation is given once SAM has replaced its own resources; each build has other layers."""
+    """The resources after the transform by SAM. Each build has another layer."""
     resources: dict[str, Any] = json.loads(_transformed(build, tuple(sorted(parameters.items()))))
     return resources
 
@@ -35,7 +35,7 @@ def _transformed(build: str, parameters: tuple[tuple[str, str], ...]) -> str:
 
 
 def transform(build: str, parameters: dict[str, str]) -> str:
-    """Let SAM replace its own resources, which takes a tenth of a second."""
+    """Let SAM transform the template, which takes a tenth of a second."""
     template = copy.deepcopy(TEMPLATE)
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
@@ -53,7 +53,7 @@ def test_every_caller_calls_the_live_version() -> None:
         for resource in resources
         if resource["Type"] in {"AWS::Lambda::Permission", "AWS::Lambda::EventSourceMapping"}
     ]
-    # Secrets Manager wants the function itself, so that has no versions.
+    # Secrets Manager calls the function itself, so that function has no versions.
     callers.remove({"Fn::GetAtt": ["RotateTokenKeyFunction", "Arn"]})
     assert not [each for each in deployed() if re.match("RotateTokenKeyFunction.", each)]
     aliases = {f"{name}Aliaslive" for name in PUBLISHED}
@@ -84,7 +84,7 @@ def parameters_of(value: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("function", PUBLISHED)
-def test_a_changed_parameter_is_a_new_version(function: str) -> None:
+def test_a_changed_parameter_publishes_a_new_version(function: str) -> None:
     resources = deployed()
     (version,) = (
         resource["Properties"]
@@ -94,7 +94,7 @@ def test_a_changed_parameter_is_a_new_version(function: str) -> None:
     )
     used = set(parameters_of(resources[function]["Properties"]))
     assert "Architecture" in used
-    # No more either: Lambda refuses to publish a version that is like the one before.
+    # And no others: Lambda refuses to publish a version that equals the one before.
     named = set(parameters_of(version["Description"]))
     assert named == used, (
         f"Name these parameters in VersionDescription of {function} in template.yaml, and no others: "
@@ -102,7 +102,7 @@ def test_a_changed_parameter_is_a_new_version(function: str) -> None:
     )
 
 
-def test_another_layer_is_a_new_version_of_every_function() -> None:
+def test_another_layer_publishes_a_new_version_of_every_function() -> None:
     versions = [
         {
             name
@@ -137,7 +137,7 @@ def test_another_layer_is_a_new_version_of_every_function() -> None:
     ],
     ids=["default", "no cache", "prod", "everything"],
 )
-def test_cloudformation_gets_no_cycle_and_no_wrong_value(parameters: dict[str, str]) -> None:
+def test_the_transformed_template_passes_cfn_lint(parameters: dict[str, str]) -> None:
     chosen = {name: {"Default": value} for name, value in parameters.items()}
     template = {
         **{name: TEMPLATE[name] for name in ("AWSTemplateFormatVersion", "Conditions", "Outputs")},
@@ -147,7 +147,7 @@ def test_cloudformation_gets_no_cycle_and_no_wrong_value(parameters: dict[str, s
         "Resources": deployed(**parameters),
     }
     problems = lint(json.dumps(template), regions=["us-east-1", "eu-west-1"])
-    # Canary is used where SAM, and not CloudFormation, reads it.
+    # Only SAM reads Canary.
     assert [str(each) for each in problems if each.message != "Parameter Canary not used."] == []
 
 
@@ -180,7 +180,7 @@ def test_alarms_roll_a_canary_back() -> None:
 def test_the_errors_of_each_alias_raise_an_alarm(function: str) -> None:
     resource = RESOURCES[function.replace("Function", "ErrorsAlarm")]
     alarm = resource["Properties"]
-    if function == "AuthorizeFunction":  # whose refusals of tokens that may be good in a moment are no errors
+    if function == "AuthorizeFunction":  # its alarm subtracts refusals of tokens that may become valid
         errors = next(each["MetricStat"]["Metric"] for each in alarm["Metrics"] if each["Id"] == "errors")
         alarm = {**errors, "Threshold": 0}
     assert (alarm["Namespace"], alarm["MetricName"], alarm["Threshold"]) == ("AWS/Lambda", "Errors", 0)
@@ -206,13 +206,13 @@ OF_A_VERSION = {
     "TracingConfig",
     "VpcConfig",
 }
-"""What a version holds, so that a change of it makes another. See
+"""The settings that are part of a version. See
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-versions.html"""
 
 
 @pytest.mark.parametrize("function", PUBLISHED)
 def test_no_function_has_settings_outside_of_its_version(function: str) -> None:
-    """Its change would have SAM publish a version that Lambda refuses, because it is like the one before.
+    """If one changed, SAM would publish a version that Lambda refuses, because it equals the one before.
 
     See https://github.com/aws/serverless-application-model/issues/3281
     """
@@ -221,7 +221,7 @@ def test_no_function_has_settings_outside_of_its_version(function: str) -> None:
     assert properties.keys() <= OF_A_VERSION
 
 
-def test_traces_are_paid_for_only_where_they_are_wanted() -> None:
+def test_tracing_is_off_unless_its_parameter_turns_it_on() -> None:
     resources = deployed().values()
     functions = [each["Properties"] for each in resources if each["Type"] == "AWS::Lambda::Function"]
     assert all(each["TracingConfig"] == {"Mode": {"Ref": "Tracing"}} for each in functions)
@@ -232,7 +232,7 @@ def test_traces_are_paid_for_only_where_they_are_wanted() -> None:
 
 
 def test_snapshots_are_kept_warm() -> None:
-    """Lambda refuses the first call of one that nobody called for 14 days."""
+    """Lambda refuses the first call of a snapshot that nobody called for 14 days."""
     resources = deployed()
     snapshots = {name for name in PUBLISHED if "SnapStart" in resources[name]["Properties"]}
     schedules = {
@@ -265,7 +265,7 @@ def references(value: Any) -> Iterator[str]:
 
 
 def dependencies(resources: dict[str, Any], name: str) -> set[str]:
-    """What must be there as long as a resource is."""
+    """The resources that must exist as long as a resource does."""
     direct = {*references(resources[name].get("Properties", {})), *resources[name].get("DependsOn", [])}
     direct &= resources.keys()
     return direct.union(*(dependencies(resources, each) for each in direct))
@@ -284,12 +284,12 @@ def test_functions_leave_the_network_before_their_roles_are_deleted() -> None:
                 f"{function} is in the network."
             )
         assert "NetworkPolicy" in outlived
-    # Functions leave it also when the cache is switched off: what they need stays.
+    # Functions also leave the network when the cache is switched off, and need the policy then.
     assert "Condition" not in resources["NetworkPolicy"]
 
 
-def test_a_changed_origin_is_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stage serves what was there when it was deployed last."""
+def test_a_changed_cors_origin_is_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage serves the API as it was last deployed."""
     deployments = set()
     for day, origin in enumerate(("*", "https://app.example.com")):
         clock = SimpleNamespace(time=lambda day=day: day * 86_400.0)

@@ -1,4 +1,4 @@
-"""The trash: deleted tasks are listed, restored and purged, by one of those who try."""
+"""The trash: deleted tasks are listed, restored and purged; of concurrent callers one succeeds."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class World:
         return [task.title for task in page.tasks]
 
     def expire(self, task: Task) -> None:
-        """Let its time be over, but not long enough for DynamoDB to have removed it."""
+        """Let a task expire that DynamoDB has not removed yet."""
         self.client.update_item(
             TableName="TasksTable",
             Key=trash_key(task.id),
@@ -86,7 +86,7 @@ def test_deleted_tasks_are_listed_newest_first(world: World, monkeypatch: pytest
     assert world.listed() == []
 
 
-def test_the_trash_costs_the_lists_nothing(world: World) -> None:
+def test_lists_do_not_read_the_trash(world: World) -> None:
     for number in range(5):
         task = world.store.create(new_task(str(number), due_at=1)).task
         world.store.update(task.id, changing(labels=("x",)))
@@ -136,7 +136,7 @@ def test_a_restored_task_is_the_same_in_a_new_version(world: World) -> None:
     task = world.deleted(**chosen)
     commits = world.commits
     restored = world.trash.restore(task.id, author=GRACE)
-    assert world.commits == commits + 1  # so the cached list is invalid
+    assert world.commits == commits + 1  # which invalidates the cached list
     assert restored == world.store.get(task.id)
     assert {name: getattr(restored, name) for name in chosen} == chosen
     assert (restored.title, restored.id, restored.created_at) == (task.title, task.id, task.created_at)
@@ -178,7 +178,7 @@ def test_a_restored_task_can_be_deleted_and_restored_again(world: World) -> None
     assert world.titles() == ["Buy milk"]
 
 
-def test_a_purge_leaves_only_its_user(world: World) -> None:
+def test_a_purge_leaves_only_who_purged_and_when(world: World) -> None:
     task = world.deleted(description="a secret")
     world.trash.purge(task.id, author=GRACE)
     assert world.titles() == []
@@ -204,7 +204,7 @@ def test_a_purge_whose_response_is_lost_is_done_once(
     assert world.titles() == []
 
 
-def test_a_purge_without_a_user_says_so(world: World) -> None:
+def test_a_purge_without_a_user_names_nobody(world: World) -> None:
     task = world.deleted()
     world.trash.purge(task.id, author=NOBODY)
     left = world.client.get_item(TableName="TasksTable", Key=trash_key(task.id))["Item"]
@@ -212,7 +212,7 @@ def test_a_purge_without_a_user_says_so(world: World) -> None:
 
 
 @pytest.mark.parametrize("days", [1, 400])
-def test_a_task_is_kept_for_as_long_as_the_stack_says(
+def test_a_deleted_task_is_kept_for_the_configured_retention(
     world: World, monkeypatch: pytest.MonkeyPatch, days: int
 ) -> None:
     monkeypatch.setenv("TRASH_RETENTION", str(days))
@@ -221,7 +221,7 @@ def test_a_task_is_kept_for_as_long_as_the_stack_says(
     assert deleted.expires_at == deleted.deleted_at // 10**6 + days * 24 * 60 * 60
 
 
-def test_a_title_from_before_titles_were_composed_is_composed(world: World) -> None:
+def test_a_decomposed_title_is_normalized_when_it_is_restored(world: World) -> None:
     task = world.deleted("Cafe\u0301")
     other = world.store.create(new_task("Caf\u00e9")).task
     with pytest.raises(TitleTaken) as refusal:
@@ -249,7 +249,7 @@ def test_tasks_that_were_not_deleted_are_not_found(world: World, task_id: str) -
 
 @pytest.fixture
 def overtaken(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
-    """Let something happen between a look into the table and what follows from it, once."""
+    """Call something once, between a read of the table and the write that follows it."""
     look = world.client.get_item
 
     def overtake(act: Callable[[], object]) -> None:
@@ -264,7 +264,7 @@ def overtaken(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callab
     return overtake
 
 
-def test_a_restore_overtaken_by_a_purge_is_reported(
+def test_a_restore_that_loses_to_a_purge_finds_nothing(
     world: World, overtaken: Callable[[Callable[[], object]], None]
 ) -> None:
     task = world.deleted()
@@ -307,8 +307,8 @@ def test_restored_tasks_are_in_their_shards(any_dynamodb: Any) -> None:
     assert not [each for each in problems(any_dynamodb, "TasksTable", shards, rate=10**6) if each]
 
 
-class TestAtOnce:
-    """Those who act at once: one wins, and the others are told."""
+class TestConcurrentCallers:
+    """Of concurrent callers one succeeds, and the others get an error."""
 
     @pytest.fixture
     def worlds(self, local_aws: str, monkeypatch: pytest.MonkeyPatch) -> list[World]:
@@ -317,7 +317,7 @@ class TestAtOnce:
         return [World(aws.client("dynamodb")) for _ in range(4)]
 
     def race(self, *acts: Callable[[], object]) -> list[str]:
-        """Act at once; returns the names of the errors, and of those who succeeded an empty text."""
+        """Call concurrently; returns the name of the error of each call, empty if it succeeded."""
 
         def outcome(act: Callable[[], object]) -> str:
             try:

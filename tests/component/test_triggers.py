@@ -1,4 +1,4 @@
-"""The pollers of the local stack do as Lambda's event source mappings would."""
+"""The pollers of the local stack behave like Lambda's event source mappings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tools.local.triggers.stream import StreamPoller
 
 
 class Function:
-    """Notes what it is called with, and fails for the bodies or keys it is told to."""
+    """Records its batches, and fails for the bodies or keys in `bad`."""
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
@@ -53,7 +53,7 @@ class Function:
 
 
 class World:
-    """A queue, a table with a stream, and a function that both call."""
+    """A queue, a table with a stream, and a function that both trigger."""
 
     def __init__(self) -> None:
         self.aws = start_aws({"table": ["f"]}, {"queue": {"VisibilityTimeout": "60"}})
@@ -77,7 +77,7 @@ class World:
         return QueuePoller(mapping, self.sources, self.function, self.log.append)
 
     def stream_poller(self, tries: float = math.inf, **settings: Any) -> StreamPoller:
-        """Make a poller that does not pause, and stops after so many tries that failed."""
+        """A poller that does not pause, and stops after so many failed tries."""
         mapping = EventSourceMapping(function="f", source="table", **{"batch_size": 10, **settings})
         poller = StreamPoller(mapping, self.sources, self.function, self.log.append)
         pauses = itertools.count(1)
@@ -85,7 +85,7 @@ class World:
         return poller
 
     def counts(self) -> tuple[int, int]:
-        """How many messages are in the queue, seen or unseen, and how many records were given up."""
+        """How many messages are in the queue, visible or in flight, and how many records were given up."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         found = self.aws.call("AmazonSQS.GetQueueAttributes", QueueUrl="queue", AttributeNames=names)
         return sum(map(int, found["Attributes"].values())), len(self.given_up())
@@ -111,7 +111,7 @@ class TestAQueue:
         assert world.counts() == (0, 0)
         assert [entry.size for entry in world.log] == [2, 2, 1]
 
-    def test_a_batch_may_be_larger_than_one_reading(self, world: World) -> None:
+    def test_a_batch_may_be_larger_than_one_receive(self, world: World) -> None:
         world.send(*map(str, range(25)))
         poller = world.queue_poller(batch_size=25, window=60)
         poller.poll()
@@ -125,7 +125,7 @@ class TestAQueue:
         assert world.log[0].failed == 1
 
     @pytest.mark.parametrize("answer", [{"batchItemFailures": [{"itemIdentifier": "?"}]}, "nonsense"])
-    def test_keeps_all_when_the_answer_makes_no_sense(self, world: World, answer: Any) -> None:
+    def test_keeps_all_when_the_response_is_invalid(self, world: World, answer: Any) -> None:
         world.send("a", "b")
         world.function.answer = answer
         world.queue_poller(reports_failures=True).poll()
@@ -204,7 +204,7 @@ class TestAStream:
         world.put(*"ab")
         world.function.bad, world.function.raises = {"a", "b"}, True
         settings: dict[str, Any] = {"bisects": True, "retries": 0, "failures": "given-up"}
-        world.stream_poller(tries=2, **settings).poll()  # and it stops when it has given up the first
+        world.stream_poller(tries=2, **settings).poll()  # it stops after it gave up the first
         assert world.counts() == (0, 1)
         world.stream_poller(**settings).poll()
         assert world.counts() == (0, 2)
@@ -216,7 +216,7 @@ class TestAStream:
         assert world.function.batches == [["TASK#1", "TASK#2"]]
 
     @pytest.mark.parametrize(("latest", "seen"), [(False, [["old", "new"]]), (True, [["new"]])])
-    def test_starts_where_it_should(
+    def test_starts_at_the_configured_position(
         self,
         world: World,
         latest: bool,
@@ -256,7 +256,7 @@ class TestAStream:
 
 
 class TestStopping:
-    def test_begins_nothing_more(self, world: World) -> None:
+    def test_makes_no_further_calls(self, world: World) -> None:
         world.send("a")
         poller = world.queue_poller()
         poller.stop(deadline=0)
@@ -312,11 +312,11 @@ def test_the_schedules_come_from_the_template() -> None:
 
 
 @pytest.mark.parametrize("expression", ["cron(0 12 * * ? *)", "rate(5 weeks)", "rate(x minutes)"])
-def test_another_expression_than_a_rate_has_no_timer(expression: str) -> None:
+def test_an_expression_that_is_not_a_rate_has_no_timer(expression: str) -> None:
     assert Schedule("Function", expression).period is None
 
 
-def test_a_schedule_calls_again_and_again_whatever_fails() -> None:
+def test_a_schedule_keeps_calling_whatever_fails() -> None:
     calls: list[Any] = []
     log: list[DeliveryLogEntry] = []
     thrice = threading.Event()

@@ -23,7 +23,7 @@ def store(dynamodb: Any) -> UserStore:
 
 
 def identity(user: User) -> Identity:
-    """As a token of version 1.0 names a user, without a session."""
+    """The identity in a token of version 1.0, without a session."""
     return Identity(user.username, user.generation, None)
 
 
@@ -51,7 +51,7 @@ def test_the_password_is_not_kept(store: UserStore, dynamodb: Any) -> None:
     assert "correct horse" not in str(kept)
 
 
-# e with circumflex and acute: composed, decomposed, and as keyboards of Vietnamese send it.
+# e with circumflex and acute: composed, decomposed, and as Vietnamese keyboards send it.
 FORMS = ("caf\u1ebf horse", "cafe\u0302\u0301 horse", "caf\u00ea\u0301 horse")
 
 
@@ -95,7 +95,9 @@ def test_an_unknown_name_costs_as_much_hashing_as_a_wrong_password(
         return bool(verify(secret, stored, **options))
 
     monkeypatch.setattr(handler, "verify", counting)
-    monkeypatch.setattr(handler, "hash", lambda *_, **__: pytest.fail("a wrong password makes no hash"))
+    monkeypatch.setattr(
+        handler, "hash", lambda *_, **__: pytest.fail("a wrong password must not create a hash")
+    )
     assert not passwords._context.needs_update(passwords._NOBODYS_HASH)
     for username in ("ada", "nobody"):
         with pytest.raises(BadCredentials):
@@ -122,8 +124,8 @@ def test_a_hash_with_old_parameters_is_renewed_at_login(store: UserStore, dynamo
     assert item(dynamodb, "ada")["password_hash"]["S"] == renewed
 
 
-def test_a_repeated_call_after_a_lost_response_is_no_conflict(store: UserStore, dynamodb: Any) -> None:
-    """botocore repeats a call whose response it did not get; the first one may have been carried out."""
+def test_a_retry_after_a_lost_response_is_no_conflict(store: UserStore, dynamodb: Any) -> None:
+    """botocore retries a call whose response was lost; the first one may have been applied."""
     put, calls = dynamodb.put_item, []
 
     def put_twice(**arguments: Any) -> Any:
@@ -149,7 +151,7 @@ def test_a_password_can_be_changed(store: UserStore) -> None:
 def test_lookalike_letters_are_other_names(store: UserStore) -> None:
     store.create("kate", "correct horse")
     with pytest.raises(BadCredentials):
-        store.sign_in("\u212aate", "correct horse")  # the sign of Kelvin
+        store.sign_in("\u212aate", "correct horse")  # the Kelvin sign
 
 
 def test_of_two_concurrent_changes_one_is_refused(store: UserStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +170,7 @@ def test_of_two_concurrent_changes_one_is_refused(store: UserStore, monkeypatch:
 
 
 class TestDeletion:
-    def test_the_name_of_a_deleted_user_stays_taken_and_opens_nothing(
+    def test_the_name_of_a_deleted_user_stays_taken_and_cannot_sign_in(
         self, store: UserStore, dynamodb: Any
     ) -> None:
         ada = store.create("Ada", "correct horse")
@@ -183,7 +185,7 @@ class TestDeletion:
             store.delete(identity(ada), "correct horse")
         assert item(dynamodb, "ada").keys() == {"username", "id", "session", "deleted_at"}
 
-    def test_nothing_of_the_sessions_and_keys_is_left(self, store: UserStore, dynamodb: Any) -> None:
+    def test_sessions_and_keys_of_a_deleted_user_are_deleted(self, store: UserStore, dynamodb: Any) -> None:
         user, session, _ = store.sign_in(store.create("ada", "correct horse").username, "correct horse")
         ada = Identity(user.username, user.generation, session.id)
         for name in ("one", "two"):
@@ -211,8 +213,8 @@ class TestDirectory:
 
 
 class TestTheTable:
-    def answers(self, dynamodb: Any, monkeypatch: pytest.MonkeyPatch, unprocessed: int) -> UsersTable:
-        """A table that is too busy for one of the keys, so many times."""
+    def busy_table(self, dynamodb: Any, monkeypatch: pytest.MonkeyPatch, unprocessed: int) -> UsersTable:
+        """A table that leaves one of the keys unprocessed, so many times."""
         monkeypatch.setattr("shared.users.table.time.sleep", lambda _seconds: None)
         read, left = dynamodb.batch_get_item, [unprocessed]
 
@@ -236,9 +238,9 @@ class TestTheTable:
     ) -> None:
         for name in ("ada", "bob"):
             store.create(name, "correct horse")
-        found = self.answers(dynamodb, monkeypatch, 2).read("ada", "nobody", "bob", "ada")
+        found = self.busy_table(dynamodb, monkeypatch, 2).read("ada", "nobody", "bob", "ada")
         assert [item and item["display_name"]["S"] for item in found] == ["ada", None, "bob", "ada"]
 
     def test_a_throttled_table_is_unavailable(self, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(Unavailable):
-            self.answers(dynamodb, monkeypatch, 9).read("ada")
+            self.busy_table(dynamodb, monkeypatch, 9).read("ada")

@@ -23,7 +23,7 @@ Behavior = Callable[[socket.socket, Stop], None]
 
 @contextmanager
 def host(behave: Behavior, tls: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[bytes]]]:
-    """A host that reads a request and behaves; its port, and what it read. Checks that no thread stays."""
+    """A host that reads a request, then behaves. Yields its port and what it read; no thread may stay."""
     before, stop, received = set(threading.enumerate()), Stop(), list[bytes]()
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -46,7 +46,7 @@ def host(behave: Behavior, tls: ssl.SSLContext | None = None) -> Iterator[tuple[
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
     server.join()
-    assert not left, "a call leaves threads behind"
+    assert not left, "a call left threads behind"
 
 
 def says(response: bytes) -> Behavior:
@@ -83,7 +83,7 @@ def post(port: int, name: str = "127.0.0.1", **options: Any) -> Answer:
         (OK + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n" + b"x" * 10_000_000, Answer(200, "x" * 200)),
     ],
 )
-def test_responses_are_returned_as_they_are(response: bytes, answer: Answer) -> None:
+def test_the_status_and_the_start_of_the_body_are_returned(response: bytes, answer: Answer) -> None:
     with host(says(response)) as (port, received):
         assert post(port) == answer
     request = b"".join(received)
@@ -141,7 +141,7 @@ def test_a_handshake_or_a_lookup_that_hangs_ends_at_the_deadline(tmp_path: Path)
     resolved.set()
 
 
-def test_hosts_that_cannot_be_reached() -> None:
+def test_an_unreachable_host_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(CallFailed, match="refused"):
@@ -151,7 +151,7 @@ def test_hosts_that_cannot_be_reached() -> None:
 
 
 def trusted(folder: Path) -> tuple[ssl.SSLContext, str]:
-    """TLS of a host that is 127.0.0.1, and what trusts it."""
+    """The TLS context of a host at 127.0.0.1, and the CA bundle that trusts it."""
     certificate, key = make_certificate(folder)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, key)
@@ -159,7 +159,7 @@ def trusted(folder: Path) -> tuple[ssl.SSLContext, str]:
 
 
 class Names:
-    """Names that resolve to other addresses each time."""
+    """A resolver that returns other addresses at each call."""
 
     def __init__(self, *answers: list[str]) -> None:
         self.answers = list(answers)

@@ -1,4 +1,4 @@
-"""Webhooks: what users do with them, and how they are called, or not."""
+"""Webhooks: how users manage them, and how deliveries are signed, retried and dropped."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def clock(time: Callable[[], datetime]) -> type[datetime]:
 
 
 class World:
-    """A webhook, its receiver, which answers as it is told, and a clock that a test moves."""
+    """A webhook, a receiver whose responses a test sets, and a clock that a test moves."""
 
     def __init__(self, dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1_800_000_000.0
         self.answers: list[int | Exception] = []
-        """Statuses; 200 once there are no more."""
+        """The statuses of the next responses; then 200."""
         self.calls: list[dict[str, str]] = []
         for module in ("delivery", "store"):
             monkeypatch.setattr(f"shared.webhooks.{module}.time", self)
@@ -82,7 +82,7 @@ def world(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def accepts(secret: str, headers: dict[str, str], body: bytes, at: datetime) -> bool:
-    """Whether a receiver that has a secret accepts a call at a time."""
+    """Whether a receiver with this secret accepts the call at this time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("standardwebhooks.webhooks.datetime", clock(lambda: at))
         try:
@@ -103,7 +103,7 @@ def test_calls_have_signatures_of_standard_webhooks(world: World) -> None:
     assert not accepts(world.secret, headers, body, now + timedelta(minutes=6))
 
 
-def test_all_secrets_of_a_day_sign_however_often_they_were_replaced(world: World) -> None:
+def test_all_secrets_of_the_last_day_sign_however_often_they_were_replaced(world: World) -> None:
     _, lost = world.store.rotate_secret(world.delivery.webhook_id)
     _, new = world.store.rotate_secret(world.delivery.webhook_id)
     world.deliver()
@@ -137,7 +137,7 @@ def test_a_gone_webhook_is_disabled_at_once(world: World, log: Callable[[], Any]
     assert world.deliver() is None
     assert not world.webhook().enabled
     assert world.webhook().last_failure.reason == "The webhook answered with the status 410. so there"
-    assert "so there" not in json.dumps(log())  # it could repeat what the URL has
+    assert "so there" not in json.dumps(log())  # it could repeat secrets of the URL
 
 
 def test_other_deliveries_of_a_failing_webhook_wait_until_it_recovers(world: World) -> None:
@@ -174,7 +174,7 @@ def test_of_two_concurrent_probes_one_is_put_back(world: World, monkeypatch: pyt
     found = world.store.find(world.delivery.webhook_id)
     assert found
     world.store.note(found[0], paused_until=int(world.now) + 20)
-    monkeypatch.setattr(world.store, "find", lambda _webhook_id: found)  # read before that
+    monkeypatch.setattr(world.store, "find", lambda _webhook_id: found)  # read before the other probe began
     assert world.deliver() == 20
     assert len(world.calls) == 1
 
@@ -192,7 +192,7 @@ def test_concurrent_failures_count_once(world: World) -> None:
     assert world.webhook().failures == 1
 
 
-def test_an_event_that_alone_fails_is_retried_less_and_less_and_dropped(world: World) -> None:
+def test_an_event_that_alone_fails_is_retried_with_growing_pauses_and_dropped(world: World) -> None:
     pauses = []
     for receives in range(1, 10):
         world.answers = [400]
@@ -221,7 +221,7 @@ def test_deliveries_resume_soon_after_a_webhook_recovers(world: World) -> None:
     assert world.deliver() == 15 * 60
 
 
-def test_a_pause_ends_though_the_clock_was_set_back(world: World) -> None:
+def test_a_pause_ends_although_the_clock_was_set_back(world: World) -> None:
     world.answers = [500]
     world.deliver()
     world.now -= 30 * 86_400
@@ -250,7 +250,7 @@ def test_deliveries_of_a_deleted_webhook_are_dropped(world: World) -> None:
         world.store.delete(world.delivery.webhook_id)
 
 
-def test_a_test_switches_on_and_says_hello(world: World) -> None:
+def test_a_test_enables_the_webhook_and_sends_a_ping(world: World) -> None:
     world.answers = [410]
     world.deliver()
     path = {"pathParameters": {"webhook_id": world.delivery.webhook_id}}
@@ -308,9 +308,7 @@ def test_concurrent_creates_make_at_most_25(local_aws: str, monkeypatch: pytest.
         ("ftp://example.com", "pattern"),
     ],
 )
-def test_a_url_where_webhooks_may_not_go_is_refused(
-    invoke: Callable[..., dict[str, Any]], url: str, message: str
-) -> None:
+def test_a_forbidden_url_is_refused(invoke: Callable[..., dict[str, Any]], url: str, message: str) -> None:
     answer = invoke("create_webhook", body=json.dumps({"url": url, "events": ["task.created"]}))
     assert answer["statusCode"] == 422
     (error,) = json.loads(answer["body"])["errors"]

@@ -1,4 +1,4 @@
-"""Functions run as in Lambda: what they answer, how they fail, and what of it is shown."""
+"""Functions run as in Lambda: their responses, how they fail, and what the terminal shows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tools.local.runtime.warm import WarmRuntime
 
 
 class Texts(defaultdict[str, list[str]]):
-    """What was handed on, by the function's name."""
+    """Forwarded texts by the function's name."""
 
     def __init__(self) -> None:
         super().__init__(list)
@@ -47,7 +47,7 @@ def start_runtime() -> WarmRuntime:
 
 
 class Function:
-    """A function in workers of its own, and what is shown of it."""
+    """A function in its own workers, with its output and its reports."""
 
     def __init__(self, folder: Path, runtime: WarmRuntime, timeout: float = 10) -> None:
         self.folder = folder
@@ -84,10 +84,10 @@ class Function:
 
 
 def await_text(texts: list[str]) -> None:
-    """Wait until a thread has handed something on."""
+    """Wait until a thread has forwarded a text."""
     deadline = time.monotonic() + 10
     while not any(texts):
-        assert time.monotonic() < deadline, "nothing was handed on"
+        assert time.monotonic() < deadline, "nothing was forwarded"
         time.sleep(0.01)
 
 
@@ -129,7 +129,7 @@ def test_a_response_that_is_too_large_is_an_error(function: Function) -> None:
     assert f"({MAX_RESPONSE + 2} bytes) exceeded" in function.report()
 
 
-def test_an_error_is_reported_whole_from_the_handler_on(function: Function) -> None:
+def test_an_error_is_reported_with_its_traceback_from_the_handler_on(function: Function) -> None:
     function.body("raise ValueError('no\\nway')")
     assert function.error() == {"errorType": "ValueError", "errorMessage": "no\nway"}
     lines = function.report().splitlines()
@@ -236,7 +236,7 @@ def test_the_end_of_the_runtime_does_not_wait_for_a_busy_function(tmp_path: Path
 
 @contextmanager
 def forwarding(log: Write, report: Write) -> Iterator[Callable[[bytes], int]]:
-    """Hand on what is written, until the block ends."""
+    """Forward what is written, until the block ends."""
     reader, writer = Pipe(duplex=False)
     thread = threading.Thread(target=forward, args=("F", reader, log, report))
     thread.start()
@@ -265,7 +265,7 @@ def test_reports_are_separated_from_output(pieces: list[bytes | str]) -> None:
     assert any(text.strip("\r\n") for text in shown["F"]) == is_printed
 
 
-def test_an_endless_line_is_handed_on_in_pieces() -> None:
+def test_an_endless_line_is_forwarded_in_pieces() -> None:
     shown = Texts()
     with forwarding(shown, Mock()) as write:
         for _ in range(10):
@@ -326,7 +326,7 @@ def test_files_may_vanish_while_a_fingerprint_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("module", ["value", "shared.value"])
-def test_the_next_event_meets_an_edit_of_the_same_size_in_the_same_second(
+def test_the_next_event_sees_an_edit_of_the_same_size_in_the_same_second(
     function: Function, module: str
 ) -> None:
     """Bytecode is checked by size and whole seconds, so it would hide such an edit."""

@@ -1,4 +1,4 @@
-"""What these tests share besides the local stack: a Redis server."""
+"""A Redis server for contract tests."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from tests.redis_servers import Server, best_program, serve
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """The Redis server that make run would start; the tests of the cache itself run on each there is."""
+    """The Redis server that `make run` would start; component tests of the cache run on every kind."""
     yield from serve(best_program())

@@ -1,4 +1,4 @@
-"""Sessions, API keys and accounts over HTTP, by the clients that people use for them."""
+"""Sessions, API keys and accounts over HTTP, with the OAuth libraries that people use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PASSWORD = "correct horse"
 
 @pytest.fixture(scope="module")
 def anyone() -> Iterator[Client]:
-    """Where no policy is kept, so that what has ended is refused at once."""
+    """A client of a stack that caches no policies, so tokens of ended sessions are refused at once."""
     stack = Stack("--no-state", "--no-authorizer-cache")
     yield Client(stack.url)
     stack.stop()
@@ -182,7 +182,7 @@ class TestKeys:
     def test_refuses_invalid_bodies(self, ada: Client, body: Any, field: str) -> None:
         assert_problem(ada("POST", "/auth/keys", json=body), 422, field)
 
-    def test_there_are_25_at_most(self, ada: Client) -> None:
+    def test_a_user_has_at_most_25_keys(self, ada: Client) -> None:
         body = {"name": "one of many", "scope": "read", "expires_at": 253402300799}
         statuses = [ada("POST", "/auth/keys", json=body).status_code for _ in range(25)]
         assert set(statuses) == {201}

@@ -1,4 +1,4 @@
-"""docs/adding-a-field.md: whoever follows it has the field in requests, responses, filters and documents."""
+"""Following docs/adding-a-field.md adds the field to requests, responses, filters and documentation."""
 
 from __future__ import annotations
 

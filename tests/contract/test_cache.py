@@ -1,4 +1,4 @@
-"""The cached list over HTTP, with Redis there and gone."""
+"""The cached list over HTTP, with Redis and without."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def redis() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def proxy(redis: Server) -> Iterator[Proxy]:
-    """What is between the stack's functions and Redis."""
+    """A proxy between the stack's functions and Redis."""
     proxy = Proxy(redis.url)
     yield proxy
     proxy.close()
@@ -35,7 +35,7 @@ def cached(proxy: Proxy) -> Iterator[Stack]:
 
 @pytest.fixture
 def user(cached: Stack, proxy: Proxy) -> Client:
-    """One who has created a task, and finds the list's first page in the cache."""
+    """A user who has created a task; the list's first page is cached."""
     proxy.network = Network.WELL
     user = sign_up(cached.url)
     user.create()
@@ -47,7 +47,7 @@ def await_hit(user: Client) -> None:
     await_condition(lambda: user("GET", "/tasks?limit=1").headers["X-Cache"] == "hit")
 
 
-def test_hits_and_misses_show_in_the_answer_and_in_the_request_log(cached: Stack, user: Client) -> None:
+def test_hits_and_misses_show_in_the_response_and_the_request_log(cached: Stack, user: Client) -> None:
     task = user.create()
     await_hit(user)
     assert user("GET", "/tasks?limit=1").json() == [task]
@@ -60,8 +60,8 @@ def test_hits_and_misses_show_in_the_answer_and_in_the_request_log(cached: Stack
 def test_without_a_cache_the_list_comes_from_the_table(start_stack: Callable[..., Stack]) -> None:
     user = sign_up(start_stack("--no-state", "--parameter", "Cache=disabled").url)
     task = user.create()
-    answer = user("GET", "/tasks")
-    assert (answer.json(), answer.headers["X-Cache"]) == ([task], "off")
+    response = user("GET", "/tasks")
+    assert (response.json(), response.headers["X-Cache"]) == ([task], "off")
 
 
 def test_the_stream_invalidates_the_cache_if_a_writer_could_not(
@@ -81,7 +81,7 @@ def test_the_stream_invalidates_the_cache_if_a_writer_could_not(
     await_condition(lambda: user("GET", "/tasks?limit=1").json()[0]["title"] == title, timeout=30)
 
 
-def test_killing_redis_under_load_fails_no_request_and_it_is_used_again(user: Client, redis: Server) -> None:
+def test_killing_redis_under_load_fails_no_request_and_it_recovers(user: Client, redis: Server) -> None:
     def work(number: int) -> set[int]:
         client = Client(user.url, user.token)
         created = client("POST", "/tasks", json={"title": unique(f"Load {number}")})

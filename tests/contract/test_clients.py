@@ -1,4 +1,4 @@
-"""What clients of all kinds expect: retries, caches, OAuth 2, other origins, and text however it is typed."""
+"""What HTTP clients rely on: retries, conditional requests, OAuth 2, CORS and Unicode text."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TestRetries:
 
         return create
 
-    def test_a_repeated_request_is_answered_as_the_first_time(self, user: Client, create: Create) -> None:
+    def test_a_repeated_request_replays_the_first_response(self, user: Client, create: Create) -> None:
         title = unique("Once")
         first = create(title=title, description="x")
         again = create(title=f" {title} ", description="x", status="PENDING")
@@ -65,14 +65,14 @@ class TestRetries:
         response = create(key=key.encode(), title=unique("Once"))
         assert_problem(response, 422, "Idempotency-Key")
 
-    def test_many_at_once_create_one_task(self, user: Client, create: Create) -> None:
+    def test_concurrent_requests_with_one_key_create_one_task(self, user: Client, create: Create) -> None:
         title = unique("Once")
         with ThreadPoolExecutor(8) as threads:
-            answers = list(
+            responses = list(
                 threads.map(lambda _: create(by=Client(user.url, user.token), title=title), range(8))
             )
-        assert {answer.status_code for answer in answers} == {201}
-        assert len({answer.text for answer in answers}) == 1
+        assert {response.status_code for response in responses} == {201}
+        assert len({response.text for response in responses}) == 1
 
     def test_a_taken_title_names_its_task(self, user: Client) -> None:
         milk, bread = user.create(), user.create()
@@ -102,7 +102,7 @@ class TestAccount:
         assert me["username"] == name
         assert abs(me["created_at"] - time.time()) < 60
 
-    def test_a_password_is_the_same_however_it_is_typed(self, anyone: Client) -> None:
+    def test_a_password_matches_in_any_normal_form(self, anyone: Client) -> None:
         name = unique("Typist").replace(" ", "-")
         body = {"username": name, "password": "cafe\u0301 au lait"}
         assert anyone("POST", "/auth/create", json=body).status_code == 201
@@ -116,7 +116,7 @@ class TestOAuth:
         anyone("POST", "/auth/create", json=body)
         return "oauth-user"
 
-    def test_authlib_signs_in_and_learns_of_a_wrong_password(self, anyone: Client, name: str) -> None:
+    def test_authlib_signs_in_and_raises_for_a_wrong_password(self, anyone: Client, name: str) -> None:
         session = OAuth2Session(token_endpoint_auth_method="none")
         url = f"{anyone.url}/auth/login"
         session.fetch_token(url, username=name, password=PASSWORD)
@@ -124,7 +124,7 @@ class TestOAuth:
         with pytest.raises(OAuthError, match="invalid_grant"):
             session.fetch_token(url, username=name, password="wrong horse")
 
-    def test_requests_oauthlib_does_too(
+    def test_requests_oauthlib_signs_in_and_raises_for_a_wrong_password(
         self, anyone: Client, name: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
@@ -151,7 +151,7 @@ class TestOAuth:
             (b"username=nobody&password=%ff", 422, "invalid_request"),
         ],
     )
-    def test_errors_have_names(self, anyone: Client, form: Any, status: int, error: str) -> None:
+    def test_errors_have_codes_of_oauth(self, anyone: Client, form: Any, status: int, error: str) -> None:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         response = anyone("POST", "/auth/login", data=form, headers=headers)
         assert response.status_code == status
@@ -159,7 +159,7 @@ class TestOAuth:
         assert problem["error"] == error
         assert problem["error_description"] == problem["detail"]
 
-    def test_a_token_is_not_kept_in_a_cache(self, anyone: Client, name: str) -> None:
+    def test_a_response_with_a_token_must_not_be_cached(self, anyone: Client, name: str) -> None:
         response = anyone("POST", "/auth/login", data={"username": name, "password": PASSWORD})
         assert (response.headers["Cache-Control"], response.headers["Pragma"]) == ("no-store", "no-cache")
 
@@ -169,12 +169,12 @@ class TestOAuth:
 
 class TestOtherOrigins:
     def test_a_preflight_needs_no_token(self, anyone: Client) -> None:
-        asks = {
+        headers = {
             **ORIGIN,
             "Access-Control-Request-Method": "PATCH",
             "Access-Control-Request-Headers": "authorization,content-type,if-match",
         }
-        response = anyone("OPTIONS", f"/tasks/{uuid.uuid4()}", headers=asks)
+        response = anyone("OPTIONS", f"/tasks/{uuid.uuid4()}", headers=headers)
         assert response.status_code in {200, 204}
         assert response.headers["Access-Control-Allow-Origin"] == "*"
         assert "PATCH" in response.headers["Access-Control-Allow-Methods"]
@@ -206,9 +206,9 @@ class TestText:
     def test_characters_newer_than_python_are_visible(self, user: Client, character: str) -> None:
         path = f"/tasks/{user.create()['id']}"
         response = user("PATCH", path, json={"title": character})
-        assert response.status_code in {200, 409}  # of another run
+        assert response.status_code in {200, 409}  # 409 if an earlier test run took the title
 
-    def test_titles_are_unique_whatever_their_normal_form(self, user: Client) -> None:
+    def test_titles_are_unique_across_normal_forms(self, user: Client) -> None:
         title = unique("Caf\u00e9")
         assert user.create(unique("x") + " e\u0301")["title"].endswith("\u00e9")
         user.create(title)
@@ -311,14 +311,14 @@ class TestHttp:
         assert connection.getresponse().status == 304
         connection.close()
 
-    def test_a_422_has_a_bound(self, user: Client) -> None:
+    def test_a_422_lists_at_most_20_errors(self, user: Client) -> None:
         body = {"title": "x", **{f"{'n' * 500}{number}": 1 for number in range(2_000)}}
         response = user("POST", "/tasks", json=body)
         assert response.status_code == 422
         assert len(response.json()["errors"]) == 20
         assert len(response.content) < 10_000
 
-    def test_the_largest_page_can_be_sent(self, user: Client) -> None:
+    def test_a_list_of_the_largest_tasks_is_served(self, user: Client) -> None:
         label = unique("large")
         for character in ("\U0001f5d3", '"', "\\", "\n"):
             for _ in range(25):
@@ -333,32 +333,32 @@ class TestHttp:
             user("DELETE", f"/tasks/{task['id']}")
         assert len(tasks) == len({task["id"] for task in tasks}) == 100
 
-    def test_a_page_is_not_sent_again(self, anyone: Client) -> None:
+    def test_an_unchanged_document_is_a_304(self, anyone: Client) -> None:
         for path in ("/", "/docs", "/openapi.json"):
             tag = anyone("GET", path).headers["ETag"]
             assert anyone("GET", path, headers={"If-None-Match": tag}).status_code == 304
 
 
 class TestGateway:
-    """What API Gateway does itself, by the template; SAM CLI's does not."""
+    """Behavior of API Gateway that the template configures, and that `sam local` lacks."""
 
-    def test_its_errors_have_oauths_names(self, anyone: Client) -> None:
+    def test_its_errors_have_codes_of_oauth(self, anyone: Client) -> None:
         for body in (b"username=\xff", b"x" * (10 * 1024 * 1024 + 1)):
             problem = anyone("POST", "/auth/login", data=body).json()
             assert problem["error"] == "invalid_request"
             assert problem["error_description"] == problem["detail"]
 
-    def test_every_answer_may_be_read(self, user: Client, anyone: Client) -> None:
-        answers = [
+    def test_other_origins_may_read_every_response(self, user: Client, anyone: Client) -> None:
+        responses = [
             user("GET", "/tasks", headers=ORIGIN),
             user("GET", f"/tasks/{uuid.uuid4()}", headers=ORIGIN),
             user("POST", "/tasks", json={}, headers=ORIGIN),
             anyone("GET", "/tasks", headers=ORIGIN),
             anyone("GET", "/nope", headers=ORIGIN),
         ]
-        assert [answer.status_code for answer in answers] == [200, 404, 422, 401, 404]
-        assert {answer.headers["Access-Control-Allow-Origin"] for answer in answers} == {"*"}
-        exposed = answers[0].headers["Access-Control-Expose-Headers"]
+        assert [response.status_code for response in responses] == [200, 404, 422, 401, 404]
+        assert {response.headers["Access-Control-Allow-Origin"] for response in responses} == {"*"}
+        exposed = responses[0].headers["Access-Control-Expose-Headers"]
         assert {"ETag", "Link", "Location", "Retry-After", "x-request-id"} <= set(exposed.split(", "))
 
     def test_the_documentation_is_compressed(self, anyone: Client) -> None:

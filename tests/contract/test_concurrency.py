@@ -1,4 +1,4 @@
-"""Many at once: one winner, and for the others the error that says why."""
+"""Concurrent writes: one succeeds, and each of the others gets the error that says why."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.local_stack import Client, unique
 
 
 def at_once(user: Client, number: int, act: Callable[[Client, int], requests.Response]) -> Counter[int]:
-    """Let several clients act at the same moment; count the statuses they are answered with."""
+    """Let several clients act at the same moment; returns how often each status was returned."""
     start = Barrier(number)
 
     def client(n: int) -> int:
@@ -25,24 +25,24 @@ def at_once(user: Client, number: int, act: Callable[[Client, int], requests.Res
         return Counter(threads.map(client, range(number)))
 
 
-def test_of_32_that_create_one_title_one_succeeds(user: Client) -> None:
+def test_one_of_32_concurrent_creates_of_a_title_succeeds(user: Client) -> None:
     body = {"title": unique("Contended")}
     assert at_once(user, 32, lambda client, _: client("POST", "/tasks", json=body)) == {201: 1, 409: 31}
 
 
-def test_of_8_that_rename_onto_one_title_one_succeeds(user: Client) -> None:
+def test_one_of_8_concurrent_renames_to_a_title_succeeds(user: Client) -> None:
     tasks = [user.create() for _ in range(8)]
     body = {"title": unique("Wanted by all")}
     statuses = at_once(user, 8, lambda client, n: client("PATCH", f"/tasks/{tasks[n]['id']}", json=body))
     assert statuses == {200: 1, 409: 7}
 
 
-def test_of_8_that_delete_one_task_one_succeeds(user: Client) -> None:
+def test_one_of_8_concurrent_deletes_of_a_task_succeeds(user: Client) -> None:
     path = f"/tasks/{user.create()['id']}"
     assert at_once(user, 8, lambda client, _: client("DELETE", path)) == {204: 1, 404: 7}
 
 
-def test_of_8_that_change_one_version_one_succeeds(user: Client) -> None:
+def test_one_of_8_concurrent_changes_of_a_version_succeeds(user: Client) -> None:
     path = f"/tasks/{user.create()['id']}"
     headers = {"If-Match": user("GET", path).headers["ETag"]}
     statuses = at_once(
@@ -51,7 +51,7 @@ def test_of_8_that_change_one_version_one_succeeds(user: Client) -> None:
     assert statuses == {200: 1, 412: 7}
 
 
-def test_of_8_that_sign_up_with_one_name_one_succeeds(user: Client) -> None:
+def test_one_of_8_concurrent_sign_ups_with_a_name_succeeds(user: Client) -> None:
     def sign_up(client: Client, n: int) -> requests.Response:
         name = "".join(c.upper() if n >> i & 1 else c for i, c in enumerate("sought-after"))
         return client("POST", "/auth/create", json={"username": name, "password": "correct horse"})
@@ -59,7 +59,7 @@ def test_of_8_that_sign_up_with_one_name_one_succeeds(user: Client) -> None:
     assert at_once(user, 8, sign_up) == {201: 1, 409: 7}
 
 
-def test_changes_of_different_fields_at_once_all_last(user: Client) -> None:
+def test_concurrent_changes_of_different_fields_are_all_kept(user: Client) -> None:
     path = f"/tasks/{user.create()['id']}"
     title = unique("Renamed")
     changes = [{"title": title}, {"description": "described"}, {"status": "COMPLETED"}]

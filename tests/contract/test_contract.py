@@ -1,4 +1,4 @@
-"""Every row of the HTTP contract and every error in it, over HTTP against the local stack."""
+"""Every endpoint of the HTTP contract, with its errors, over HTTP against the local stack."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class TestSignIn:
     def ada(self, anyone: Client) -> None:
         anyone("POST", "/auth/create", json={"username": "Ada", "password": "correct horse"})
 
-    def test_answers_with_a_token_that_works(self, anyone: Client) -> None:
+    def test_returns_a_token_that_works(self, anyone: Client) -> None:
         response = anyone("POST", "/auth/login", data={"username": "ada", "password": "correct horse"})
         assert response.status_code == 200
         token = response.json()
@@ -98,7 +98,7 @@ class TestSignIn:
         assert Client(anyone.url, token["access_token"])("GET", "/tasks").status_code == 200
 
     @pytest.mark.parametrize("name", ["ADA", "ada ", "\tada\n"])
-    def test_accepts_a_name_as_people_type_it(self, anyone: Client, name: str) -> None:
+    def test_accepts_a_name_in_any_case_and_with_spaces_around_it(self, anyone: Client, name: str) -> None:
         response = anyone("POST", "/auth/login", data={"username": name, "password": "correct horse"})
         assert response.status_code == 200
 
@@ -112,7 +112,7 @@ class TestSignIn:
         }
         assert anyone("POST", "/auth/login/", data=data, auth=("client", "secret")).status_code == 200
 
-    def test_a_wrong_name_and_a_wrong_password_are_answered_the_same(self, anyone: Client) -> None:
+    def test_a_wrong_name_and_a_wrong_password_get_the_same_response(self, anyone: Client) -> None:
         wrong = [("ada", "wrong horse"), ("nobody", "correct horse"), ("né!", "x"), ("x" * 128, "y")]
         problems = [
             assert_problem(anyone("POST", "/auth/login", data={"username": name, "password": password}), 401)
@@ -141,7 +141,7 @@ class TestSignIn:
 
 class TestAuthorization:
     @pytest.mark.parametrize("route", [route for route in ROUTES if not route.public], ids=str)
-    def test_is_needed_where_the_template_says_so(self, anyone: Client, route: Route) -> None:
+    def test_every_route_that_is_not_public_requires_a_token(self, anyone: Client, route: Route) -> None:
         path = re.sub(r"{\w+}", str(uuid.uuid4()), route.path)
         assert_unauthorized(anyone(route.method, path))
         assert_unauthorized(anyone(route.method, path, headers={"Authorization": "Bearer garbage"}))
@@ -170,7 +170,7 @@ class TestAuthorization:
         header = jwt.get_unverified_header(token)
         claims = jwt.decode(token, key, algorithms=["HS256"], audience="task-api")
         again = jwt.encode(claims, key, algorithm="HS256", headers=header)
-        assert Client(user.url, again)("GET", "/tasks").status_code == 200, "the key of this test is wrong"
+        assert Client(user.url, again)("GET", "/tasks").status_code == 200, "the test's key is wrong"
         wrong = {name: value for name, value in (claims | change).items() if value is not None}
         token = jwt.encode(wrong, key, algorithm="HS256", headers=header)
         assert_unauthorized(Client(user.url, token)("GET", "/tasks"))
@@ -194,14 +194,14 @@ class TestAuthorization:
             Client(user.url)("GET", "/tasks", headers={"Authorization": f"bearer {token}"}).status_code == 200
         )
 
-    def test_nobody_is_signed_out_by_a_new_key(self, start_stack: Callable[..., Stack]) -> None:
+    def test_a_rotated_key_signs_nobody_out(self, start_stack: Callable[..., Stack]) -> None:
         stack = start_stack("--no-state")
         early = sign_up(stack.url)
         assert early("GET", "/tasks").status_code == 200
         rotation, version = TokenKeyRotation(secrets_manager(stack)), str(uuid.uuid4())
         for step in ("createSecret", "setSecret", "testSecret", "finishSecret"):
             rotation.run(step, "TokenSecret", version)
-        # Who signs has the key before for some minutes yet; the new one is accepted already.
+        # Functions sign with the old key for some more minutes; they already accept the new one.
         assert early("GET", "/tasks").status_code == 200
         assert sign_up(stack.url)("GET", "/tasks").status_code == 200
         secret = current_key(stack)
@@ -213,7 +213,7 @@ class TestAuthorization:
 
 
 def current_key(stack: Stack) -> Any:
-    # moto's default is the version that it made first.
+    # By default, moto returns the first version.
     return secrets_manager(stack).get_secret_value(SecretId="TokenSecret", VersionStage="AWSCURRENT")
 
 
@@ -222,7 +222,7 @@ def secrets_manager(stack: Stack) -> Any:
 
 
 class TestCreate:
-    def test_answers_with_the_task(self, user: Client) -> None:
+    def test_returns_the_task(self, user: Client) -> None:
         title = unique("Book the venue")
         response = user("POST", "/tasks", json={"title": f"  {title}\n", "description": "Room for 40"})
         assert response.status_code == 201
@@ -236,13 +236,13 @@ class TestCreate:
         assert user("GET", response.headers["Location"]).json() == task
         assert user("GET", f"/tasks/{task['id']}").headers["ETag"] == response.headers["ETag"]
 
-    def test_takes_every_field(self, user: Client) -> None:
+    def test_accepts_every_field(self, user: Client) -> None:
         fields = {"title": "t" * 200, "description": "d" * 10_000, "status": "COMPLETED"}
         assert user.create(**fields).items() >= fields.items()
         assert user.create("𝔘nicode ✓ 👩‍🚀", description="")["description"] == ""
         assert user.create(description="a\tb\r\nc")["description"] == "a\tb\r\nc"
 
-    def test_a_title_is_taken(self, user: Client) -> None:
+    def test_a_taken_title_is_a_409(self, user: Client) -> None:
         title = user.create()["title"]
         assert_problem(user("POST", "/tasks/", json={"title": f" {title} "}), 409)
 
@@ -289,7 +289,7 @@ class TestCreate:
 
 
 class TestRead:
-    def test_a_path_answers_with_a_trailing_slash(self, user: Client) -> None:
+    def test_a_path_works_with_a_trailing_slash(self, user: Client) -> None:
         task = user.create()
         assert user("GET", f"/tasks/{task['id']}/").json() == task
 
@@ -331,7 +331,7 @@ class TestUpdate:
             assert response.headers["ETag"] != before.headers["ETag"]
             assert user("GET", path).json() == response.json()
 
-    def test_a_change_can_be_bound_to_a_version(self, user: Client) -> None:
+    def test_a_change_can_require_a_version(self, user: Client) -> None:
         task = user.create()
         path = f"/tasks/{task['id']}"
         tag = user("GET", path).headers["ETag"]
@@ -342,7 +342,7 @@ class TestUpdate:
             assert_problem(response, 412)
         assert user("PATCH", path, json={"description": "any"}, headers={"If-Match": "*"}).status_code == 200
 
-    def test_a_title_is_taken(self, user: Client) -> None:
+    def test_a_taken_title_is_a_409(self, user: Client) -> None:
         first, second = user.create(), user.create()
         path = f"/tasks/{second['id']}"
         assert_problem(user("PATCH", path, json={"title": first["title"], "status": "COMPLETED"}), 409)
@@ -380,7 +380,7 @@ class TestDelete:
         assert_problem(user("GET", path), 404)
         user.create(task["title"])
 
-    def test_a_deletion_can_be_bound_to_a_version(self, user: Client) -> None:
+    def test_a_deletion_can_require_a_version(self, user: Client) -> None:
         path = f"/tasks/{user.create()['id']}"
         tag = user("GET", path).headers["ETag"]
         user("PATCH", path, json={"status": "COMPLETED"})
@@ -445,7 +445,7 @@ class TestPlanning:
             ("labels", ["\u200b"]),
         ],
     )
-    def test_impossible_parameters_are_named(self, user: Client, field: str, value: Any) -> None:
+    def test_invalid_fields_are_named(self, user: Client, field: str, value: Any) -> None:
         for method, path in (("POST", "/tasks"), ("PATCH", f"/tasks/{user.create()['id']}")):
             body = {field: value} if method == "PATCH" else {"title": unique("Never"), field: value}
             response = user(method, path, json=body)
@@ -456,7 +456,7 @@ class TestPlanning:
 class TestList:
     @pytest.fixture(scope="class")
     def tasks(self, user: Client) -> list[dict[str, Any]]:
-        """Seven tasks, the only ones there are, newest first."""
+        """The only seven tasks, newest first."""
         for task in every_task(user):
             assert user("DELETE", f"/tasks/{task['id']}").status_code == 204
         statuses = ["PENDING", "COMPLETED", "IN_PROGRESS", "PENDING", "PENDING", "COMPLETED", "PENDING"]
@@ -487,7 +487,7 @@ class TestList:
         assert response.json() == [task for task in tasks if task["status"] == "PENDING"][2:]
         assert "next" not in response.links
 
-    def test_filters_work_with_each_other(self, user: Client, tasks: list[Any]) -> None:
+    def test_filters_can_be_combined(self, user: Client, tasks: list[Any]) -> None:
         marked = user.create("Café İstanbul", due_at=1_767_225_600, labels=["Home", " next week "])
         assert marked["labels"] == ["Home", "next week"]
         for params in (
@@ -530,18 +530,18 @@ class TestList:
         for task in planned:
             user("DELETE", f"/tasks/{task['id']}")
 
-    def test_a_link_leaves_skip_behind(self, user: Client, tasks: list[Any]) -> None:
+    def test_a_next_link_does_not_skip_again(self, user: Client, tasks: list[Any]) -> None:
         response = user("GET", "/tasks", params={"skip": 2, "limit": 2})
         assert user("GET", response.links["next"]["url"]).json() == tasks[4:6]
 
-    def test_a_cursor_outlives_its_task(self, user: Client, tasks: list[Any]) -> None:
+    def test_a_cursor_works_after_its_task_is_deleted(self, user: Client, tasks: list[Any]) -> None:
         newest = user.create()
         response = user("GET", "/tasks", params={"limit": 1})
         assert response.json() == [newest]
         user("DELETE", f"/tasks/{newest['id']}")
         assert user("GET", response.links["next"]["url"]).json() == tasks[:1]
 
-    def test_keeps_what_was_created_before(self, user: Client, tasks: list[Any]) -> None:
+    def test_created_at_keeps_tasks_created_before(self, user: Client, tasks: list[Any]) -> None:
         now = time.time() + 1
         assert user("GET", "/tasks", params={"created_at": now}).json() == tasks
         assert user("GET", "/tasks", params={"created_at": 0}).json() == []
@@ -594,18 +594,16 @@ class TestGateway:
     def test_an_unknown_route_is_not_found(self, anyone: Client, method: str, path: str) -> None:
         assert_problem(anyone(method, path), 404)
 
-    def test_refuses_bodies_that_are_not_text(self, user: Client) -> None:
+    def test_refuses_bodies_that_are_not_utf_8(self, user: Client) -> None:
         headers = {"Content-Type": "application/json"}
         assert_problem(user("POST", "/tasks", data=b'{"title": "\xff"}', headers=headers), 400)
 
-    def test_every_request_has_an_id_of_its_own(self, user: Client, anyone: Client) -> None:
+    def test_every_request_has_its_own_id(self, user: Client, anyone: Client) -> None:
         path = f"/tasks/{user.create()['id']}"
         ids = [client("GET", path).headers["x-request-id"] for client in (user, anyone) for _ in range(3)]
         assert len(set(ids)) == 6
 
-    def test_names_of_headers_are_spelled_as_the_document_has_them(
-        self, user: Client, anyone: Client
-    ) -> None:
+    def test_header_names_are_spelled_as_documented(self, user: Client, anyone: Client) -> None:
         found = user("GET", f"/tasks/{user.create()['id']}")
         assert {"ETag", "x-request-id", "Access-Control-Allow-Origin"} <= set(found.raw.headers)
         assert "WWW-Authenticate" in set(anyone("GET", "/tasks").raw.headers)

@@ -1,4 +1,4 @@
-"""What was acknowledged outlives the local stack, however it ends."""
+"""Acknowledged writes survive every end of the local stack, even a kill."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ StartStack = Callable[..., Stack]
 
 
 def kill_whole(stack: Stack) -> None:
-    """Kill every process of a stack, as a machine that loses its power does."""
+    """Kill every process of a stack, as a power failure does."""
     for process in processes_of(stack.process.pid):
-        with suppress(psutil.NoSuchProcess):  # it ended by itself when the one before was killed
+        with suppress(psutil.NoSuchProcess):  # it ended when another process was killed
             process.kill()
     stack.process.wait(10)
 
 
 def await_notifications(stack: Stack, number: int) -> None:
-    """Wait until so many notifications are sent.
+    """Wait until this many notifications are sent.
 
-    By day, a batch that was being sent when its function was killed need not be: others refuse it while that
-    function could still run, and send it minutes later.
+    Outside of nightly runs, the batch of a killed function may be missing: other functions refuse it until
+    the killed one would have timed out, and send it minutes later.
     """
     dynamodb = boto3.client("dynamodb", endpoint_url=stack.wait_for(r"AWS\s+(http://\S+)")[1])
 
@@ -45,7 +45,7 @@ def await_notifications(stack: Stack, number: int) -> None:
     await_condition(are_sent, timeout=often(60, 300))
 
 
-def test_a_kill_under_load_loses_nothing_and_all_is_notified(start_stack: StartStack, tmp_path: Path) -> None:
+def test_a_kill_under_load_loses_no_task_and_no_notification(start_stack: StartStack, tmp_path: Path) -> None:
     state = str(tmp_path / "state.db")
     first = start_stack("--state", state)
     user = sign_up(first.url)
@@ -70,9 +70,9 @@ def test_a_kill_under_load_loses_nothing_and_all_is_notified(start_stack: StartS
     second = start_stack("--state", state)
     user.url = second.url
     assert [user("GET", f"/tasks/{task['id']}").json() for task in acknowledged] == acknowledged
-    # The first stack may not have printed its last lines; the table of notified events has all.
+    # The killed stack may not have printed its last lines; the table of notified events is complete.
     await_notifications(second, len(acknowledged))
-    # What was being sent when it was killed may be sent again; no sender can exclude that.
+    # Notifications in flight at the kill may be sent twice; no sender can prevent that.
     again = [title for title, count in notified(first, second).items() if count > 1]
     assert len(again) <= 10
 
@@ -90,7 +90,7 @@ def test_waiting_messages_are_delivered_after_a_restart(start_stack: StartStack,
         sqs.send_message_batch(QueueUrl="NotificationsQueue", Entries=entries)  # type: ignore[arg-type]
     assert first.stop() == 0
     sent = notified(first)
-    assert len(sent) < len(bodies), "nothing was left to deliver"
+    assert len(sent) < len(bodies), "all messages were delivered before the restart: send more"
 
     second = start_stack("--state", state)
     await_condition(lambda: len(notified(first, second)) == len(bodies), timeout=100)
@@ -116,7 +116,7 @@ def test_writes_that_cannot_be_stored_are_refused(start_stack: StartStack, tmp_p
     assert user("GET", "/tasks").json() == [after, before]
 
 
-def test_an_unknown_state_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_an_unknown_state_file_is_refused_and_not_changed(tmp_path: Path) -> None:
     file = tmp_path / "state.db"
     file.write_text('{"name": "task-api"}')
     assert_one_line(run("--port", "0", "--state", str(file)), "is damaged", "Move it away")

@@ -1,4 +1,4 @@
-"""Tests that are ended early leave no stack behind."""
+"""Interrupted test runs leave no stack running."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def start(folder: Path, test: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def test_sigterm_lets_fixtures_end_what_they_started(tmp_path: Path) -> None:
+def test_sigterm_lets_fixtures_clean_up(tmp_path: Path) -> None:
     with start(tmp_path, "test_with_a_server") as tests:
         assert tests.stdout is not None
         next(line for line in tests.stdout if "started" in line)

@@ -1,4 +1,4 @@
-"""The OpenAPI document against the API, which takes what the document allows and answers as it promises."""
+"""The API accepts the requests that its OpenAPI document allows, and returns the responses it describes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ CHECKS.update(
         "unsupported_method",  # API Gateway answers 404 where there is no route, never 405
     ],
 )
-# A precondition is no part of a request's form (RFC 9110, section 13), and what is no entity tag meets none.
+# A failed precondition does not make a request invalid (RFC 9110, section 13); a malformed tag fails, too.
 for check in (CHECKS.positive_data_acceptance, CHECKS.negative_data_rejection):
     check.expected_statuses = [*check.expected_statuses, "412"]
 
@@ -66,16 +66,16 @@ quick = settings(deadline=None, derandomize=True, suppress_health_check=list(Hea
 
 @schema.hook
 def filter_body(context: Any, body: Any) -> bool:
-    """Leave out texts that JSON Schema cannot judge.
+    """Leave out bodies whose validity JSON Schema cannot express.
 
-    Such are hidden characters beyond U+FFFF, and titles and names that show nothing, or are long by white
-    space.
+    These have hidden characters beyond U+FFFF, or titles, names or labels that are invisible, or too long
+    only because of surrounding white space.
     """
     values = list(body.values()) if isinstance(body, dict) else []
     labels = body.get("labels") if isinstance(body, dict) else None
     labels = [each for each in labels if isinstance(each, str)] if isinstance(labels, list) else []
     texts = [each for each in (*values, *labels) if isinstance(each, str)]
-    # Nor can it tell labels that are the same but for their case, or for what is trimmed or composed.
+    # Nor can it express that labels must differ in more than case, white space around them and normal form.
     if len({unicodedata.normalize("NFC", each).strip().casefold() for each in labels}) < len(labels):
         return False
     if any(re.search(HIDDEN_BEYOND, text) for text in texts):
@@ -96,18 +96,18 @@ def filter_body(context: Any, body: Any) -> bool:
 
 @schema.hook
 def map_query(context: Any, query: Any) -> Any:
-    """Write numbers in decimal digits, as the API wants them; JSON Schema has no word for that."""
+    """Write numbers in decimal digits, as the API requires; JSON Schema cannot express that."""
     if isinstance(query, dict) and isinstance(query.get("created_at"), float):
         return {**query, "created_at": f"{query['created_at']:.6f}"}
     return query
 
 
 def make_acceptable(case: Any) -> None:
-    """Avoid what is refused, such as a key used twice, a time that has passed, a cursor of another sort."""
+    """Avoid what the document cannot exclude: a reused key, a time in the past, a cursor of another sort."""
     body = case.body if isinstance(case.body, dict) else {}
-    there = {"url": "https://1.1.1.1/tasks", "assignee": "me"}
-    if case.meta.generation.mode.is_positive and there.keys() & body.keys():
-        case.body = body = {**body, **{name: there[name] for name in there.keys() & body.keys()}}
+    valid = {"url": "https://1.1.1.1/tasks", "assignee": "me"}
+    if case.meta.generation.mode.is_positive and valid.keys() & body.keys():
+        case.body = body = {**body, **{name: valid[name] for name in valid.keys() & body.keys()}}
     if case.meta.generation.mode.is_positive and isinstance(body.get("expires_at"), int | float):
         case.body = {**body, "expires_at": max(body["expires_at"], int(time.time()) + 60)}
     query = case.query if isinstance(case.query, dict) else {}
@@ -122,7 +122,7 @@ def make_acceptable(case: Any) -> None:
 
 @pytest.fixture(scope="module")
 def fuzzed() -> Iterator[Stack]:
-    """A stack of its own: whoever signs up here uses up what others may."""
+    """A separate stack, because fuzzing uses up limits that other tests need, such as 25 webhooks."""
     stack = Stack("--no-state")
     yield stack
     stack.stop()
@@ -140,7 +140,7 @@ def options(client: Client) -> dict[str, Any]:
 
 @schema.parametrize()
 @settings(quick, max_examples=often(15, 100))
-def test_answers_are_as_documented(case: Any, somebody: Client) -> None:
+def test_responses_are_as_documented(case: Any, somebody: Client) -> None:
     make_acceptable(case)
     case.call_and_validate(**options(somebody))
 
@@ -153,14 +153,14 @@ def test_links_of_the_document_work(somebody: Client) -> None:
         def before_call(self, case: Any) -> None:
             make_acceptable(case)
             if case.path == "/auth/create" and case.meta.generation.mode.is_positive:
-                # One that no scenario before has taken, because a scenario must go the same way twice.
+                # A name that no earlier scenario took, because a scenario must run the same way twice.
                 case.body = {**case.body, "username": f"user{next(numbers)}"}
 
         def teardown(self) -> None:
             for task in somebody("GET", "/tasks?limit=100").json():
                 somebody("DELETE", f"/tasks/{task['id']}")
 
-    # Without shrinking and replaying, which want a server that forgets.
+    # Without shrinking and replaying, which need a server that can be reset.
     Following.run(
         settings=settings(quick, max_examples=often(8, 50), stateful_step_count=8, phases=[Phase.generate])
     )

@@ -1,4 +1,4 @@
-"""The local gateway on a socket, and functions that fail, change or print: what is answered and shown."""
+"""The local gateway over a socket, with functions that fail, change or print."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project where GET /docs answers with its event."""
+    """A copy of the project where GET /docs returns its event."""
     folder: Path = tmp_path_factory.mktemp("project")
     copy_project(folder, "functions", "shared", "tools")
     template = folder / "template.yaml"
@@ -72,7 +72,7 @@ def connection(stack: Stack) -> Iterator[http.client.HTTPConnection]:
 
 @pytest.fixture
 def handler(project: Path) -> Iterator[Path]:
-    """The source of the function, to change."""
+    """The function's source file, to modify."""
     file = project / "functions/api_docs/app.py"
     yield file
     file.write_text(FUNCTION)
@@ -90,7 +90,7 @@ def assert_problem(response: http.client.HTTPResponse, status: int) -> None:
     assert json.loads(response.read())["status"] == status
 
 
-def test_connections_are_kept(connection: http.client.HTTPConnection) -> None:
+def test_connections_stay_open(connection: http.client.HTTPConnection) -> None:
     connection.connect()
     first = connection.sock
     for method, path in (("GET", "/docs"), ("HEAD", "/docs"), ("GET", "/docs?do=raise"), ("GET", "/docs")):
@@ -99,10 +99,10 @@ def test_connections_are_kept(connection: http.client.HTTPConnection) -> None:
         body = response.read()
         assert "Server" not in response.headers
         assert connection.sock is first, f"{method} {path} closed the connection"
-        assert method == "GET" or (response.status, body) == (404, b""), "HEAD is no route"
+        assert method == "GET" or (response.status, body) == (404, b""), "HEAD has no route"
 
 
-def test_repeated_headers_arrive_one_by_one(connection: http.client.HTTPConnection) -> None:
+def test_repeated_headers_become_multi_value_headers(connection: http.client.HTTPConnection) -> None:
     connection.putrequest("GET", "/docs?a=1&a=2")
     for value in ("1, 2", "3"):
         connection.putheader("X-Twice", value)
@@ -123,7 +123,7 @@ def test_repeated_headers_arrive_one_by_one(connection: http.client.HTTPConnecti
         ("malformed", r"Malformed Lambda proxy response: the body is an object, not a string$"),
     ],
 )
-def test_a_failure_is_a_problem_its_reason_is_shown_and_the_function_lives_on(
+def test_a_failure_is_a_500_its_reason_is_printed_and_the_next_request_succeeds(
     stack: Stack, connection: http.client.HTTPConnection, what: str, shown: str
 ) -> None:
     connection.request("GET", f"/docs?do={what}")
@@ -132,7 +132,7 @@ def test_a_failure_is_a_problem_its_reason_is_shown_and_the_function_lives_on(
     assert get(connection, "/docs")[0] == 200
 
 
-def test_a_traceback_is_whole(stack: Stack, connection: http.client.HTTPConnection) -> None:
+def test_a_traceback_is_printed_in_one_piece(stack: Stack, connection: http.client.HTTPConnection) -> None:
     for _ in range(5):
         get(connection, "/docs?do=raise")
         get(connection, "/nowhere")
@@ -147,7 +147,7 @@ def test_a_traceback_is_whole(stack: Stack, connection: http.client.HTTPConnecti
         assert report[1:3] == ['    raise ValueError("a reason")', "ValueError: a reason"]
 
 
-def test_nothing_from_outside_controls_the_terminal(
+def test_control_characters_are_escaped_in_the_terminal(
     stack: Stack, connection: http.client.HTTPConnection
 ) -> None:
     get(connection, "/docs?do=print")
@@ -157,7 +157,7 @@ def test_nothing_from_outside_controls_the_terminal(
     assert not [line for line in stack.lines if "\x1b" in line]
 
 
-def test_a_function_has_its_own_environment_and_time(connection: http.client.HTTPConnection) -> None:
+def test_a_function_has_its_own_environment_and_timeout(connection: http.client.HTTPConnection) -> None:
     event = json.loads(get(connection, "/docs")[1])
     names = set(event["environment"])
     assert {"AWS_LAMBDA_FUNCTION_NAME", "POWERTOOLS_SERVICE_NAME", "AWS_REGION"} <= names
@@ -172,7 +172,7 @@ def test_the_next_request_runs_the_new_code(
     module.write_text('GREETING = "hello"\n')
     handler.write_text(GREETING)
     assert get(connection, "/docs") == (200, "hello")
-    module.write_text('GREETING = "howdy"\n')  # as long as before, so that bytecode would be taken for it
+    module.write_text('GREETING = "howdy"\n')  # the same size, so that stale bytecode would pass for it
     assert get(connection, "/docs") == (200, "howdy")
 
 
@@ -203,7 +203,7 @@ def test_a_changed_template_needs_a_restart(stack: Stack, project: Path) -> None
     assert stack.wait_for(r"template.yaml has changed; start the stack again")
 
 
-def test_many_connections_at_once(stack: Stack) -> None:
+def test_40_connections_are_served_at_once(stack: Stack) -> None:
     host = stack.url.removeprefix("http://")
     connections = [http.client.HTTPConnection(host, timeout=60) for _ in range(40)]
     for connection in connections:

@@ -1,4 +1,4 @@
-"""How the local stack ends, and that nobody else can talk to its backends."""
+"""How the local stack ends, and which requests its backends refuse."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TARGET = {"X-Amz-Target": "DynamoDB_20120810.ListTables", "Content-Type": "appli
 
 @contextmanager
 def starting() -> Iterator[subprocess.Popen[str]]:
-    """A stack that starts, in a group of its own as in a terminal."""
+    """A stack that is starting, in its own process group, as in a terminal."""
     command = [sys.executable, "-m", "tools.local", "--port", "0", "--no-state"]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
@@ -45,7 +45,7 @@ def test_it_ends_with_an_error_when_its_backends_die(start_stack: StartStack) ->
 def test_a_second_signal_ends_it_at_once(start_stack: StartStack) -> None:
     stack = start_stack("--no-state")
     everything = processes_of(stack.process.pid)
-    stack.process.send_signal(signal.SIGSTOP)  # so that both signals are there when it looks
+    stack.process.send_signal(signal.SIGSTOP)  # so that both signals are pending when it continues
     stack.process.send_signal(signal.SIGINT)
     stack.process.send_signal(signal.SIGTERM)
     stack.process.send_signal(signal.SIGCONT)
@@ -55,7 +55,7 @@ def test_a_second_signal_ends_it_at_once(start_stack: StartStack) -> None:
 
 def test_it_stops_at_once_while_it_starts() -> None:
     with starting() as stack:
-        # its handlers are there before its processes
+        # it installs its signal handlers before it starts processes
         await_condition(lambda: len(processes_of(stack.pid)) > 1)
         processes = processes_of(stack.pid)
         stack.send_signal(signal.SIGINT)
@@ -67,7 +67,7 @@ def test_it_stops_at_once_while_it_starts() -> None:
 
 
 def test_ctrl_c_in_a_terminal_leaves_nothing_behind_and_prints_no_traceback() -> None:
-    """A terminal sends it to the whole group, where what workers are forked from still loads."""
+    """A terminal sends SIGINT to the whole group, while the process that workers fork from still loads."""
     with starting() as stack:
         assert stack.stdout is not None
         output, processes = "", []
@@ -83,7 +83,7 @@ def test_ctrl_c_in_a_terminal_leaves_nothing_behind_and_prints_no_traceback() ->
     await_condition(lambda: are_gone(processes))
 
 
-def test_it_leaves_nothing_behind_though_it_is_busy_and_has_connections(
+def test_it_leaves_nothing_behind_while_busy_and_with_open_connections(
     start_stack: StartStack, project: Path
 ) -> None:
     app = project / "functions/get_task/app.py"
@@ -102,17 +102,17 @@ def test_it_leaves_nothing_behind_though_it_is_busy_and_has_connections(
     stack.wait_for("busy")
     processes = processes_of(stack.process.pid)
     assert len(processes) > 3
-    assert stack.stop(signal.SIGTERM) == 0  # while the connection of the user is open
+    assert stack.stop(signal.SIGTERM) == 0  # while the user's connection is open
     asking.join()
     await_condition(lambda: are_gone(processes))
     for port in (api, aws):
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", int(port))) != 0
     assert not [line for line in stack.lines if "Traceback" in line]
-    assert not (project / ".local").exists(), "--no-state kept something"
+    assert not (project / ".local").exists(), "--no-state wrote to .local"
 
 
-class TestTheBackends:
+class TestBackends:
     @pytest.fixture
     def aws(self, stack: Stack) -> str:
         return stack.wait_for(r"AWS\s+(http://\S+)")[1]
@@ -141,7 +141,7 @@ class TestTheBackends:
         answer = requests.post(aws, data=b"x" * 17_000_000, headers=TARGET, timeout=10)
         assert answer.status_code == 413
 
-    def test_answer_this_machine_and_keep_connections(self, aws: str) -> None:
+    def test_serve_this_machine_and_keep_connections_open(self, aws: str) -> None:
         with requests.Session() as session:
             for _ in range(3):
                 assert session.post(aws, data="{}", headers=TARGET, timeout=10).json()["TableNames"]

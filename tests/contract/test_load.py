@@ -1,4 +1,4 @@
-"""Many clients at once, while functions and Redis are killed: nothing is lost, stale, doubled or leaked."""
+"""Concurrent clients, while functions and Redis are killed: nothing is lost, stale, doubled or leaked."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from tools.migrations.check import problems
 
 CLIENTS = 16
 REQUESTS = int(os.environ.get("LOAD_REQUESTS", often(120, 6_000)))
-"""After the warm-up; 6,000 take two minutes."""
+"""Requests after the warm-up; 6,000 take two minutes."""
 SEED = int(os.environ.get("LOAD_SEED", "1"))
 _WARM_UP = often(120, 400)
 _SLACK = 40
-"""Descriptors and threads by which a process may differ, because other functions have been killed last."""
+"""Extra file descriptors and threads that a process may have, because kills change these numbers."""
 _QUEUE = "NotificationsQueue"
 
 
 @pytest.fixture
 def project(project: Path) -> Path:
-    """A copy of the project where the messages of a function that was killed come back after seconds."""
+    """A copy of the project where the messages of a killed function are redelivered after seconds."""
     template = project / "template.yaml"
     text = template.read_text()
     for setting, shorter in (
@@ -49,10 +49,10 @@ def project(project: Path) -> Path:
 
 
 class Killer:
-    """Kills functions and Redis, now and then by the number of requests, until these are over."""
+    """Kills functions and Redis, each time after a random number of requests, until the load ends."""
 
     def __init__(self, stack: Stack, server: Server, progress: Progress) -> None:
-        self._random = random.Random(f"{SEED} killer")  # noqa: S311 (moments that can be repeated)
+        self._random = random.Random(f"{SEED} killer")  # noqa: S311 (repeatable, not secret)
         self._stack = stack
         self._server = server
         self._progress = progress
@@ -99,7 +99,7 @@ def workers(stack: Stack) -> list[psutil.Process]:
 
 
 def lasting(stack: Stack) -> list[psutil.Process]:
-    """The stack's other processes."""
+    """The stack's lasting processes: all but the workers."""
     process = psutil.Process(stack.process.pid)
     return [process, *process.children()]
 
@@ -109,7 +109,7 @@ def command(process: psutil.Process) -> str:
 
 
 def usage(stack: Stack) -> dict[str, Counter[str]]:
-    """What each process that lasts uses: bytes of memory, file descriptors and threads."""
+    """Memory in bytes, file descriptors and threads of each lasting process."""
     return {
         command(each): Counter(
             memory=each.memory_info().rss, files=each.num_fds(), threads=each.num_threads()
@@ -124,7 +124,7 @@ def has_no_zombies(stack: Stack) -> bool:
 
 
 def deaths(stack: Stack) -> Counter[str]:
-    """How many calls each function was killed in."""
+    """How many invocations of each function were killed."""
     ends = r"Runtime exited (with error: signal: killed|without providing a reason)"
     lines = [line for line in stack.lines if re.search(ends, line)]
     return Counter(line.partition("│")[0].strip() for line in lines)
@@ -150,7 +150,7 @@ def test_under_load_and_kills_nothing_is_lost_stale_doubled_or_leaked(
         return notified(stack).keys() >= created() and not any(map(int, waiting.values()))
 
     def load(requests: int, kill: Callable[[], None]) -> dict[str, Counter[str]]:
-        """Send so many requests and check what became of them; returns what the stack uses then."""
+        """Send this many requests and check their results; returns the stack's resource usage."""
         progress.aim(requests)
         run_all([*(client.run for client in clients), kill])
         run_all(client.check_all for client in clients)
@@ -169,11 +169,11 @@ def test_under_load_and_kills_nothing_is_lost_stale_doubled_or_leaked(
     assert progress.seen["cache hit"]
 
     assert notified(stack).keys() == created()
-    # A function that dies between sending and remembering that sends again; no sender can exclude it.
+    # A function killed after it sent, and before it recorded that, sends again; no sender can prevent it.
     assert notified(stack).total() - len(created()) <= deaths(stack)["SendNotificationFunction"]
     of_clients = {name: n for name, n in deaths(stack).items() if re.fullmatch(r"\w+Tasks?Function", name)}
-    assert progress.seen["without an answer"] == sum(of_clients.values()), of_clients
-    # A message that was in a function that died is refused until that would have timed out.
+    assert progress.seen["no response"] == sum(of_clients.values()), of_clients
+    # The message of a killed function is refused until that function would have timed out.
     assert not [line for line in stack.lines if "Traceback" in line and "SendNotification" not in line]
 
     assert before.keys() == after.keys()

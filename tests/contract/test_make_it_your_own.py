@@ -1,4 +1,4 @@
-"""docs/make-it-your-own.md: whoever follows it has a service of their own, whose tests pass."""
+"""Following docs/make-it-your-own.md makes a service whose tests pass."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def commit(project: Path) -> None:
 
 
 @needs_clone
-def test_the_guide_makes_a_service_of_your_own(start_stack: Callable[..., Stack], tmp_path: Path) -> None:
+def test_the_guide_makes_a_working_service(start_stack: Callable[..., Stack], tmp_path: Path) -> None:
     orders = tmp_path / "orders"
     ((name, into),) = arguments("new", {"INTO": str(orders)})
     assert run(ROOT, "tools.scaffold.new", name, into).returncode == 0

@@ -1,4 +1,4 @@
-"""From the table's stream over the queue to the notification, on the local stack."""
+"""From the table's stream through the bus and the queue to the notification, on the local stack."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ StartStack = Callable[..., Stack]
 
 @pytest.fixture
 def project(project: Path) -> Path:
-    """A copy of the project to change, where a failed message comes back after a second, four times."""
+    """A copy of the project where a failed message is retried after a second, four times."""
     template = project / "template.yaml"
     text = template.read_text().replace("VisibilityTimeout: 180", "VisibilityTimeout: 1")
     template.write_text(text.replace("maxReceiveCount: 500", "maxReceiveCount: 5"))
@@ -36,7 +36,7 @@ def sqs(stack: Stack) -> Any:
     return boto3.client("sqs", endpoint_url=stack.wait_for(r"AWS\s+(http://\S+)")[1])
 
 
-def test_each_stored_task_is_notified_once_and_neither_a_failed_create_nor_a_second_message_is(
+def test_each_task_is_notified_once_despite_failed_creates_and_duplicate_messages(
     start_stack: StartStack,
 ) -> None:
     stack = start_stack("--no-state")
@@ -58,7 +58,7 @@ def test_each_stored_task_is_notified_once_and_neither_a_failed_create_nor_a_sec
     assert notified(stack) == dict.fromkeys([*titles, twice, last], 1)
 
 
-def test_a_create_that_dies_after_its_write_is_notified_and_listed(
+def test_a_task_is_notified_and_listed_if_its_create_dies_after_the_write(
     start_stack: StartStack, project: Path
 ) -> None:
     stack = start_stack("--no-state", root=project)
@@ -74,7 +74,7 @@ def test_a_create_that_dies_after_its_write_is_notified_and_listed(
     await_condition(lambda: [task["title"] for task in user("GET", "/tasks").json()] == [title])
 
 
-def test_a_poison_message_ends_among_the_dead_letters_and_the_rest_is_notified_once(
+def test_a_poison_message_becomes_a_dead_letter_and_the_others_are_notified_once(
     start_stack: StartStack, project: Path
 ) -> None:
     stack = start_stack("--no-state", root=project)
@@ -105,7 +105,7 @@ def test_a_poison_message_ends_among_the_dead_letters_and_the_rest_is_notified_o
     assert notified(stack) == dict.fromkeys(titles, 1)
 
 
-def test_a_task_that_becomes_due_is_an_event_also_over_a_restart(
+def test_a_task_that_becomes_due_is_published_even_across_a_restart(
     start_stack: StartStack,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -127,11 +127,11 @@ def test_a_task_that_becomes_due_is_an_event_also_over_a_restart(
     await_condition(lambda: time.time() > due["due_at"])
     assert call(stack, "RemindFunction") == (0, "RemindFunction was called\n", "")
     stack.wait_for(rf'event published +type="task.due" event_id="{due["id"]}:due:{due["due_at"]}"')
-    status, _, said = call(stack, "GetTaskNowFunction")
-    assert (status, "has no schedule" in said) == (1, True)
+    status, _, error = call(stack, "GetTaskNowFunction")
+    assert (status, "has no schedule" in error) == (1, True)
     stack.stop()
-    status, _, said = call(stack, "RemindFunction")
-    assert (status, "start it with make run" in said) == (1, True)
+    status, _, error = call(stack, "RemindFunction")
+    assert (status, "start it with make run" in error) == (1, True)
 
 
 def test_a_trace_follows_a_request_to_its_notification(
@@ -143,7 +143,7 @@ def test_a_trace_follows_a_request_to_its_notification(
 
     created = sign_up(stack.url)("POST", "/tasks", json={"title": unique("Traced")})
     request_id = created.headers["x-request-id"]
-    await_condition(lambda: len(trace(request_id)[1]) == 4)  # with the names of the columns
+    await_condition(lambda: len(trace(request_id)[1]) == 4)  # with the header line
     status, (_, *entries) = trace(request_id)
     assert status == 0
     assert [entry[0] for entry in entries] == sorted(entry[0] for entry in entries)
@@ -159,24 +159,24 @@ def test_a_trace_follows_a_request_to_its_notification(
 
 
 def test_each_change_reaches_other_rules_on_the_bus(stack: Stack) -> None:
-    user, queues, title = sign_up(stack.url), sqs(stack), unique("Told")
+    user, queues, title = sign_up(stack.url), sqs(stack), unique("Published")
     events = boto3.client("events", endpoint_url=queues.meta.endpoint_url)
     queue = queues.create_queue(QueueName="Theirs")["QueueUrl"]
     arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     pattern = {"source": ["task-api"], "detail": {"data": {"task": {"title": [{"prefix": title}]}}}}
     events.put_rule(Name="theirs", EventBusName="EventBus", EventPattern=json.dumps(pattern))
     events.put_targets(Rule="theirs", EventBusName="EventBus", Targets=[{"Id": "1", "Arn": arn}])
-    user.create(unique("Kept to ourselves"))
+    user.create(unique("Does not match"))
     task = user.create(title)
     user("PATCH", f"/tasks/{task['id']}", json={"status": "COMPLETED"})
     user("DELETE", f"/tasks/{task['id']}")
     stack.wait_for(rf'event published +type="task.deleted" event_id="{task["id"]}:3"')
     messages = queues.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
-    told = [json.loads(message["Body"])["detail"] for message in messages]
+    received = [json.loads(message["Body"])["detail"] for message in messages]
     name = user("GET", "/auth/me").json()["username"]
-    assert [(each["type"], each["id"], each["data"]["by"]) for each in told] == [
+    assert [(each["type"], each["id"], each["data"]["by"]) for each in received] == [
         ("task.created", f"{task['id']}:1", name),
         ("task.updated", f"{task['id']}:2", name),
         ("task.deleted", f"{task['id']}:3", name),
     ]
-    assert told[1]["data"]["changes"] == {"status": ["PENDING", "COMPLETED"]}
+    assert received[1]["data"]["changes"] == {"status": ["PENDING", "COMPLETED"]}

@@ -1,4 +1,4 @@
-"""What no HTTP client would send, on a plain socket: refused, and the connection closed or still in step."""
+"""Requests that no HTTP client sends, over a plain socket: the connection is closed or stays in sync."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tools.local.gateway.server import Server
 JSON = b"Content-Type: application/json"
 FORM = b"Content-Type: application/x-www-form-urlencoded"
 CHUNKED = b"Transfer-Encoding: chunked"
-TOKEN = b"<token>"  # stands for a good one
+TOKEN = b"<token>"  # replaced by a valid token
 BEARER = b"Authorization: Bearer " + TOKEN
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     status: int
     head: bytes
     body: bytes
@@ -40,7 +40,7 @@ def get(target: bytes, *headers: bytes, host: bytes | None = b"localhost") -> by
 
 
 def post(body: bytes, *headers: bytes, version: bytes = b"1.1") -> bytes:
-    """A request with this body, of which the headers tell the length."""
+    """A request with this body; the headers must give its length."""
     return head(b"POST /tasks HTTP/%s" % version, BEARER, JSON, *headers) + body
 
 
@@ -51,27 +51,27 @@ def sized(body: bytes, *headers: bytes) -> bytes:
 NEXT = get(b"/auth/me", b"Connection: close")
 
 CLOSED = {
-    "UTF-8 that is broken, in the path": get(b"/tasks/\xff"),
+    "invalid UTF-8 in the path": get(b"/tasks/\xff"),
     "CR in a header": get(b"/tasks", b"X: a\rb"),
     "LF in a header": get(b"/tasks", b"X: a\nb"),
     "NUL in a header": get(b"/tasks", b"X: a\0b"),
-    "Content-Length beside Transfer-Encoding": post(b"0\r\n\r\n", CHUNKED, b"Content-Length: 4"),
-    "one length twice": post(b"abcde", b"Content-Length: 5", b"Content-Length: 5"),
+    "Content-Length and Transfer-Encoding": post(b"0\r\n\r\n", CHUNKED, b"Content-Length: 4"),
+    "Content-Length twice": post(b"abcde", b"Content-Length: 5", b"Content-Length: 5"),
     "length with a sign": post(b"abcde", b"Content-Length: +5"),
     "length with an underscore": post(b"", b"Content-Length: 5_0"),
-    "length in other digits": post(b"abcde", "Content-Length: ٥".encode()),
-    "no length": post(b"", b"Content-Length:"),
+    "length in Arabic digits": post(b"abcde", "Content-Length: ٥".encode()),
+    "empty length": post(b"", b"Content-Length:"),
     "length of 5,000 digits": post(b"", b"Content-Length: " + b"9" * 5000),
-    "chunk of a size below zero": post(b"-1\r\nabc\r\n0\r\n\r\n", CHUNKED),
+    "chunk of a negative size": post(b"-1\r\nabc\r\n0\r\n\r\n", CHUNKED),
     "chunk of a size with a prefix": post(b"0x3\r\nabc\r\n0\r\n\r\n", CHUNKED),
     "chunk longer than its size": post(b"3\r\nabcde\r\n0\r\n\r\n", CHUNKED),
     "chunk after a bare LF": post(b"3\nabc\n0\n\n", CHUNKED),
     "chunk size that never ends": post(b"0" * 20_000, CHUNKED),
     "chunk extension with a bare LF": post(b"3;\nabc\r\nabc\r\n0\r\n\r\n", CHUNKED),
     "trailer that never ends": post(b"0\r\n" + b"X: y\r\n" * 4000, CHUNKED),
-    "coding that is none": post(b"0\r\n\r\n", b"Transfer-Encoding: xchunked"),
-    "coding that is not last": post(b"0\r\n\r\n", CHUNKED, b"Transfer-Encoding: identity"),
-    "coding twice": post(b"0\r\n\r\n", b"Transfer-Encoding: chunked, chunked"),
+    "unknown coding": post(b"0\r\n\r\n", b"Transfer-Encoding: xchunked"),
+    "chunked coding that is not last": post(b"0\r\n\r\n", CHUNKED, b"Transfer-Encoding: identity"),
+    "chunked coding twice": post(b"0\r\n\r\n", b"Transfer-Encoding: chunked, chunked"),
     "coding after a control character": post(b"0\r\n\r\n", b"Transfer-Encoding: \x0bchunked"),
     "empty coding": post(b"0\r\n\r\n", b"Transfer-Encoding:"),
     "coding in HTTP/1.0": post(b"0\r\n\r\n", CHUNKED, b"Connection: keep-alive", version=b"1.0"),
@@ -80,7 +80,7 @@ CLOSED = {
     "header without a name": get(b"/tasks", b": a"),
     "bare LFs": b"GET /tasks HTTP/1.1\nHost: localhost\n\n",
     "huge header": get(b"/tasks", b"X: " + b"y" * 100_000),
-    "target with no address": get(b"http://[:::::]/tasks"),
+    "target with an invalid address": get(b"http://[:::::]/tasks"),
     "target of another scheme": get(b"ftp://localhost/tasks"),
     "target with a tab": get(b"/ta\tsks"),
     "target with a fragment": get(b"/tasks#x"),
@@ -92,22 +92,22 @@ CLOSED = {
     "no Host": get(b"/tasks", host=None),
     "two Hosts": get(b"/tasks", b"Host: localhost"),
     "empty Host": get(b"/tasks", host=b""),
-    "Host that is none": get(b"/tasks", host=b'"><script>'),
+    "invalid Host": get(b"/tasks", host=b'"><script>'),
     "method in lower case": head(b"get /tasks HTTP/1.1"),
-    "method that is no token": head(b"G(T /tasks HTTP/1.1"),
+    "invalid method": head(b"G(T /tasks HTTP/1.1"),
 }
 OTHERS = {
     "length of 18 digits": ([413], post(b"", b"Content-Length: " + b"9" * 18)),
     "chunk of 5,000 digits": ([413], post(b"f" * 5000 + b"\r\n", CHUNKED)),
-    "UTF-8 that is broken, encoded in the path": ([404, 200], get(b"/tasks/%ff")),
-    "UTF-8 that is broken, encoded in the query": ([422, 200], get(b"/tasks?%ff=%fe")),
-    "UTF-8 that is broken, in a header": ([422, 200], get(b"/tasks?limit=0", b"X: \xff")),
-    "UTF-8 that is broken, in a media type": ([415, 200], sized(b"{}", b"Content-Type: \xff;charset=\xfe")),
-    "UTF-8 that is broken, in a form": (
+    "invalid UTF-8, percent-encoded in the path": ([404, 200], get(b"/tasks/%ff")),
+    "invalid UTF-8, percent-encoded in the query": ([422, 200], get(b"/tasks?%ff=%fe")),
+    "invalid UTF-8 in a header": ([422, 200], get(b"/tasks?limit=0", b"X: \xff")),
+    "invalid UTF-8 in a media type": ([415, 200], sized(b"{}", b"Content-Type: \xff;charset=\xfe")),
+    "invalid UTF-8 in a form": (
         [422, 200],
         head(b"POST /auth/login HTTP/1.1", FORM, b"Content-Length: 26") + b"username=%ff&password=%ed%",
     ),
-    "name twice in an object": ([422, 200], sized(b'{"title": "One", "title": "Two"}')),
+    "duplicate name in an object": ([422, 200], sized(b'{"title": "One", "title": "Two"}')),
     "body over API Gateway's limit": ([413, 200], sized(b"x" * (10 * 1024 * 1024 + 1))),
     "body over Lambda's limit": ([413, 200], sized(b"x" * (6 * 1024 * 1024))),
     "huge exponent": ([422, 200], sized(b'{"title": 1e999999}')),
@@ -118,7 +118,7 @@ OTHERS = {
     "encoded dots": ([404, 200], get(b"/tasks/%2e%2e")),
     "encoded line break": ([404, 200], get(b"/tasks%0d%0aX:%20y")),
     "encoded NUL": ([404, 200], get(b"/tasks/%00")),
-    "half an encoded character": ([404, 200], get(b"/tasks/%")),
+    "incomplete percent-encoding": ([404, 200], get(b"/tasks/%")),
     "two slashes": ([404, 200], get(b"//tasks//x")),
     "unknown method": ([404, 200], head(b"BREW /tasks HTTP/1.1")),
     "length with an underscore in its name": (
@@ -126,63 +126,61 @@ OTHERS = {
         post(b"", b"Content_Length: 5", b"Content-Length: 0"),
     ),
     "chunked body": ([422, 200], post(b"2\r\n{}\r\n0\r\nContent-Length: 5\r\n\r\n", CHUNKED)),
-    "body where there is none": ([404, 200], get(b"/tasks/x", b"Content-Length: 5") + b"hello"),
-    "origin from elsewhere": ([403, 200], sized(b"{}", b"Origin: https://evil.example")),
-    "body that is not in its compression": ([415, 200], sized(b"\x1f\x8b\xff", b"Content-Encoding: gzip")),
+    "GET with a body": ([404, 200], get(b"/tasks/x", b"Content-Length: 5") + b"hello"),
+    "foreign origin": ([403, 200], sized(b"{}", b"Origin: https://evil.example")),
+    "body that is not gzip": ([415, 200], sized(b"\x1f\x8b\xff", b"Content-Encoding: gzip")),
     "body, then another request": ([422, 404, 200], post(b"{}" + get(b"/tasks/x"), b"Content-Length: 2")),
     "body, then nonsense": ([422, 400], post(b"{}nonsense\r\n\r\n", b"Content-Length: 2")),
     "body, then a chunk of no coding": ([422, 400], post(b"0\r\n\r\n", b"Transfer_Encoding: chunked")),
 }
 
 
-def exchange(stack: Stack, request: bytes) -> list[Answer]:
-    """Send a request; returns what comes back until the connection is closed."""
+def exchange(stack: Stack, request: bytes) -> list[Response]:
+    """Send a request; returns the responses until the connection is closed."""
     host, _, port = stack.url.removeprefix("http://").partition(":")
     received = b""
     with socket.create_connection((host, int(port)), timeout=20) as client:
-        with suppress(ConnectionError):  # refused before it was sent whole
+        with suppress(ConnectionError):  # refused before all of it was sent
             client.sendall(request)
-        with suppress(ConnectionError):  # closed before it was read whole
+        with suppress(ConnectionError):  # closed before all of it was read
             while data := client.recv(65536):
                 received += data
-    return list(_answers(received))
+    return list(_responses(received))
 
 
-def _answers(received: bytes) -> Iterator[Answer]:
+def _responses(received: bytes) -> Iterator[Response]:
     while received:
         head, _, rest = received.partition(b"\r\n\r\n")
         length = re.search(rb"\r\nContent-Length: (\d+)", head)
         assert length, received
         end = int(length[1])
-        yield Answer(int(head.split()[1]), head, rest[:end])
+        yield Response(int(head.split()[1]), head, rest[:end])
         received = rest[end:]
 
 
-def assert_answers(stack: Stack, user: Client, request: bytes, *statuses: int) -> None:
-    """Send a request and a good one after it; all answers but that of the good one are problems."""
+def assert_responses(stack: Stack, user: Client, request: bytes, *statuses: int) -> None:
+    """Send a request, and then a valid one; every response other than a 200 must be a problem."""
     token = str(user.token).encode()
-    answers = exchange(stack, (request + NEXT).replace(TOKEN, token))
-    assert [answer.status for answer in answers] == list(statuses)
-    for answer in answers:
-        if answer.status != 200:
-            assert b"\r\nContent-Type: application/problem+json\r\n" in answer.head
-            problem = json.loads(answer.body)
-            phrase = answer.head.partition(b"\r\n")[0].decode().split(" ", 2)[2]
-            assert (answer.status, phrase) == (problem["status"], problem["title"])
-    assert [answer.status for answer in exchange(stack, NEXT.replace(TOKEN, token))] == [200]
+    responses = exchange(stack, (request + NEXT).replace(TOKEN, token))
+    assert [response.status for response in responses] == list(statuses)
+    for response in responses:
+        if response.status != 200:
+            assert b"\r\nContent-Type: application/problem+json\r\n" in response.head
+            problem = json.loads(response.body)
+            phrase = response.head.partition(b"\r\n")[0].decode().split(" ", 2)[2]
+            assert (response.status, phrase) == (problem["status"], problem["title"])
+    assert [response.status for response in exchange(stack, NEXT.replace(TOKEN, token))] == [200]
 
 
 @pytest.mark.parametrize("name", CLOSED)
-def test_an_ambiguous_request_ends_the_connection(stack: Stack, user: Client, name: str) -> None:
-    assert_answers(stack, user, CLOSED[name], 400)
+def test_an_ambiguous_request_closes_the_connection(stack: Stack, user: Client, name: str) -> None:
+    assert_responses(stack, user, CLOSED[name], 400)
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_a_valid_request_is_read_whole_and_the_next_one_follows(
-    stack: Stack, user: Client, name: str
-) -> None:
+def test_a_request_is_read_to_its_end_and_no_further(stack: Stack, user: Client, name: str) -> None:
     statuses, request = OTHERS[name]
-    assert_answers(stack, user, request, *statuses)
+    assert_responses(stack, user, request, *statuses)
 
 
 def test_request_headers_cannot_inject_response_headers(stack: Stack, user: Client) -> None:
@@ -197,7 +195,7 @@ def test_request_headers_cannot_inject_response_headers(stack: Stack, user: Clie
 
 @contextmanager
 def serving(**options: int) -> Iterator[tuple[str, int]]:
-    """Serve an application that answers with 7 MB; yields its address."""
+    """Serve an application that returns 7 MB; yields its address."""
 
     def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         start_response("200 OK", [("Content-Length", "7000000")])
@@ -218,7 +216,7 @@ def serving(**options: int) -> Iterator[tuple[str, int]]:
 
 @pytest.mark.parametrize(
     "sent", [b"", b"GET / HTTP/1.1\r\nX: ", head(b"POST / HTTP/1.1", b"Content-Length: 9"), get(b"/")],
-    ids=["nothing", "half a head", "no body", "all, but its answer is not read"],
+    ids=["nothing", "half a head", "no body", "all, but the response is not read"],
 )  # fmt: skip
 def test_waiting_connections_do_not_block_others(sent: bytes) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -247,13 +245,13 @@ def test_a_request_that_never_ends_is_cut_off() -> None:
             open_ones.append(client)
 
         def are_closed() -> bool:
-            open_ones[:] = filter(_takes_a_byte_more, open_ones)
+            open_ones[:] = filter(_is_open, open_ones)
             return not open_ones
 
         await_condition(are_closed, timeout=20)
 
 
-def _takes_a_byte_more(client: socket.socket) -> bool:
+def _is_open(client: socket.socket) -> bool:
     try:
         client.send(b"x")
         return client.recv(1) != b""

@@ -1,4 +1,4 @@
-"""`make endpoint`: what it writes is served at once, as every endpoint is, and says what is left to do."""
+"""`make endpoint` writes an endpoint that works at once, and lists what is left to write."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ FOLDERS = ("functions", "shared", "tools", "docs", "events", "tests")
 EXTENDED = ("tests/component/test_permissions.py", "tests/expected.py", "tests/smoke.py")
 """The Python files to which an endpoint adds lines."""
 UNIT_TESTS = ("tests/unit/test_endpoints.py", "tests/unit/test_openapi.py")
-"""Those that are about every endpoint."""
+"""Unit tests that cover every endpoint."""
 JUST_WRITTEN = "--deselect=tests/unit/test_openapi.py::test_the_document_is_up_to_date"
-"""What a command has written a moment ago need not be compared with what it writes."""
+"""A document that was just generated need not be compared with its generator's output."""
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of all that an endpoint has to do with."""
+    """A copy of all files that an endpoint involves."""
     copy_project(tmp_path, *FOLDERS)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
 
 def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a module of Python in the copy; tests run without plugins, whose import takes a second."""
+    """Run a Python module in the copy; pytest runs without plugins, whose import takes a second."""
     command = [sys.executable, "-m", *arguments]
     variables = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, timeout=120)
@@ -46,7 +46,7 @@ def make_endpoint(project: Path, name: str, route: str) -> None:
     assert f"wrote functions/{name}/app.py\n" in done.stdout
 
 
-@nightly  # as the worked example is
+@nightly  # the worked example covers most of it
 def test_a_new_endpoint_is_served_and_documented(project: Path, start_stack: Callable[..., Stack]) -> None:
     make_endpoint(project, "get_task_title", "GET /tasks/{task_id}/title")
     stack = start_stack("--no-state", root=project)
@@ -61,7 +61,7 @@ def test_a_new_endpoint_is_served_and_documented(project: Path, start_stack: Cal
 
 
 def follow(document: str, project: Path) -> None:
-    """Do what a document of the copy says: a block after "In `path`:" is that file, or a diff of it."""
+    """Apply a document's code blocks: a block after "In `path`:" is that file, or a diff of it."""
     text = (project / document).read_text("utf-8")
     for path, kind, block in re.findall(r"In `([^`]+)`:\n\n```(\w+)\n(.*?)```", text, re.DOTALL):
         if kind == "diff":
@@ -69,7 +69,7 @@ def follow(document: str, project: Path) -> None:
             old = "".join(line[1:] for line in lines if line[0] != "+")
             new = "".join(line[1:] for line in lines if line[0] != "-")
             present = (project / path).read_text("utf-8")
-            assert present.count(old) == 1, f"{path} has no such place:\n{old}"
+            assert present.count(old) == 1, f"{path} must have these lines once:\n{old}"
             block = present.replace(old, new)
         (project / path).write_text(block, "utf-8")
 
@@ -91,8 +91,8 @@ def test_the_worked_example_works(project: Path) -> None:
 
 
 @nightly
-def test_only_its_words_are_left_to_write(project: Path) -> None:
-    """Of several, one after the other, because each finds its places in files that others have changed."""
+def test_only_descriptions_are_left_to_write(project: Path) -> None:
+    """Makes several endpoints, because each must find its place in files that the others changed."""
     routes = {
         "a_name_as_long_as_they_may_be_it": "POST /users/{user}/of/{a_very_long_name_of_it}",
         "get_stats": "GET /stats",

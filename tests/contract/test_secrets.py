@@ -1,4 +1,4 @@
-"""Everything there is, used well and badly; then all that was said is read, and no secret is in it."""
+"""After correct and incorrect use of every feature, no log, response or state file has a secret."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from tests.redis_servers import Server
 
 @dataclass
 class Run:
-    """What was sent to a stack as a secret, and what it answered."""
+    """The secrets sent to a stack, and its responses."""
 
     stack: Stack
     passwords: dict[str, str] = field(default_factory=dict)
-    """By where they were sent."""
+    """Passwords, by where they were sent."""
     hidden: dict[str, str] = field(default_factory=dict)
     """Tokens, their signatures and keys."""
     statuses: set[int] = field(default_factory=set)
-    answers: list[str] = field(default_factory=list)
-    """Whole responses, but for the tokens of those that give one."""
+    responses: list[str] = field(default_factory=list)
+    """Responses, without the tokens that they issue."""
 
     def secret(self, name: str) -> str:
         return self.passwords.setdefault(name, f"marker {len(self.passwords)}/é {uuid.uuid4().hex}")
@@ -50,7 +50,7 @@ class Run:
                 self.hide(response.json()[name])
                 text = text.replace(response.json()[name], "")
         self.statuses.add(response.status_code)
-        self.answers.append(f"{response.headers} {text}")
+        self.responses.append(f"{response.headers} {text}")
         return response
 
     def sign_up(self, **fields: Any) -> int:
@@ -67,7 +67,7 @@ class Run:
 
 
 def use_passwords(run: Run) -> None:
-    """Sign up, sign in and change the password; well, and with passwords in wrong places."""
+    """Sign up, sign in and change the password, also with passwords in wrong places."""
     right, new, mistyped = run.secret("right"), run.secret("new"), run.secret("mistyped")
     assert run.sign_up(username="ada", password=right) == 201
     assert run.sign_up(username="ada", password=run.secret("of a taken name")) == 409
@@ -103,7 +103,7 @@ def use_passwords(run: Run) -> None:
 
 
 def use_tokens(run: Run) -> None:
-    """Send tokens that are none, or no longer, or not where they belong."""
+    """Send invalid and expired tokens, and tokens in wrong places."""
     token = run.token()
     secrets_manager = run.aws("secretsmanager")
     current = secrets_manager.get_secret_value(SecretId="TokenSecret")
@@ -140,7 +140,7 @@ def use_tokens(run: Run) -> None:
 
 
 def use_webhooks(run: Run) -> None:
-    """Make one, with a secret in its URL, give it another secret, and let it fail."""
+    """Create a webhook with a secret in its URL, replace its signing secret, and let it fail."""
     token, path = run.token(), uuid.uuid4().hex
     webhook = {"url": f"http://127.0.0.1:1/{path}", "events": ["task.created"]}
     webhook_id = run.send("POST", "/webhooks", token, json=webhook).json()["id"]
@@ -151,7 +151,7 @@ def use_webhooks(run: Run) -> None:
 
 
 def use_sessions_and_keys(run: Run) -> None:
-    """Refresh, reuse and revoke tokens; make a key, and send what is no key."""
+    """Refresh, reuse and revoke tokens; create an API key, and send an invalid one."""
     tokens, key = run.sign_in("ada", run.secret("new")).json(), {"name": "x", "scope": "read"}
     for refresh_token, status in (
         (tokens["refresh_token"], 200),
@@ -173,7 +173,7 @@ def use_sessions_and_keys(run: Run) -> None:
 
 
 def use_tasks(run: Run) -> None:
-    """Use tasks, well and with a secret in each place where it may end up."""
+    """Use tasks correctly, and with a secret in each part of a request."""
     token, task, key = run.token(), {"title": unique("Secret")}, f"key-{uuid.uuid4().hex}"
     run.hide(key)
     with_key = {"Idempotency-Key": key}
@@ -198,14 +198,14 @@ def use_tasks(run: Run) -> None:
 
 
 def break_functions(run: Run, project: Path) -> None:
-    """Make 500s whose errors quote all that they know."""
-    tell = 'raise ValueError(f"{locals()}")'
+    """Make functions fail with errors that quote all local variables."""
+    fail = 'raise ValueError(f"{locals()}")'
     decode = "claims: dict[str, Any] = jwt.decode("
-    edit(project / "shared/users/tokens.py", decode, f"{tell}\n            {decode}")
-    assert run.send("GET", "/tasks", run.token()).status_code == 503  # which the gateway makes of a 500
+    edit(project / "shared/users/tokens.py", decode, f"{fail}\n            {decode}")
+    assert run.send("GET", "/tasks", run.token()).status_code == 503  # a failed authorizer
     loop = "for form in _forms(password):\n        "
     for old in ("return conceal(str(_context", "composed, *others", f"{loop}_context"):
-        edit(project / "shared/users/passwords.py", old, f"{tell}\n    {old}")
+        edit(project / "shared/users/passwords.py", old, f"{fail}\n    {old}")
     assert run.sign_up(username="grace", password=run.secret("to hash")) == 500
     assert run.sign_in("ada", run.secret("to verify")).status_code == 500
     assert run.sign_in("nobody", run.secret("to verify of nobody")).status_code == 500
@@ -220,7 +220,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def leaks(text: str, secrets: dict[str, str]) -> set[str]:
-    """Which of some secrets are in a text, however they are written."""
+    """Names of the secrets that a text contains in any encoding."""
     return {name for name, secret in secrets.items() if any(each in text for each in encodings(secret))}
 
 
@@ -229,7 +229,7 @@ def encodings(secret: str) -> set[str]:
     for start in range(3):
         data = b"\0" * start + secret.encode()
         encoded = base64.b64encode(data[: len(data) // 3 * 3]).decode()
-        found.add(encoded[4 if start else 0 :])  # the characters that do not depend on what is around
+        found.add(encoded[4 if start else 0 :])  # the characters that do not depend on the bytes around them
     return found
 
 
@@ -255,11 +255,11 @@ def test_no_log_no_response_and_no_state_file_holds_a_secret(
     assert not leaks(log, run.passwords | run.hidden)
     assert "argon2id" not in log
 
-    answers = "\n".join(run.answers)
-    repeated = {"as a key", "as a parameter"}  # names, which a 422 repeats to who sent them
-    assert leaks(answers, run.passwords | run.hidden) <= repeated
-    assert "argon2id" not in answers
+    responses = "\n".join(run.responses)
+    repeated = {"as a key", "as a parameter"}  # field names, which a 422 repeats to the client
+    assert leaks(responses, run.passwords | run.hidden) <= repeated
+    assert "argon2id" not in responses
 
-    stored = state.read_bytes().decode("latin-1")  # which holds hashes and keys, and what is on its way
+    stored = state.read_bytes().decode("latin-1")  # it may hold hashes, keys and messages in flight
     assert "argon2id" in stored
     assert not leaks(stored, run.passwords)

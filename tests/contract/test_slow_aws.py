@@ -1,4 +1,4 @@
-"""AWS that does not respond: each request ends before its function is killed, and says what can be known."""
+"""While AWS does not respond, a request fails before its function times out, and says what is known."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def stack(start_stack: Callable[..., Stack]) -> Stack:
 
 @pytest.fixture
 def paused(stack: Stack) -> Iterator[psutil.Process]:
-    """The stack's AWS, which does not respond while it is paused."""
+    """The process of the stack's AWS; while it is stopped, AWS does not respond."""
     everything = processes_of(stack.process.pid)
     process = next(each for each in everything if "tools.local.backends" in each.cmdline())
     yield process
@@ -34,8 +34,8 @@ def assert_unavailable(response: requests.Response) -> None:
     assert response.headers["Retry-After"] == "1"
 
 
-@nightly  # it waits as long as functions wait; component/test_aws.py has their deadlines
-def test_a_request_ends_before_its_function_does(stack: Stack, paused: psutil.Process) -> None:
+@nightly  # slow, as it waits for real deadlines; component/test_aws.py tests them
+def test_a_request_fails_before_its_function_times_out(stack: Stack, paused: psutil.Process) -> None:
     user, title = sign_up(stack.url), unique("Slow")
     task = user.create()
     key = {"Idempotency-Key": "slow"}
@@ -50,7 +50,7 @@ def test_a_request_ends_before_its_function_does(stack: Stack, paused: psutil.Pr
         assert_unavailable(response)
     assert "check whether the change was applied" in created.json()["detail"]
     paused.send_signal(signal.SIGCONT)
-    # Whatever became of the first try, there is one such task.
+    # Whether or not the first try was applied, there is one such task.
     assert user("POST", "/tasks", json={"title": title}, headers=key).status_code == 201
     titles = [each["title"] for each in user("GET", "/tasks?limit=100&skip=0").json()]
     assert titles.count(title) == 1

@@ -1,4 +1,4 @@
-"""`make smoke`: all is well on the local stack, and what is not is found."""
+"""`make smoke` passes on the local stack, and reports mistakes of other gateways."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def smoke(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
-def test_all_is_well_on_the_local_stack_and_nothing_is_left(stack: Stack, user: Client) -> None:
+def test_it_passes_on_the_local_stack_and_leaves_no_task(stack: Stack, user: Client) -> None:
     before = user("GET", "/tasks?limit=100").json()
     done = smoke(stack.url, "--sign-up")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("all is well\n")
-    # What a laptop cannot show: a limit, and the end of a token that lives for an hour.
+    # It cannot check two things on a laptop: the rate limit, and the expiry of a token after an hour.
     unchecked = [line for line in done.stdout.splitlines() if line.startswith("not checked")]
     assert len(unchecked) == 2, done.stdout
     assert user("GET", "/tasks?limit=100").json() == before
@@ -39,7 +39,7 @@ def test_all_is_well_on_the_local_stack_and_nothing_is_left(stack: Stack, user: 
         (["http://127.0.0.1:9", "--nonsense"], "unrecognized arguments"),
     ],
 )
-def test_wrong_arguments_are_one_line(arguments: list[str], message: str) -> None:
+def test_wrong_arguments_print_no_traceback(arguments: list[str], message: str) -> None:
     done = smoke(*arguments)
     assert done.returncode != 0
     assert message in done.stderr
@@ -51,14 +51,14 @@ Change = Callable[[requests.Response], None]
 
 @contextmanager
 def changed(url: str, change: Change) -> Iterator[str]:
-    """The URL of a gateway that serves the same, but for a mistake."""
+    """Serve a gateway that forwards requests and changes responses; yields its URL."""
 
     class Gateway(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def setup(self) -> None:
             super().setup()
-            self.session = requests.Session()  # a connection for each connection
+            self.session = requests.Session()  # one upstream connection per client connection
 
         def finish(self) -> None:
             self.session.close()
@@ -120,7 +120,8 @@ def tasks_cannot_be_created(response: requests.Response) -> None:
             (without("Access-Control-Allow-Origin", 413), "has no Access-Control", "REQUEST_TOO_LARGE"),
             (without("Access-Control-Allow-Methods", 200), "allows no method", "Cors in template.yaml"),
             (without("Idempotency-Replayed", 201), "Idempotency-Replayed is None", "store.py"),
-            (lambda _response: None, "it is not compressed", "MinimumCompressionSize"),  # by this gateway
+            # The changed gateway never compresses.
+            (lambda _response: None, "it is not compressed", "MinimumCompressionSize"),
         ],
         pytest.param(
             [

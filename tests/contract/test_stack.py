@@ -1,4 +1,4 @@
-"""The local stack as the one who runs it meets it: options, output, state and errors."""
+"""The local stack's command: options, output, state and errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ StartStack = Callable[..., Stack]
 
 
 def run(*arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
+    """Run the command until it ends."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     command = [sys.executable, "-m", "tools.local", *arguments]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60)
@@ -63,7 +63,7 @@ def test_prints_what_functions_log(stack: Stack) -> None:
     assert stack.wait_for(r"AuthorizeFunction .*token refused")
 
 
-def test_the_backends_close_what_clients_have_closed(stack: Stack) -> None:
+def test_the_backends_close_connections_that_clients_have_closed(stack: Stack) -> None:
     aws = endpoint_of_aws(stack)
     backends = next(
         each for each in processes_of(stack.process.pid) if "tools.local.backends" in " ".join(each.cmdline())
@@ -71,11 +71,11 @@ def test_the_backends_close_what_clients_have_closed(stack: Stack) -> None:
     before = backends.num_fds()
     for _ in range(30):
         socket.create_connection(("127.0.0.1", int(aws.rpartition(":")[2]))).close()
-    assert requests.get(aws, timeout=10).status_code == 403  # all those before it were accepted
+    assert requests.get(aws, timeout=10).status_code == 403  # all earlier connections were accepted
     await_condition(lambda: backends.num_fds() < before + 10)
 
 
-def test_a_kill_leaves_nothing_behind_and_costs_nothing(
+def test_a_kill_leaves_no_process_and_loses_no_task(
     start_stack: StartStack, project: Path, tmp_path: Path
 ) -> None:
     app = project / "functions/list_tasks/app.py"
@@ -107,7 +107,7 @@ def test_a_kill_leaves_nothing_behind_and_costs_nothing(
 def test_state_survives_a_restart_with_another_number_of_shards(
     start_stack: StartStack, tmp_path: Path
 ) -> None:
-    """As a terminal that is closed ends it; what is elsewhere then moves by a migration."""
+    """The stack ends as when its terminal is closed; a migration then moves tasks to their new shards."""
     state = tmp_path / "new/state.db"
     first = start_stack("--redis", "none", "--state", str(state))
     user = sign_up(first.url)
@@ -135,7 +135,7 @@ def test_state_survives_a_restart_with_another_number_of_shards(
 class TestOptions:
     @pytest.fixture(scope="class")
     def at_every_address(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-        """A stack of one who has settings of AWS and of proxies, and a long path for temporary files."""
+        """A stack whose user has AWS and proxy settings and a long path for temporary files."""
         home = tmp_path_factory.mktemp("home")
         config, temporary = home / "config", home / ("x" * 100)  # too long for a Unix socket in it
         temporary.mkdir()
@@ -154,7 +154,7 @@ class TestOptions:
     def test_the_users_own_settings_do_not_matter(self, at_every_address: Stack) -> None:
         sign_up(at_every_address.url).create()
 
-    def test_every_address_has_every_name(self, at_every_address: Stack) -> None:
+    def test_any_host_name_works_at_every_address(self, at_every_address: Stack) -> None:
         url = f"http://127.0.0.1:{at_every_address.url.rpartition(':')[2]}/openapi.json"
         assert requests.get(url, headers={"Host": "mine.example"}, timeout=30).ok
 
@@ -166,7 +166,7 @@ class TestOptions:
         assert response.status_code == 403
         assert response.headers["Content-Type"] == "application/problem+json"
 
-    def test_the_help_tells_the_options(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_the_help_lists_the_options(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as ended:
             parse_options(["--help"])
         text = capsys.readouterr().out
@@ -197,7 +197,7 @@ class TestIPv6:
 
 
 class TestErrors:
-    """Each is one line and an exit status, as the first two prove; the others only what is raised."""
+    """Errors print one line and exit with 1, as the first two tests prove; the others check exceptions."""
 
     def test_a_url_of_redis_that_functions_cannot_use(self) -> None:
         assert_one_line(run("--no-state", "--port", "0", "--redis", "redis://localhost?db=3"), "--redis")
@@ -208,7 +208,7 @@ class TestErrors:
 
     @pytest.fixture
     def start(self) -> Iterator[Callable[..., None]]:
-        """Start a stack in this process, where it fails before it starts another."""
+        """Start a stack in this process; it fails before it starts other processes."""
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         before = [signal.getsignal(number) for number in numbers]
         yield lambda *arguments: serve(parse_options(["--no-state", "--port", "0", *arguments]))
@@ -241,7 +241,7 @@ class TestErrors:
             (lambda _: "", "is broken"),
             (lambda _: "[1, 2]", "is broken"),
         ],
-        ids=["no YAML", "no routes", "empty", "a list"],
+        ids=["invalid YAML", "no routes", "empty", "a list"],
     )
     def test_a_broken_template(self, tmp_path: Path, change: Callable[[str], str], part: str) -> None:
         template = tmp_path / "template.yaml"

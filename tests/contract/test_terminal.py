@@ -1,4 +1,4 @@
-"""What newcomers see and paste: what `make run` prints, its picture, and the walk-through of the README."""
+"""What newcomers see and paste: the output of `make run`, its picture, and the README's walk-through."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ VARYING = [
     (r"(127\.0\.0\.1:)(?!3000)\d+", r"\1<port>"),
     (r"\((redis-server|valkey-server|fakeredis)[^)]*\)", "(<redis>)"),
 ]
-"""What differs from one run to the next, and from one machine to another."""
+"""What differs between runs and between machines."""
 
 
 def gist(lines: list[str]) -> list[str]:
-    """Lines without what varies; sorted, because deliveries overtake each other."""
+    """Lines with varying parts replaced; sorted, because deliveries have no fixed order."""
     for pattern, name in VARYING:
         lines = [re.sub(pattern, name, line) for line in lines]
     return sorted(line.strip() for line in lines if line.strip())
@@ -33,13 +33,13 @@ def gist(lines: list[str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def fresh() -> Iterator[tuple[Stack, list[str]]]:
-    """A stack of its own, and what it printed when a newcomer used it for the first time."""
+    """A new stack, and its output while a newcomer used it."""
     stack = Stack("--no-state", "--no-metrics", schedules=True)
     yield stack, use(stack)
     stack.stop()
 
 
-def test_the_picture_of_the_terminal_is_true(fresh: tuple[Stack, list[str]]) -> None:
+def test_the_picture_of_the_terminal_is_up_to_date(fresh: tuple[Stack, list[str]]) -> None:
     svg = (PICTURES / "terminal.svg").read_text("utf-8")
     rows: dict[str, str] = {}
     for y, text in re.findall(r'<text[^>]* y="([^"]*)"[^>]*clip-path[^>]*>([^<]*)</text>', svg):

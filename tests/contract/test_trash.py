@@ -1,4 +1,4 @@
-"""Deleted tasks, and the history of tasks, over HTTP; and what becomes of them behind the scenes."""
+"""The trash and the history of tasks over HTTP, and how purged tasks are cleaned up."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def keeps_history(stack: Stack, task: dict[str, Any]) -> bool:
     return bool(answer["Items"])
 
 
-def test_a_deleted_task_comes_back_as_it_was(user: Client) -> None:
+def test_a_deleted_task_is_restored_with_all_fields(user: Client) -> None:
     task = user.create(description="Room for 40", due_at=4_000_000_000, labels=["urgent"], assignee="me")
     tag = user("GET", f"/tasks/{task['id']}").headers["ETag"]
     assert user("DELETE", f"/tasks/{task['id']}").status_code == 204
@@ -43,7 +43,7 @@ def test_a_deleted_task_comes_back_as_it_was(user: Client) -> None:
     assert_problem(user("POST", f"/trash/{task['id']}/restore"), 404)
 
 
-def test_a_taken_title_is_refused_and_its_task_named(user: Client) -> None:
+def test_restoring_a_taken_title_is_refused_and_names_its_task(user: Client) -> None:
     task = user.create()
     user("DELETE", f"/tasks/{task['id']}")
     other = user.create(task["title"])

@@ -1,4 +1,4 @@
-"""Webhooks over HTTP, with receivers on this machine: from a change of a task to a call that verifies."""
+"""Webhooks over HTTP, with receivers on this machine: from a change of a task to a verified call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TYPES = ["task.created", "task.updated", "task.deleted"]
 
 
 class Receiver:
-    """Takes calls, and answers them as it is told."""
+    """Records calls, and responds with the status that a test sets."""
 
     def __init__(self, status: int = 204) -> None:
         self.calls: list[tuple[dict[str, str], bytes]] = []
@@ -56,7 +56,7 @@ def receivers() -> Iterator[Any]:
 
 @pytest.fixture
 def owner(stack: Stack) -> Iterator[Client]:
-    """One who is signed in, and whose webhooks are deleted afterwards."""
+    """A signed-in user whose webhooks are deleted after the test."""
     client = sign_up(stack.url)
     yield client
     for webhook in client("GET", "/webhooks").json():
@@ -77,11 +77,11 @@ def test_each_change_is_a_signed_call(owner: Client, receivers: Any) -> None:
     owner("PATCH", f"/tasks/{task['id']}", json={"status": "COMPLETED"})
     owner("DELETE", f"/tasks/{task['id']}")
 
-    def told() -> dict[str, str]:
+    def received() -> dict[str, str]:
         return {event["id"]: event["type"] for event in receiver.events() if event["subject"] == task["id"]}
 
-    await_condition(lambda: len(told()) == 3)
-    assert told() == {f"{task['id']}:{number}": kind for number, kind in enumerate(TYPES, 1)}
+    await_condition(lambda: len(received()) == 3)
+    assert received() == {f"{task['id']}:{number}": kind for number, kind in enumerate(TYPES, 1)}
     for headers, body in receiver.calls:
         assert Verifier(webhook["secret"]).verify(body, headers)["id"] == headers["webhook-id"]
 
@@ -96,7 +96,7 @@ def test_a_silent_receiver_does_not_delay_others(owner: Client, receivers: Any) 
     await_condition(lambda: titles <= {event["data"]["task"]["title"] for event in quick.events()})
 
 
-def test_a_gone_receiver_is_disabled_until_it_is_tested(owner: Client, receivers: Any) -> None:
+def test_a_webhook_that_responds_410_is_disabled_until_it_is_tested(owner: Client, receivers: Any) -> None:
     receiver, url = receivers(status=410)
     webhook = create(owner, url)
     owner.create(unique("Gone"))
@@ -113,6 +113,6 @@ def test_a_gone_receiver_is_disabled_until_it_is_tested(owner: Client, receivers
     assert listed()["enabled"]
 
 
-def test_webhooks_are_for_people(owner: Client, stack: Stack) -> None:
+def test_an_api_key_cannot_use_webhooks(owner: Client, stack: Stack) -> None:
     key = owner("POST", "/auth/keys", json={"name": "x", "scope": "write"}).json()["key"]
     assert Client(stack.url, key)("GET", "/webhooks").status_code == 403

@@ -1,4 +1,4 @@
-"""`make sam-local`, as it runs once `sam build` is done."""
+"""The stack of `make sam-local`, after `sam build`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.sam_cli import sam
 @pytest.fixture(scope="module")
 def stack(built: Path) -> Iterator[Stack]:
     stack = Stack("--no-state", "--docker")
-    # Until Lambda's image is there, and ours made of it, a request takes longer than clients wait.
+    # The first call pulls Lambda's image and builds ours, which takes longer than clients wait.
     sam("local", "invoke", "ApiDocsFunction", "--event", "events/api_docs.json", timeout=900)
     yield stack
     stack.stop()

@@ -1,4 +1,4 @@
-"""Each function that no route leads to, in Lambda's container, on its event in `events/`."""
+"""Each function without a route, in Lambda's container, with its sample event in `events/`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FUNCTIONS = [function for function in functions_of(TEMPLATE).values() if not fun
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
-def test_a_function_takes_its_event(stack: Stack, function: Function) -> None:
+def test_a_function_accepts_its_sample_event(stack: Stack, function: Function) -> None:
     command = ["local", "invoke", function.logical_id, "--event", f"events/{function.name}.json"]
     answer = json.loads(sam(*command)) or {}
     assert "errorType" not in answer

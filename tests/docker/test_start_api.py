@@ -1,4 +1,4 @@
-"""The API through `sam local start-api`: each route, and what clients expect of the functions."""
+"""The API through `sam local start-api`: each route, and the tests of what clients rely on."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tests.smoke import SMOKE, smoke
 pytestmark = [needs_docker, needs_lambda_python]
 
 
-def test_every_route_answers(stack: Stack) -> None:
+def test_every_route_responds(stack: Stack) -> None:
     assert smoke(stack.url) == {route: request.status for route, request in SMOKE.items()}
 
 
-def test_the_authorizer_is_asked(user: Client, anyone: Client) -> None:
+def test_the_authorizer_is_called(user: Client, anyone: Client) -> None:
     assert user("GET", "/tasks").status_code == 200
     assert anyone("GET", "/tasks").status_code == 401  # before the authorizer
     assert Client(anyone.url, "garbage")("GET", "/tasks").status_code == 403  # by its policy
@@ -42,7 +42,7 @@ def test_a_refused_request_is_a_problem(user: Client) -> None:
 
 def test_a_page_comes_from_the_cache(user: Client) -> None:
     user.create()
-    # Not at once where containers are so slow that the cache is left alone for a while.
+    # Not always at once, because slow containers can open the cache's circuit breaker.
     await_condition(lambda: user("GET", "/tasks?limit=3").headers["X-Cache"] == "hit")
 
 

@@ -1,11 +1,11 @@
-"""ministack's server with what the template needs beyond it: run as `python -m tests.emulator.bridge`.
+"""ministack's server, patched where the template needs more: run as `python -m tests.emulator.bridge`.
 
-ministack deploys templates, runs functions and serves REST APIs. Each part below makes up for one thing that
-it lacks or does otherwise than AWS, and can go when ministack has it. The environment says what is where:
+ministack deploys templates, runs functions and serves REST APIs. Each function below patches one thing that
+it lacks or does differently from AWS; remove the patch when ministack supports it. Environment variables:
 
 - `BRIDGE_PYTHON`: the interpreter of the functions' runtime
-- `BRIDGE_REDIS`: host and port of the Redis with TLS that stands in for ElastiCache
-- `BRIDGE_CA`: the file of the certificate that functions must trust for it
+- `BRIDGE_REDIS`: the host and port of the Redis with TLS that stands in for ElastiCache
+- `BRIDGE_CA`: the file of its certificate, which functions must trust
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from ministack.services.lambda_svc import _resolve_layer_zip
 _ANY_METRIC = {"Namespace": "none", "MetricName": "none", "Period": 60, "Statistic": "Sum"}
 MAX_BODY = 10 * 1024 * 1024
 _HEADERS = 6
-"""The place of the headers among the arguments that an event is built of."""
+"""The index of the headers among the arguments of `_build_lambda_event_v1`."""
 
 
-def in_the_interpreter_of_their_runtime() -> None:
-    """Functions run in ministack's own interpreter otherwise."""
+def use_the_interpreter_of_the_runtime() -> None:
+    """ministack runs functions in its own interpreter."""
     detect = runtime._detect_runtime_binary
 
     def detect_binary(name: str) -> tuple[str, str]:
@@ -49,10 +49,10 @@ def in_the_interpreter_of_their_runtime() -> None:
     runtime._detect_runtime_binary = detect_binary
 
 
-def what_functions_find_in_lambda() -> None:
-    """Lambda lays a function's layers over each other in /opt; ministack gives each a folder of its own.
+def merge_layers() -> None:
+    """Lambda merges a function's layers in /opt; ministack gives each layer its own folder.
 
-    The runtime itself has boto3, which a function without layers relies on.
+    Lambda's runtime also has boto3, on which a function without layers relies.
     """
     spawn = runtime.Worker._spawn
 
@@ -87,13 +87,13 @@ def _opt(zips: Iterable[bytes]) -> Path:
             bundle.write("\n" + Path(os.environ["BRIDGE_CA"]).read_text())
         try:
             made.rename(opt)
-        except OSError:  # another function was faster
+        except OSError:  # another process was faster
             shutil.rmtree(made)
     return opt
 
 
-def a_function_that_is_switched_off() -> None:
-    """A reserved concurrency does not count for calls by an alias. The gateway says 429 then, and not 502."""
+def reserve_concurrency_of_all_versions() -> None:
+    """ministack ignores reserved concurrency in calls of an alias. It then returns 429; AWS returns 502."""
     reserved = lambda_svc._reserved_concurrency
 
     def reserved_of_all_versions(_version: Any, config: dict[str, Any]) -> int | None:
@@ -102,8 +102,8 @@ def a_function_that_is_switched_off() -> None:
     lambda_svc._reserved_concurrency = reserved_of_all_versions
 
 
-def what_openapi_says_of_the_gateway() -> None:
-    """The import drops gateway responses, and what a MOCK integration (CORS) answers."""
+def import_gateway_and_mock_responses() -> None:
+    """ministack's OpenAPI import drops gateway responses and the responses of MOCK integrations (CORS)."""
     import_api, import_operation = gateway._import_rest_api, gateway._import_operation
 
     def import_with_responses(spec: dict[str, Any], base: Any = None) -> str:
@@ -126,8 +126,8 @@ def what_openapi_says_of_the_gateway() -> None:
     gateway._import_rest_api, gateway._import_operation = import_with_responses, import_with_mock
 
 
-def an_api_keeps_its_id() -> None:
-    """A changed body makes another API, with another id and without stages."""
+def keep_the_id_of_an_updated_api() -> None:
+    """In ministack, a changed body creates another API, with another id and without stages."""
     handlers = cloudformation._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]
     update = handlers["update"]
 
@@ -149,8 +149,8 @@ def an_api_keeps_its_id() -> None:
     handlers["update"] = update_in_place
 
 
-def compression() -> None:
-    """MinimumCompressionSize is stored, and does nothing."""
+def compress_responses() -> None:
+    """ministack stores MinimumCompressionSize but compresses nothing."""
     execute = gateway.handle_execute
 
     async def compressed(api_id: str, stage: Any, method: Any, path: Any, headers: Any, *more: Any) -> Any:
@@ -164,8 +164,8 @@ def compression() -> None:
     gateway.handle_execute = compressed
 
 
-def what_events_lack() -> None:
-    """Functions are not told the domain name nor X-Forwarded-*, and authorizers no id of the request."""
+def complete_events() -> None:
+    """ministack's events lack the domain name and X-Forwarded-*, and authorizers' also the request's id."""
     execute, build = gateway._execute_in_scope, gateway._build_lambda_event_v1
     ask = gateway._invoke_authorizer_lambda
     request_id: ContextVar[str] = ContextVar("request_id")
@@ -195,8 +195,8 @@ def what_events_lack() -> None:
     gateway._invoke_authorizer_lambda = ask_with_id
 
 
-def what_the_gateway_says_of_large_requests_and_failed_functions() -> None:
-    """There is no limit of 10 MB, and a function that fails is a 502 that no gateway response describes."""
+def answer_large_requests_and_failed_functions() -> None:
+    """ministack lacks the limit of 10 MB, and applies no gateway response if a function fails."""
     execute, invoke = gateway._execute_in_scope, gateway._invoke_lambda_proxy_v1
 
     async def within_limit(
@@ -208,18 +208,18 @@ def what_the_gateway_says_of_large_requests_and_failed_functions() -> None:
         return await execute(request, api, stage, method, path, headers, body, *more)
 
     async def with_response(*arguments: Any, **named: Any) -> Any:
-        answer = await invoke(*arguments, **named)
-        if isinstance(answer, tuple) and answer[0] == 502 and set(answer[1]) == {"Content-Type"}:
+        response = await invoke(*arguments, **named)
+        if isinstance(response, tuple) and response[0] == 502 and set(response[1]) == {"Content-Type"}:
             return gateway._gw_error("DEFAULT_5XX", "Internal server error")
-        return answer
+        return response
 
     gateway._execute_in_scope, gateway._invoke_lambda_proxy_v1 = within_limit, with_response
 
 
-def resources_that_there_are_not() -> None:
-    """Some types of resource are unknown. The cache is the Redis beside us; the others do nothing.
+def stub_unknown_resources() -> None:
+    """ministack lacks some types of resource. The cache becomes our Redis; the others do nothing.
 
-    Alarms on an expression are unknown, too, and are taken for others, because none is watched.
+    It also lacks metric-math alarms. They become plain alarms, because nothing evaluates alarms here.
     """
 
     def known(kind: str, attributes: Callable[[Any], dict[str, str]]) -> None:
@@ -244,8 +244,8 @@ def resources_that_there_are_not() -> None:
     known("AWS::SecretsManager::RotationSchedule", lambda _: {})
 
 
-def numbers_that_parameters_give() -> None:
-    """CloudFormation makes a number of a parameter where a property is one; here it stays a text."""
+def convert_numeric_parameters() -> None:
+    """CloudFormation converts a parameter to a number where a property needs one; ministack does not."""
     handlers = cloudformation._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
     create = handlers["create"]
 
@@ -256,8 +256,8 @@ def numbers_that_parameters_give() -> None:
     handlers["create"] = create_with_numbers
 
 
-def the_api_by_its_stage() -> None:
-    """Serve `/v1` on this very address, because names under localhost are not known everywhere."""
+def serve_the_api_by_its_stage() -> None:
+    """Serve `/v1` at the server's address, because not every machine resolves names under localhost."""
     serve = server.app
 
     async def serve_stage(scope: Any, receive: Any, send: Any) -> None:
@@ -274,17 +274,17 @@ def the_api_by_its_stage() -> None:
 
 if __name__ == "__main__":
     for bridge in (
-        in_the_interpreter_of_their_runtime,
-        what_functions_find_in_lambda,
-        a_function_that_is_switched_off,
-        what_openapi_says_of_the_gateway,
-        an_api_keeps_its_id,
-        compression,
-        what_events_lack,
-        what_the_gateway_says_of_large_requests_and_failed_functions,
-        resources_that_there_are_not,
-        numbers_that_parameters_give,
-        the_api_by_its_stage,
+        use_the_interpreter_of_the_runtime,
+        merge_layers,
+        reserve_concurrency_of_all_versions,
+        import_gateway_and_mock_responses,
+        keep_the_id_of_an_updated_api,
+        compress_responses,
+        complete_events,
+        answer_large_requests_and_failed_functions,
+        stub_unknown_resources,
+        convert_numeric_parameters,
+        serve_the_api_by_its_stage,
     ):
         bridge()
     server.main()

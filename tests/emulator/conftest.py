@@ -1,4 +1,4 @@
-"""The stack in the emulator: deployed once, changed by the tests in their order, and deleted by the last."""
+"""The stack in the emulator: deployed once, updated by the tests in their order, and deleted by the last."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.local_stack import Client, sign_up
 from tests.optional import HISTORY
 from tools.local.sam_local import architecture
 
-collect_ignore = [] if HISTORY.find() else ["test_upgrade.py"]  # in a shallow clone
+collect_ignore = [] if HISTORY.find() else ["test_upgrade.py"]  # a shallow clone lacks them
 
 
 @pytest.fixture(scope="module")

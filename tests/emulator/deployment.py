@@ -27,7 +27,7 @@ CREDENTIALS = {
 
 
 class Emulator:
-    """A ministack server, with a Redis beside it that speaks TLS."""
+    """A ministack server, and a Redis server with TLS."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -97,7 +97,7 @@ class Emulator:
         return boto3.client(service, endpoint_url=self.aws, region_name="us-east-1")
 
     def run(self, *module: str, status: int = 0) -> str:
-        """Run a Python module, such as SAM CLI, against it; returns what it prints."""
+        """Run a Python module, such as SAM CLI, against the emulator; returns its output."""
         environment = {
             **os.environ,
             **CREDENTIALS,
@@ -121,7 +121,7 @@ class Emulator:
 
     def deploy(self, *, stack: str = STACK, template: str | None = None, **parameters: str) -> str:
         overrides = " ".join(f"{name}={value}" for name, value in parameters.items())
-        elsewhere = ("--resolve-s3", "--capabilities", "CAPABILITY_IAM")  # which samconfig.toml has for ours
+        elsewhere = ("--resolve-s3", "--capabilities", "CAPABILITY_IAM")  # ours are in samconfig.toml
         return self.run(
             *("samcli", "deploy"),
             *("--stack-name", stack, "--region", "us-east-1", "--no-progressbar"),
@@ -140,7 +140,7 @@ class Emulator:
         return str(detail["StackResourceDetail"]["PhysicalResourceId"])
 
     def logged(self) -> list[str]:
-        """What functions logged."""
+        """The log lines of all functions."""
         pages = (
             self.client("logs")
             .get_paginator("filter_log_events")

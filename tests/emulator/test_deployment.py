@@ -1,4 +1,4 @@
-"""The built template, deployed by `sam deploy`: serves the contract, changes, and goes."""
+"""The built template, deployed by `sam deploy`: it serves the contract, is updated, and is deleted."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_deletion_protection_requires_an_alarm_address(deployed: Emulator) -> No
 def test_a_consumer_in_another_stack_sees_an_event_once(
     deployed: Emulator, user: Client, tmp_path: Path
 ) -> None:
-    """That of docs/events.md."""
+    """The consumer is the one in docs/events.md."""
     document = (ROOT / "docs/events.md").read_text("utf-8")
     (text,) = [block for block in re.findall(r"```yaml\n(.*?)```", document, re.DOTALL) if "Rule:" in block]
     template = tmp_path / "consumer.yaml"
@@ -67,13 +67,13 @@ def test_a_consumer_in_another_stack_sees_an_event_once(
     def printed() -> list[str]:
         try:
             events = logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
-        except logs.exceptions.ResourceNotFoundException:  # it was not called yet
+        except logs.exceptions.ResourceNotFoundException:  # not called yet
             return []
         return [each["message"].strip() for each in events if "new task:" in each["message"]]
 
     await_condition(lambda: f"new task: {title}" in printed())
-    for told in ("again", "last"):
-        detail = {"id": f"{title}/{told}", "data": {"task": {"title": told}}}
+    for repeated in ("again", "last"):
+        detail = {"id": f"{title}/{repeated}", "data": {"task": {"title": repeated}}}
         for _ in range(2):
             sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"detail": detail}))
     await_condition(lambda: "new task: last" in printed())
@@ -82,7 +82,7 @@ def test_a_consumer_in_another_stack_sees_an_event_once(
 
 
 def test_a_failed_webhook_call_is_shown(user: Client) -> None:
-    """Where there is no internet it cannot be reached, and where there is, nobody answers to that path."""
+    """The call fails with internet access and without, because no server accepts it."""
     webhook = {"url": "https://1.1.1.1/tasks", "events": ["task.created"]}
     path = f"/webhooks/{user('POST', '/webhooks', json=webhook).json()['id']}"
     user.create()
@@ -91,7 +91,7 @@ def test_a_failed_webhook_call_is_shown(user: Client) -> None:
 
 
 def test_tables_are_restored_in_place_without_events(deployed: Emulator, user: Client) -> None:
-    """The emulator copies a table as it is, whatever the time: the copy is made, and then there is loss."""
+    """The emulator copies the current table, whatever the point in time, so the copies precede the loss."""
     changed, deleted = user.create(unique("Changed")), user.create(unique("Deleted"))
     same = user.create(unique("Same"))
     dynamodb = deployed.client("dynamodb")
@@ -102,7 +102,7 @@ def test_tables_are_restored_in_place_without_events(deployed: Emulator, user: C
     user("PATCH", paths[changed["id"]], json={"title": unique("Lost")})
     user("DELETE", paths[deleted["id"]])
     assert user("DELETE", f"/trash/{deleted['id']}").status_code == 204
-    new = user.create(deleted["title"])  # whose title is taken back
+    new = user.create(deleted["title"])  # the restore takes this title back
     user("GET", "/tasks")
 
     def published() -> list[str]:
@@ -111,7 +111,7 @@ def test_tables_are_restored_in_place_without_events(deployed: Emulator, user: C
 
     def refuses_writes() -> bool:
         response = user("POST", "/tasks", json={"title": unique("Refused")})
-        return response.status_code in {429, 502}  # which is AWS's; see bridge.py
+        return response.status_code in {429, 502}  # 502 in AWS; see bridge.py
 
     def serves_writes() -> bool:
         return user("PATCH", paths[same["id"]], json={"description": "after"}).status_code == 200
@@ -134,11 +134,10 @@ def test_tables_are_restored_in_place_without_events(deployed: Emulator, user: C
     assert new not in user("GET", "/tasks").json()
     assert "all is well" in deployed.run("tools.migrations.check", "--stack-name", STACK)
     assert serves_writes()
-    await_condition(
-        lambda: f"{same['id']}:2" in published()
-    )  # which comes after what the restore has written
-    told = set(published()) - set(before)
-    assert not [each for each in told if each.startswith((changed["id"], deleted["id"]))], told
+    # This event is published after any that the restore's writes would cause.
+    await_condition(lambda: f"{same['id']}:2" in published())
+    new_events = set(published()) - set(before)
+    assert not [each for each in new_events if each.startswith((changed["id"], deleted["id"]))], new_events
 
 
 def test_a_parameter_is_changed(deployed: Emulator, anyone: Client, user: Client) -> None:
@@ -168,7 +167,7 @@ def test_the_cache_is_switched_off(deployed: Emulator, user: Client) -> None:
     assert not [kind for kind in types if kind.startswith(("AWS::EC2::", "AWS::ElastiCache::"))]
 
 
-def test_a_deleted_stack_leaves_its_tables_to_the_next(deployed: Emulator, user: Client) -> None:
+def test_a_new_stack_adopts_the_tables_of_a_deleted_one(deployed: Emulator, user: Client) -> None:
     task, username = user.create(), user("GET", "/auth/me").json()["username"]
     webhook = {"url": "https://1.1.1.1/tasks", "events": ["task.deleted"]}
     webhook_id = user("POST", "/webhooks", json=webhook).json()["id"]

@@ -1,4 +1,4 @@
-"""Each release over the one before, and back: over the same data, with what is on its way."""
+"""Upgrades from earlier releases, and rollbacks, with the same data and with messages in flight."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PAST = 1_767_225_600
 
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """The releases before this one, as they were."""
+    """The folders of earlier releases, by version."""
     folders = {version: tmp_path_factory.mktemp("released") for version in RELEASES}
     for version, folder in folders.items():
         command = ["git", "archive", RELEASES[version]]
@@ -52,7 +52,7 @@ def deliver(server: Emulator, *, is_on: bool) -> None:
 
 
 def test_releases_change_at_most_one_index_per_table(released: Mapping[str, Path]) -> None:
-    """One index in an update, and one TTL in an hour, or it could not be rolled back. See
+    """An update can change one index per table, and an hour one TTL; others could not be rolled back. See
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-dynamodb-table.html and
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html"""
 
@@ -83,9 +83,9 @@ def test_everything_works_across_an_upgrade_and_a_rollback(
         return str(released[version] / ".aws-sam/build/template.yaml")
 
     def deploy(version: str | None = None) -> None:
-        """Deploy a release, or else this version, while a message waits that the one before has made."""
+        """Deploy a release, or this version, while a message of the previous version waits."""
         deliver(server, is_on=False)
-        waiting = user.create(f"On its way, the {len(created)}th")
+        waiting = user.create(f"In flight, number {len(created)}")
         server.deploy(template=template_of(version) if version else None, Architecture=architecture())
         deliver(server, is_on=True)
         await_condition(lambda: is_notified(waiting))
@@ -110,7 +110,7 @@ def test_everything_works_across_an_upgrade_and_a_rollback(
         assert user(method, path, **options).status_code == status
 
     def use(version: str) -> None:
-        """Change what there is, and look at all of it."""
+        """Change, delete and restore tasks, and check all lists."""
         changed, deleted, due = created[0], create(f"Deleted by {version}"), created[1]
         before = history(changed)
         expect("PATCH", f"/tasks/{changed['id']}", 200, json={"description": f"Of {version}"})
@@ -146,8 +146,8 @@ def test_a_laptops_state_survives_an_upgrade_and_a_rollback(
 ) -> None:
     titles: list[str] = []
 
-    def go_on(root: Path, token: str | None = None) -> str | None:
-        """Start a release's stack over the state, look, add a task, and stop; returns the user's token."""
+    def use(root: Path, token: str | None = None) -> str | None:
+        """Start a release's stack with the state, check it, add a task and stop; returns the token."""
         stack = start_stack("--state", str(tmp_path / "state.db"), root=root)
         user = Client(stack.url, token) if token else sign_up(stack.url)
         assert [task["title"] for task in user("GET", "/tasks?assignee=me").json()] == titles
@@ -159,6 +159,6 @@ def test_a_laptops_state_survives_an_upgrade_and_a_rollback(
         return user.token
 
     before = released[next(iter(RELEASES))]
-    token = go_on(before)
+    token = use(before)
     for root in (ROOT, before, ROOT):
-        go_on(root, token)
+        use(root, token)

@@ -1,1 +1,1 @@
-"""How fast it is, against what people would use instead: `make bench` writes RESULTS.md."""
+"""Benchmarks against the alternatives that people use; `make bench` writes RESULTS.md."""

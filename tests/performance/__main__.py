@@ -1,4 +1,4 @@
-"""`make bench`: measures, and writes RESULTS.md with its plots, each section as soon as it is measured."""
+"""`make bench`: measure, and write each section of RESULTS.md and its plots as soon as it is measured."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ NEED_LAMBDA_PYTHON = {"cold-start", "warm-path", "development"}
 
 
 def main() -> None:
-    """Measure what is asked for, or all of it."""
+    """Measure the given sections, or all of them."""
     parser = argparse.ArgumentParser(prog='make bench ARGS="…"', description=__doc__)
     parser.add_argument(
         "sections",
         nargs="*",
         metavar="SECTION",
-        help=f"measure only these: {', '.join(SECTIONS)}; what RESULTS.md says of the others stays",
+        help=f"measure only these: {', '.join(SECTIONS)}; the other sections of RESULTS.md do not change",
     )
     chosen = parser.parse_args().sections or list(SECTIONS)
     if unknown := set(chosen) - SECTIONS.keys():
-        parser.error(f"no such section: {', '.join(sorted(unknown))}. There are: {', '.join(SECTIONS)}")
+        parser.error(f"no such section: {', '.join(sorted(unknown))}. Choose from: {', '.join(SECTIONS)}")
     if LAMBDA_PYTHON.find() is None and NEED_LAMBDA_PYTHON & set(chosen):
-        sys.exit("error: python3.13, which Lambda runs, is needed to build and to measure what it would run")
+        sys.exit("error: these sections need python3.13, the version that Lambda runs")
     if CHROMIUM.find() is None and "board" in chosen:
-        sys.exit("error: Chromium is needed to look at the board; name the other sections")
+        sys.exit("error: the section board needs Chromium; name the other sections")
     for number, name in enumerate(SECTIONS, 1):
         if name in chosen:
             print(name, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The board in Chromium: how much is sent, how soon it is seen, and whether it stays smooth with many tasks."""
+"""The board in Chromium: its size, the time to its first card, and whether it stays smooth with many tasks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.tasks import new_task
 TASKS = 3_000
 ROUNDS = 5
 LATENCY = 150
-"""Milliseconds of each round trip."""
+"""Milliseconds per round trip."""
 BYTES_A_SECOND = 1_600_000 / 8
 """What browsers' developer tools call a slow 4G connection."""
 PASSWORD = "correct horse"
@@ -71,9 +71,9 @@ def _measure(stack: Stack, user: Client) -> str:
     ]
     return f"""The board
 
-Chromium, with {LATENCY} ms for each round trip and {BYTES_A_SECOND * 8 / 1e6} Mbit/s, what developer tools call slow 4G, and {TASKS:,}
-tasks. The first card is seen when it is in the page, counted from the navigation; the median of {ROUNDS}. A *task* is what keeps the page
-from answering; Chromium tells of those of 50 ms and more, so 0 is fewer.
+Chromium, with {LATENCY} ms per round trip and {BYTES_A_SECOND * 8 / 1e6} Mbit/s (slow 4G in developer tools), and {TASKS:,} tasks. The time to
+the first card is from the navigation until the card is in the page, the median of {ROUNDS} visits. A *task* here is work that blocks the
+page; Chromium reports only tasks of 50 ms or more, so 0 means that there was none.
 
 {table(["", "", "aim"], rows)}"""
 
@@ -106,7 +106,7 @@ def _throttle(page: Page) -> None:
 
 
 def _first_view(page: Page, *, is_kept: bool) -> float:
-    """Seconds until the first card is there; with what the browser kept of the last visit, or without."""
+    """Seconds until the first card is in the page, with or without what the browser kept from the last visit."""
     if not is_kept:
         page.evaluate(
             "Object.keys(localStorage).filter((k) => k.startsWith('kept')).forEach((k) => localStorage.removeItem(k))"
@@ -118,7 +118,7 @@ def _first_view(page: Page, *, is_kept: bool) -> float:
 
 
 def _longest_tasks(page: Page) -> dict[str, float]:
-    """Milliseconds of the longest task of what people do, with all tasks loaded."""
+    """Milliseconds of the longest blocking task of each user action, with all tasks loaded."""
     more = page.get_by_role("button", name="Load more")
     more.first.wait_for()
     while (loaded := page.locator("article").count()) < TASKS:

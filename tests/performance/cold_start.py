@@ -1,4 +1,4 @@
-"""Cold starts: what importing a function takes, as it was built, with Lambda's Python."""
+"""Cold starts: time and memory to import each built function, with Lambda's Python."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROUNDS = 11
 YARDSTICK = "stock"
 AIM = 1.25
 API = {"Authorize"} | {each.logical_id.removesuffix("Function") for each in FUNCTIONS.values() if each.routes}
-"""What somebody waits for."""
+"""The functions that clients wait for."""
 PACKAGES = {
     "pydantic, and the body of POST /tasks as a model": """
 from typing import Annotated, Literal
@@ -59,7 +59,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 APIGatewayRestResolver(enable_validation=True)
 """,
 }
-"""What each package adds to a DynamoDB client: those that functions use, and those that they do without."""
+"""Code that adds a package to a DynamoDB client: packages that functions use, and some that they avoid."""
 
 Results = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -103,19 +103,19 @@ def measure() -> str:
     }
     return f"""Cold start
 
-Each function is imported {ROUNDS} times in a process of its own, in turn with the others, from what `sam build` made. The
-yardstick is *stock*: a DynamoDB client of boto3, as pip installs it, with bytecode, and nothing else. *trimmed* is the same
-from our layer. *Powertools* is the API in the style of aws-lambda-handler-cookbook; *FastApi* is FastAPI, Mangum,
-SQLAlchemy, asyncpg and redis-py; both are packaged as `sam build` does by default, which leaves out bytecode, and measured
-with bytecode too. Functions of the API are in bold. The aim for them is at most {AIM} × stock. Each ratio is the median of
-those to the stock handler of the same round.
+Each function is imported {ROUNDS} times from the output of `sam build`, in a new process each time, in turn with the others.
+The yardstick is *stock*: a DynamoDB client of boto3, as pip installs it, with bytecode and nothing else. *trimmed* is the
+same client from our layer. *Powertools* is the API in the style of aws-lambda-handler-cookbook. *FastApi* is FastAPI, Mangum,
+SQLAlchemy, asyncpg and redis-py. `sam build` packages these two without bytecode, as it does by default; they are also
+measured with bytecode. Functions of the API are in bold; the aim for them is at most {AIM} × stock. Each ratio compares
+with the stock handler in the same round, and is the median of all rounds.
 
 {table(["function", "time", "memory", "fastest", "memory", "modules"], rows)}
 {bars("cold_start_time", "Time to import, in times of the stock handler", times, limit=AIM)}
 {bars("cold_start_memory", "Memory after the import, in times of the stock handler", memory, limit=AIM)}
 Unzipped, bytecode included: {"; ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sizes.items())}.
 
-What each package costs: a DynamoDB client from our layer, and one thing more.
+The cost of each package: the time to import a DynamoDB client from our layer and one package more.
 
 {table(["a client and", "time"], [[name, ratio(value)] for name, value in more.items()])}"""
 
@@ -132,7 +132,7 @@ def _run(programs: Sequence[Program]) -> Results:
 
 
 def _ratios(results: Results, what: str) -> dict[str, float]:
-    """How much of something each took, in times of the yardstick in the same round, because machines are noisy."""
+    """The median ratio to the yardstick in the same round, because machines are noisy."""
     return {
         name: statistics.median(
             each[what] / stock[what] for each, stock in zip(measured, results[YARDSTICK], strict=True)

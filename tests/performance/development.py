@@ -1,4 +1,4 @@
-"""The development loop: `make run` beside `sam local start-api`."""
+"""The development loop: `make run` compared with `sam local start-api`."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ DOCUMENT = "/openapi.json"
 
 def measure() -> str:
     if not DOCKER.find():
-        return "The development loop\n\nNot measured: there is no Docker here.\n"
+        return "The development loop\n\nNot measured: this machine has no Docker.\n"
     project = Path(tempfile.mkdtemp(prefix="project"))
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # on no developer's machine
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # developers' machines do not set it
     copy_project(project, "functions", "shared", "tools", "layer", "requirements")
     for name in ("samconfig.toml", "Makefile"):
         shutil.copy(ROOT / name, project)
@@ -64,12 +64,12 @@ def measure() -> str:
     }
     return f"""The development loop
 
-`make run` beside SAM CLI, on a machine with Docker where the images are in place. With warm containers it is what
-`make sam-local` runs: `sam build`, and then `sam local start-api --warm-containers LAZY` with the same backends. Without,
-it is `sam build` and `sam local start-api` alone, asked for the API's document, which needs no backend. *Ready* is when
-the first request can be sent, *new code* when an answer comes from it; `sam local` serves what was built. The aims: ready
-in a third of the time, a request in a quarter, new code within a second. Where nothing needs to be built, most of the time
-until either is ready is spent on importing SAM CLI, which both do.
+`make run` compared with SAM CLI, on a machine with Docker that already has the images. With warm containers, SAM CLI runs
+as in `make sam-local`: `sam build`, then `sam local start-api --warm-containers LAZY` with the same backends. Without them,
+it runs `sam build` and `sam local start-api` alone, and serves the API's document, which needs no backend. *Ready* is when
+the first request can be sent; *new code* is when a response comes from it, for which `sam local` has to build and start
+again. The aims: ready in a third of the time, a request in a quarter, new code within a second. Without a build, both
+spend most of the time until they are ready on importing SAM CLI.
 
 {table(["", "make run", "SAM CLI, warm containers", "without"], rows)}
 {bars("development", "Time SAM CLI takes, in times of make run", plotted, logarithmic=True)}"""
@@ -80,7 +80,7 @@ def _compared(theirs: float | None, ours: float) -> str:
 
 
 def _loop(project: Path, *options: str) -> dict[str, float]:
-    """Serve the project, by SAM CLI or as `make run` does, and use it; returns what took how long."""
+    """Serve the project, with SAM CLI or as `make run` does, and use it; returns the seconds of each step."""
     say(f"the development loop, {'sam local' if options else 'make run'}")
     build = _timed(lambda: sam("build", folder=project)) if options else 0
     Stack("--no-state", *options, root=project).stop()  # the first start compiles the copy
@@ -96,7 +96,7 @@ def _loop(project: Path, *options: str) -> dict[str, float]:
             _get(user, wanted)
             times[key] = _median(lambda wanted=wanted: _get(user, wanted), REQUESTS)
         if options:
-            # Containers keep what they were started with: after a change all is built and started again.
+            # Containers keep the code they started with: a change needs a build and a restart.
             times["changed"] = times["built"] + times["first"]
         else:
             times["changed"] = _timed(lambda: _change_and_see(project, user, path))
@@ -113,7 +113,7 @@ def _change_and_see(project: Path, user: Client, path: str) -> None:
 
 
 def _cold_containers(project: Path) -> dict[str, float]:
-    """The same of SAM CLI without warm containers, as far as it can be had without backends."""
+    """The same for SAM CLI without warm containers, as far as it works without backends."""
     say("the development loop, sam local without warm containers")
     port = free_port()
     command = [sys.executable, "-m", "samcli", "local", "start-api", "--skip-pull-image"]

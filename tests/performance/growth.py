@@ -1,4 +1,4 @@
-"""Growth: what a page of the list reads of the table, however many tasks there are, and a burst of readers."""
+"""Growth: what a page of the list reads from tables of several sizes, and what a burst of readers reads."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SKIPS = (0, 10, 100, 1_000, 10_000)
 SHARDS = (1, 4, 16)
 LIMIT = 20
 RARE = 1_000
-"""One task of so many is somebody's, has a label, and has a word in its title."""
+"""Of this many tasks, one is assigned, one has a label, and one has a word in its title."""
 WALKS = {
     "`sort=due_at`, the first page": TaskQuery(limit=LIMIT, sort=Sort.DUE_AT),
     "`sort=due_at`, a page amid equal dates": TaskQuery(
@@ -56,7 +56,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-oper
 
 @dataclass
 class Reads:
-    """What queries read."""
+    """Counts of what queries read."""
 
     pages: int = 0
     queries: int = 0
@@ -100,7 +100,7 @@ def measure() -> str:
     grown, skipped = _grow()
     walked = [row for size in SIZES if size >= DEEP for row in _walk_all(size)]
     spread = [_spread(shards) for shards in SHARDS]
-    with contextlib.redirect_stdout(io.StringIO()):  # where metrics are printed
+    with contextlib.redirect_stdout(io.StringIO()):  # hides metrics
         bursts = [
             ["without a cache", *_burst(alone=True)],
             ["no page in the cache", *_burst()],
@@ -114,8 +114,8 @@ def measure() -> str:
     columns = ["tasks", *page, "deep", *page, *[f"{each}, one status" for each in page]]
     return f"""Growth
 
-Counted, not timed, with moto: the items that queries read, and the capacity units that DynamoDB would charge for them by
-its published rules. A page has 20 tasks; *deep* is the page that a cursor to the task at that depth leads to.
+Counted with moto, not timed: the items that queries read, and the capacity units that DynamoDB would charge for them by its
+published rules. A page has 20 tasks; *deep* is a page read by a cursor to the task at that depth.
 
 {table(columns, rows)}
 {
@@ -130,13 +130,14 @@ its published rules. A page has 20 tasks; *deep* is the page that a cursor to th
             x_title="tasks in the table",
         )
     }
-Filters but `assignee` and `status` are applied to what is read, about 4 MB for a page at most. One task of {
-        RARE:,} is
-ada's, one is labelled `rare`, and one has that word in its title; every second one is due, at the end of one of 50 days:
+Filters except `assignee` and `status` are applied after reading, which ends after about 4 MB per page. Of {
+        RARE:,} tasks,
+one is assigned to ada, one has the label `rare`, and one has that word in its title. Every second task is due, at the end of
+one of 50 days:
 
 {table(["list", "tasks", "pages", *page], walked)}
-`skip` reads what it skips, in several pages if need be, which is why it ends at 10,000 and the Link header leads on by cursor; with
-{SIZES[-1]:,} tasks:
+`skip` reads the tasks that it skips, in several pages if necessary. Its maximum is therefore 10,000, and the Link header
+continues by cursor. With {SIZES[-1]:,} tasks:
 
 {table(["skip", *page], [[f"{skip:,}", *_cells(reads)] for skip, reads in skipped.items()])}
 {
@@ -148,13 +149,13 @@ ada's, one is labelled `rare`, and one has that word in its title; every second 
             x_title="skip",
         )
     }
-With `StatusShards`, a list that is not cached asks more partitions, all at once, for less of each:
+With more `StatusShards`, an uncached list queries more partitions, all at once, and reads less from each:
 
 {table(["shards", "partitions", *page], spread)}
 A burst of {
         READERS
-    } readers at once, each with connections of its own. One reading of the table is three queries, one for
-each status:
+    } concurrent readers, each with its own connections. Each reading of the table is three queries, one per
+status:
 
 {table(["", "queries of the table", "readings", "hits"], bursts)}"""
 
@@ -193,7 +194,7 @@ def _grow() -> tuple[dict[int, list[Reads]], dict[int, Reads]]:
 
 
 def _walk_all(size: int) -> Iterator[list[str]]:
-    """Sort and filter so many tasks; with the local stack's emulator, because moto looks at all for each query."""
+    """Sort and filter this many tasks, in the local stack's emulator, because moto reads all items for each query."""
     say(f"{size:,} tasks, filtered")
     shards = StatusShards()
     with backends() as endpoints:
@@ -202,7 +203,7 @@ def _walk_all(size: int) -> Iterator[list[str]]:
         listing = TaskListing(client, "TasksTable", shards)
         for name, query in WALKS.items():
             if size > DEEP and name.endswith("all") and not query.assignee:
-                continue  # they look at every task: ten times as many cost ten times as much
+                continue  # they read every task: ten times as many cost ten times as much
             reads = _read(client, listing, query, to_the_end=name.endswith("all"))
             yield [name, f"{size:,}", str(reads.pages), *_cells(reads)]
 
@@ -254,11 +255,11 @@ def _fill(client: Any, shards: StatusShards, start: int, end: int) -> None:
 
 
 def _burst(*, alone: bool = False, empty: bool = False) -> list[int]:
-    """Let readers begin at once; returns their queries, their readings of the table, and hits.
+    """Let readers start at once; returns the counts of queries, of readings of the table and of cache hits.
 
     Args:
-        alone: Whether each reads for itself, as without what keeps a burst from the table.
-        empty: Whether the cache's server has just been started, or else just lacks the page.
+        alone: Whether each reads the table itself, without a cache that prevents a stampede.
+        empty: Whether the cache has just restarted, instead of lacking only the page.
     """
     with backends() as endpoints, contextlib.ExitStack() as counting:
         url = f"{endpoints.redis}?timeout=5"

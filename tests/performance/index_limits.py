@@ -1,4 +1,4 @@
-"""Past one machine: where the status index saturates, by a simulation of DynamoDB's published limits."""
+"""Past one machine: where the status index saturates, simulated with DynamoDB's published limits."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def measure() -> str:
     ]
     return f"""Past one machine
 
-A simulation, not a measurement: of {
+A simulation, not a measurement: for {
         SECONDS
-    } s in which new tasks of up to 1 KB come at a rate. Each is one write unit of
-the partition of the index that `StatusShards` gives it, and a partition takes {
-        PARTITION_LIMIT:,} a second. That the tasks
-of a partition are in the order of their creation keeps DynamoDB from splitting it, and the capacity saved up before is
-left out, because it is spent within minutes. What the index does not take, the table does not take either. A change of
-status is two units, one in each of two partitions.
+    } s, new tasks of up to 1 KB arrive at a constant rate. Each takes one write unit in
+the index partition that `StatusShards` gives it, and a partition accepts {
+        PARTITION_LIMIT:,} units a second. DynamoDB does not
+split such a partition, because its tasks are ordered by creation time. Burst capacity is left out, because it is spent
+within minutes. Writes that the index throttles are throttled in the table, too. A change of status takes two units, one in
+each of two partitions.
 
 {table(["shards", "most without throttling", *(f"{rate:,} / s" for rate in RATES)], rows)}
 {
@@ -52,16 +52,16 @@ status is two units, one in each of two partitions.
 
 @cache
 def _arrivals(shards: int) -> list[int]:
-    """The shards of many new tasks, in the order they come."""
+    """The shards of many new tasks, in the order they arrive."""
     spread = StatusShards(shards, shards)
-    source = random.Random(SEED)  # noqa: S311 (a simulation that can be repeated)
+    source = random.Random(SEED)  # noqa: S311 (repeatable, not secret)
     numbers = {key: number for number, key in enumerate(spread.partition_keys(TaskStatus.PENDING))}
     ids = (str(uuid.UUID(int=source.getrandbits(128), version=4)) for _ in range(TASKS))
     return [numbers[spread.partition_key(TaskStatus.PENDING, task_id)] for task_id in ids]
 
 
 def _accepted(rate: int, shards: int) -> float:
-    """How many of the tasks that come are taken a second; what is refused waits and is tried again."""
+    """How many of the arriving tasks are accepted per second; throttled ones wait and are retried."""
     waiting = [0] * shards
     taken = 0
     for second in range(SECONDS):
@@ -71,13 +71,13 @@ def _accepted(rate: int, shards: int) -> float:
         for shard in range(shards):
             now = min(waiting[shard], PARTITION_LIMIT)
             taken += now
-            # Who waits gives up in the end: more than a second's worth is turned away.
+            # Clients give up in the end: no more than a second's worth of tasks waits.
             waiting[shard] = min(waiting[shard] - now, PARTITION_LIMIT)
     return taken / SECONDS
 
 
 def _highest(shards: int) -> int:
-    """The highest rate, in steps of a fiftieth, of which next to nothing is turned away."""
+    """The highest rate, in steps of a fiftieth, at which almost all tasks are accepted."""
     step = shards * PARTITION_LIMIT // 50
     rate = step
     while _accepted(rate + step, shards) > 0.999 * (rate + step):

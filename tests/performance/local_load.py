@@ -22,7 +22,7 @@ from tests.performance.report import ratio, table
 from tests.tasks import changing, new_task
 
 SIZE = 20_000
-"""Tasks to grow to, and changes to make then."""
+"""The number of tasks to grow to, and of changes to make then."""
 SAMPLES = 300
 CREATES = 2_000
 CLIENTS = 16
@@ -98,14 +98,14 @@ def _measure(stack: Stack) -> str:
     ]
     return f"""The local stack under load
 
-`make run`, its state in a file. Creates and reads go through the whole stack: the gateway, the authorizer's policy, a
-function in a worker, the emulator, and the client that measures, on the same cores. Every create was answered with 201.
+`make run`, with its state in a file. Creates and reads go through the whole stack: the gateway, the authorizer's policy, a
+function in a worker, and the emulator. The client that measures uses the same cores. Every create returned 201.
 
 {table(["", "", "ratio", "aim"], rows)}"""
 
 
 def _creates(user: Client, *, clients: int) -> float:
-    """Create tasks at once; returns how many a second."""
+    """Create tasks with concurrent clients; returns tasks per second."""
     say(f"{clients} clients that create {CREATES:,} tasks")
 
     def create(_: int) -> Counter[int]:
@@ -123,23 +123,23 @@ def _creates(user: Client, *, clients: int) -> float:
 
 
 def _reads(user: Client) -> float:
-    """Read the cached list at once; returns how often a second."""
+    """Read the cached list with concurrent clients; returns reads per second."""
     say(f"{READERS} clients that list")
     deadline = time.monotonic() + READING_TIME
 
     def read(_: int) -> int:
-        client, answers = Client(user.url, user.token), 0
+        client, count = Client(user.url, user.token), 0
         while time.monotonic() < deadline:
             assert client("GET", "/tasks").status_code == 200
-            answers += 1
-        return answers
+            count += 1
+        return count
 
     with ThreadPoolExecutor(READERS) as threads:
         return sum(threads.map(read, range(READERS))) / READING_TIME
 
 
 def _get_and_get_item(user: Client, dynamodb: Any) -> tuple[float, float]:
-    """Seconds that a GET and a GetItem of the same task take, in turn."""
+    """Median seconds of a GET and of a GetItem of the same task, in turn."""
     task = user.create()["id"]
     times: tuple[list[float], list[float]] = [], []
     key = {"pk": {"S": f"TASK#{task}"}}

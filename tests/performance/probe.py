@@ -1,7 +1,7 @@
-"""Runs one function as Lambda would, and prints what that cost as JSON; a process of its own for each run.
+"""Runs one function as Lambda would, in a new process, and prints the costs as JSON.
 
-Its argument is JSON: the `paths` to import from, what is to run `also`, the `events` to send, how often each
-(`times`, after `warm_up` others), and which `run` this is. Imports nothing that the function could be spared to import.
+Its argument is JSON: the `paths` to import from, code to run `also`, the `events` to send, how often to send each
+(`times`, after `warm_up` others), and the number of this `run`. It imports little: what it imports costs the function nothing.
 """
 
 import json
@@ -21,7 +21,7 @@ class Context:
 
 
 def memory():
-    """The most that this process has had, in bytes; getrusage would count the process that started it too."""
+    """Peak memory of this process in bytes; getrusage would include the parent's."""
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
     return int(line.split()[1]) * 1024
 
@@ -47,16 +47,16 @@ def main():
                 cpu = time.process_time()
             event = json.loads(text.replace("@number@", f"{task['run']}-{number}"))
             begun = time.perf_counter()
-            answer = app.handler(event, Context())
+            response = app.handler(event, Context())
             first = first or time.perf_counter() - begun
-            statuses.append(answer["statusCode"])
+            statuses.append(response["statusCode"])
         parsing = time.process_time()
         for number in range(task["times"]):
             json.loads(text.replace("@number@", f"{task['run']}-{number}"))
         spent = time.process_time()
         result["requests"][name] = {
             "first": first,
-            # Less what making the event took, which Lambda's runtime does.
+            # Without the time to parse the event, which Lambda's runtime does.
             "cpu": (parsing - cpu - (spent - parsing)) / max(1, task["times"]),
             "statuses": sorted(set(statuses)),
         }

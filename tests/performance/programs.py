@@ -1,4 +1,4 @@
-"""What is measured: functions as they were built, with the layers, and what people would ship instead."""
+"""Programs to measure: our built functions with their layers, and the alternatives that people ship."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Program:
     paths: Sequence[Path]
     variables: Mapping[str, str] = field(default_factory=dict)
     also: str = ""
-    """Python to run when it is imported, as a part of that."""
+    """Python code to run after the import, measured as a part of it."""
 
 
 def build() -> Path:
-    """Build the functions, and the alternatives as `sam build` builds by default; returns the layers, merged."""
+    """Build the functions, and the alternatives with `sam build`'s defaults; returns the merged layers."""
     sam("build")
     template = str(HERE / "alternatives/template.yaml")
     sam("build", "--template", template, "--build-dir", str(ALTERNATIVES), "--no-cached")
@@ -62,13 +62,13 @@ def alternative(name: str, **variables: str) -> Program:
 
 
 def with_bytecode(program: Program, name: str | None = None) -> Program:
-    """The same, compiled: `sam build` leaves out bytecode, so that each cold start compiles what it imports."""
+    """The same program with bytecode: `sam build` leaves it out, so each cold start compiles its imports."""
     (source,) = program.paths
     return replace(program, name=name or f"{program.name}, with bytecode", paths=[_compiled(source)])
 
 
 def put_back(layer: Path, **packages: Sequence[str]) -> Path:
-    """Copy the layer, and put packages back into it that it does without, by the alternative that has them."""
+    """Copy the layer, and add packages that it lacks, named by the alternative that has them."""
     sources = {ALTERNATIVES / name / package: package for name, them in packages.items() for package in them}
     return _compiled(layer, sources)
 
@@ -94,7 +94,7 @@ def _compiled(source: Path, more: Mapping[Path, str] | None = None) -> Path:
 
 @contextlib.contextmanager
 def backends() -> Iterator[Endpoints]:
-    """The emulator with the template's resources, and Redis."""
+    """Start the emulator with the template's resources, and Redis; yields their addresses."""
     started = Backends()
     try:
         yield started.configure(BackendsConfig(template_resources(), {}, {}, None, "auto", LOOPBACK))
@@ -122,7 +122,7 @@ def run(
     times: int = 0,
     number: int = 0,
 ) -> dict[str, Any]:
-    """Run a function in a process of its own; returns what the probe prints."""
+    """Run a function in a new process; returns the probe's result."""
     task = {
         "paths": [str(path) for path in program.paths],
         "events": events or {},

@@ -1,4 +1,4 @@
-"""What the benchmarks report: sections of Markdown, with tables and plots."""
+"""Reports of the benchmarks: Markdown sections with tables and plots."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ RESULTS = FOLDER / "RESULTS.md"
 PLOTS = FOLDER / "plots"
 _INTRODUCTION = """# How fast it is
 
-`make bench` wrote this. Times compare only within a table: what runs side by side ran in turn, in one run. Counts are
-exact.
+`make bench` wrote this file. Compare times only within a table: its programs took turns in one run. Counts are exact.
 """
 _STYLE = Style(
     background="white",
@@ -36,7 +35,7 @@ _OPTIONS: dict[str, Any] = {
 
 
 def put_section(number: int, text: str) -> None:
-    """Write a section into RESULTS.md, in its place among those that are there."""
+    """Write a section into RESULTS.md, in order with the sections that it already has."""
     found = RESULTS.read_text("utf-8") if RESULTS.exists() else ""
     sections = {int(part.split(".")[0]): part for part in found.split("\n## ")[1:]}
     sections[number] = f"{number}. {text}"
@@ -59,7 +58,7 @@ def bars(
     limit: float = math.inf,
     logarithmic: bool = False,
 ) -> str:
-    """A bar for each value, in another color where it is over a limit; from a tenth on if logarithmic."""
+    """A bar for each value, in another color above the limit; a logarithmic axis starts at a tenth."""
     chart = pygal.HorizontalBar(
         title=title, height=80 + 26 * len(values), **_OPTIONS, show_legend=False, logarithmic=logarithmic
     )

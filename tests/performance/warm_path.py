@@ -30,7 +30,7 @@ READ, UNCACHED, CACHED, CREATE = "read one", "list, not cached", "list, cached",
 CREATED = {"title": "New @number@", "description": "A few words"}
 
 Times = Mapping[tuple[str, str], float]
-"""Seconds by who and which request."""
+"""Seconds by program and request."""
 
 
 def measure() -> str:
@@ -39,7 +39,7 @@ def measure() -> str:
     with _postgres() as database:
         for number in range(ROUNDS):
             say(f"warm requests, round {number + 1} of {ROUNDS}")
-            # With backends of its own, because moto's transactions take longer the more there has been written.
+            # New backends in each round, because moto's transactions slow down with the number of writes.
             with backends() as endpoints:
                 _round(number, layer, endpoints, database, best)
     costs, first = best["cpu"], best["first"]
@@ -47,24 +47,24 @@ def measure() -> str:
     compared = {f"{kind}: {who}": time / costs["bare", _same(kind)] for (who, kind), time in costs.items()}
     return f"""Warm path
 
-CPU time of the function's process per request, botocore's and the log's part included, from {REQUESTS} requests after
-{WARM_UP} others in each of {ROUNDS} rounds, in turn; the best round of each. *bare* makes the same calls of the same
-table (the local stack's emulator, in another process) with boto3 and does nothing else: it validates nothing, logs nothing, counts
-nothing and has no cache. FastApi asks {"PostgreSQL" if database else "nothing here, because there is no PostgreSQL"}
-instead. The aim is at most {AIM} × bare.
+CPU time of the function's process per request, including botocore and logging. In each of {ROUNDS} rounds the programs take
+turns, each with {REQUESTS} requests after {WARM_UP} to warm up; the table has the best round of each. *bare* makes the same
+calls to the same table (in the local stack's emulator, another process) with boto3 and does nothing else: no validation, no
+logs, no metrics, no cache. FastApi {"queries PostgreSQL instead" if database else "is not measured, because there is no PostgreSQL"}.
+The aim is at most {AIM} × bare.
 
 {_table(costs)}
 {bars("warm_path", "CPU time per request, in times of the bare handler's", compared, limit=AIM)}
 A cached list takes {cached * 1000:.2f} ms of CPU, which is {cached / uncached:.2f} × the cheapest read of the table by the
 bare handler.
 
-The first request after the import, by the clock, with what is imported, made and connected only then:
+The elapsed time of the first request after the import, including lazy imports and new connections:
 
 {_table(first)}"""
 
 
 def _same(kind: str) -> str:
-    """Which of the bare handler's requests one compares to."""
+    """The bare handler's request to compare with."""
     return UNCACHED if kind == CACHED else kind
 
 

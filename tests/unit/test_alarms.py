@@ -11,30 +11,30 @@ from tests.metric_math import statistics, value_of_alarm
 from tests.template import RESOURCES
 
 Minute = Mapping[str, float]
-"""What CloudWatch is told in a minute, by metric; nothing of a metric that is not there."""
+"""The values that CloudWatch gets in a minute, by metric; none of a metric that is absent."""
 
 STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {"Maximum": max, "Minimum": min, "Sum": sum}
 
 
-def rings(alarm: str, minutes: Sequence[Minute]) -> bool:
-    """Whether an alarm rings after minutes that are as many as it looks at."""
+def fires(alarm: str, minutes: Sequence[Minute]) -> bool:
+    """Whether an alarm fires after these minutes, which are as many as it evaluates."""
     properties = RESOURCES[alarm]["Properties"]
     (seconds,) = {each["MetricStat"]["Period"] for each in properties["Metrics"] if "MetricStat" in each}
     length = seconds // 60
     periods = [minutes[start : start + length] for start in range(0, len(minutes), length)]
     assert len(periods) == properties["EvaluationPeriods"]
-    assert "DatapointsToAlarm" not in properties, "then not all periods must be beyond the threshold"
+    assert "DatapointsToAlarm" not in properties, "with it, not every period has to breach the threshold"
     return all(beyond_threshold(properties, period) for period in periods)
 
 
 def beyond_threshold(alarm: Mapping[str, Any], minutes: Sequence[Minute]) -> bool:
     values: dict[str, float | None] = {}
     for id_, (metric, statistic, _) in statistics(alarm).items():
-        told = [minute[metric] for minute in minutes if metric in minute]
-        values[id_] = STATISTICS[statistic](told) if told else None
+        data = [minute[metric] for minute in minutes if metric in minute]
+        values[id_] = STATISTICS[statistic](data) if data else None
     try:
         value = value_of_alarm(alarm, values)
-    except TypeError:  # of a metric that is missing, there is no value
+    except TypeError:  # an expression over a missing metric has no value
         return bool(alarm["TreatMissingData"] == "breaching")
     compare = {
         "GreaterThanThreshold": value > alarm["Threshold"],
@@ -44,7 +44,7 @@ def beyond_threshold(alarm: Mapping[str, Any], minutes: Sequence[Minute]) -> boo
 
 
 def calls(count: int, failed: int = 0) -> Minute:
-    """Of a function; Lambda tells nothing where there was no call."""
+    """The metrics of a function; Lambda publishes none without calls."""
     return {"Invocations": count, "Errors": failed} if count else {}
 
 
@@ -64,7 +64,7 @@ WORKS, FAILS, SLEEPS = calls(1), calls(1, failed=1), calls(0)
     ids=["works", "fails", "sleeps", "fails and sleeps", "works again", "fails for five minutes"],
 )
 def test_failing_reminders_page_as_stopped_ones_do(minutes: list[Minute], expected: bool) -> None:
-    assert rings("RemindersStoppedAlarm", minutes) is expected
+    assert fires("RemindersStoppedAlarm", minutes) is expected
 
 
 def queue(visible: int = 0, in_flight: int = 0, sent: int = 0) -> Minute:
@@ -95,19 +95,19 @@ UNSENT = {name: value for name, value in queue(visible=5).items() if name != "Nu
     ],
     ids=[
         "nothing waits",
-        "nothing is known",
+        "no data",
         "much is sent",
         "little is sent",
-        "one fails beside others that are sent",
+        "one fails while others are sent",
         "the sender fails",
         "the sender hangs",
         "nobody takes them",
-        "nobody takes them, nor tells that none was sent",
+        "nobody takes them, and NumberOfMessagesDeleted has no data",
         "the sender is back in time",
     ],
 )
 def test_waiting_notifications_page_while_none_is_sent(minutes: list[Minute], expected: bool) -> None:
-    assert rings("NotificationsAgeAlarm", minutes) is expected
+    assert fires("NotificationsAgeAlarm", minutes) is expected
 
 
 def test_an_alarm_watches_what_it_is_named_after() -> None:

@@ -1,4 +1,4 @@
-"""Clients, and what a snapshot of an execution environment must not hold."""
+"""Execution environments that start from one snapshot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.local_stack import ROOT
 
 
 def test_environments_from_one_snapshot_draw_different_numbers() -> None:
-    """Those that botocore draws, for its waits."""
+    """botocore draws them for its backoff."""
     code = """
 import random
 from snapshot_restore_py import get_after_restore

@@ -1,4 +1,4 @@
-"""Whatever is printed, it is shown on lines of its own, and cannot pass for anything else."""
+"""The console shows any output on its own lines, where it cannot pass for other output."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_failures_are_red_where_there_are_colors() -> None:
     assert b"\x1b[31m" not in run(FAILURE, FORCE_COLOR="1", NO_COLOR="1")
 
 
-def test_a_terminal_need_not_know_colors_nor_unicode() -> None:
+def test_a_terminal_without_colors_and_unicode_is_supported() -> None:
     assert run(FAILURE, PYTHONIOENCODING="ascii").endswith(b" caf\\xe9 \\ud800\n")
 
 

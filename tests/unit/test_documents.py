@@ -1,4 +1,4 @@
-"""The documents: their links lead somewhere, and what they name is there."""
+"""The documents: their links resolve, and the commands, files and resources that they name exist."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path:
 
 
 def prose_of(document: Path) -> str:
-    """A document without its blocks of code, of which some are to be written yet."""
+    """A document without its code blocks: some of them show files that the reader is to write."""
     return re.sub(r"^```.*?^```", "", document.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 
@@ -28,37 +28,39 @@ def anchors_of(document: Path) -> set[str]:
 
 
 @every_document
-def test_links_lead_somewhere(document: Path) -> None:
+def test_links_resolve(document: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", prose_of(document)):
         if re.match(r"https?:", link):
             continue
         path, _, anchor = link.partition("#")
         target = (document.parent / path).resolve() if path else document
-        assert target.exists(), f"{document.name} links to {link}, which is not there"
+        assert target.exists(), f"{document.name} links to {link}, which does not exist"
         assert not anchor or anchor in anchors_of(target), f"{document.name} links to {link}: no such heading"
 
 
 @every_document
 def test_documented_commands_exist(document: Path) -> None:
     if document.name == "CHANGELOG.md":
-        return  # it also names what is gone
+        return  # it also names removed commands
     text = document.read_text("utf-8")
     commands = re.findall(r"`make ((?:[a-z-]+ ?)+)", text) + re.findall(
         r"^make ((?:[a-z-]+ ?)+)", text, re.MULTILINE
     )
     named = {target for command in commands for target in command.split()}
-    assert named <= TARGETS, f"{document.name} names what `make` has not: {sorted(named - TARGETS)}"
+    assert named <= TARGETS, (
+        f"{document.name} names targets that the Makefile lacks: {sorted(named - TARGETS)}"
+    )
 
 
 @every_document
 def test_documented_files_exist(document: Path) -> None:
-    example = "get_task_title"  # docs/adding-an-endpoint.md writes it
+    example = "get_task_title"  # the reader of docs/adding-an-endpoint.md writes it
     for name in re.findall(r"`([\w./-]+/[\w./-]*)`", prose_of(document)):
         if name.startswith(tuple(f"{folder}/" for folder in FOLDERS)) and example not in name:
-            assert (ROOT / name).exists(), f"{document.name} names {name}, which is not there"
+            assert (ROOT / name).exists(), f"{document.name} names {name}, which does not exist"
 
 
-def test_the_readme_is_for_the_first_five_minutes() -> None:
+def test_the_readme_is_short_and_links_to_every_document() -> None:
     readme = ROOT / "README.md"
     assert len(readme.read_text("utf-8").splitlines()) < 150
     linked = set(re.findall(r"\]\((docs/[^)#]+)", readme.read_text("utf-8")))

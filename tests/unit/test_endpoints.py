@@ -1,4 +1,4 @@
-"""No endpoint by halves: whatever else a function needs is there, and nothing is left of one that is gone."""
+"""Every function has all the parts that it needs, and nothing is left of a removed one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OPERATIONS = {
     for method, operation in item.items()
 }
 EVENTS = {path.stem for path in (ROOT / "events").glob("*.json")}
-# Functions that serve pages for people: no operations of the contract.
+# Functions that serve pages for people are not operations of the contract.
 PAGES = {"api_docs", "board"}
 
 
@@ -55,7 +55,7 @@ def lacks(function: Function, alarms: set[tuple[str, str]]) -> Iterator[str]:
     if name not in SCENARIOS:
         yield (
             f"Add {name!r} to SCENARIOS in tests/component/test_permissions.py: "
-            "what makes it do every call that its role allows."
+            "a scenario that makes every call its role allows."
         )
     for route in function.routes:
         key = (route.method, route.path)
@@ -82,7 +82,7 @@ def lacks(function: Function, alarms: set[tuple[str, str]]) -> Iterator[str]:
 
 
 def left_over(functions: Mapping[str, Function]) -> Iterator[str]:
-    """Say what is there for functions and routes that are not."""
+    """Say what is left of functions and routes that do not exist."""
     routes = {(route.method, route.path) for function in functions.values() for route in function.routes}
     folders = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
     for name in folders - functions.keys():
@@ -109,13 +109,13 @@ def test_every_function_is_complete() -> None:
 
 
 def more_advice(template: Mapping[str, Any]) -> list[str]:
-    """What is advised for a template besides what is for the one that there is."""
+    """The advice for a template, without the advice for the project's own."""
     present = advice(TEMPLATE)
     return [sentence for sentence in advice(template) if sentence not in present]
 
 
 def with_function(name: str, *events: dict[str, Any]) -> dict[str, Any]:
-    """A copy of the template with a function more."""
+    """A copy of the template with one more function."""
     template = copy.deepcopy(TEMPLATE)
     logical_id = "".join(map(str.capitalize, name.split("_"))) + "Function"
     properties = {"CodeUri": f"functions/{name}", "Events": dict(zip("abc", events, strict=False))}

@@ -1,4 +1,4 @@
-"""Events are named by their source, and what is no event is described."""
+"""Events are named by their source, and anything else is described."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_an_event_of_another_source_is_named(name: str) -> None:
         max_leaves=10,
     )
 )
-def test_whatever_comes_has_a_short_name(event: object) -> None:
+def test_any_event_has_a_short_name(event: object) -> None:
     assert 0 < len(source_of(event)) < 400
 
 

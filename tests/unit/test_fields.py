@@ -1,4 +1,4 @@
-"""No field by halves: each field of a task is in requests, in responses and in the documents."""
+"""Each field of a task is in requests, in responses and in the documents."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PAGING = {"limit", "skip", "after"}
 
 
 def lacking(task: type[Task]) -> Iterator[str]:
-    """Say what fields of a task lack."""
+    """Say what each field of a task lacks."""
     hints = get_type_hints(task, include_extras=True)
     for field in fields(task):
         name = field.name
@@ -49,8 +49,8 @@ def parts(hint: object) -> Iterator[object]:
         yield from parts(part)
 
 
-def unasked(query: type[TaskQuery]) -> Iterator[str]:
-    """Say what fields of the query lack."""
+def lacking_in_query(query: type[TaskQuery]) -> Iterator[str]:
+    """Say what each field of the query lacks."""
     for field in fields(query):
         parameter = RENAMED.get(field.name, field.name)
         if parameter not in TaskListQuery.model_fields:
@@ -61,8 +61,8 @@ def unasked(query: type[TaskQuery]) -> Iterator[str]:
             yield f"Say in docs/http-api.md what the parameter `{parameter}` does."
 
 
-def test_every_field_is_everywhere() -> None:
-    missing = [*lacking(Task), *unasked(TaskQuery)]
+def test_every_field_is_complete() -> None:
+    missing = [*lacking(Task), *lacking_in_query(TaskQuery)]
     assert not missing, "\n" + "\n".join(missing)
 
 
@@ -90,7 +90,7 @@ def test_missing_parts_of_a_new_field_are_named() -> None:
         "Add no_such_field to TaskDocument",
         'Add no_such_field to "A task is"',
     ]
-    assert [sentence.partition(" in ")[0] for sentence in unasked(Wider)] == [
+    assert [sentence.partition(" in ")[0] for sentence in lacking_in_query(Wider)] == [
         "Add no_such_filter to TaskListQuery",
         "Look at no_such_filter",
         "Say",

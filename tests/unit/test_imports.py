@@ -1,4 +1,4 @@
-"""Imports point one way, and never in a circle."""
+"""Imports point one way, and never in a cycle."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODULES = {
 
 
 def imports(module: str) -> Iterator[str]:
-    """Yield which of the project's modules one imports, for types and within functions, too."""
+    """The project's modules that a module imports, also for types and within functions."""
     for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             yield from {node.module, *(f"{node.module}.{each.name}" for each in node.names)} & MODULES.keys()
@@ -30,13 +30,13 @@ IMPORTS = {module: set(imports(module)) for module in MODULES}
 
 
 def package(module: str) -> str:
-    """Such as `shared.tasks`; a module beside the packages of `shared` is one of its own."""
+    """The package of a module, such as `shared.tasks`. A module directly in `shared` counts as a package."""
     names = module.split(".")
     return ".".join(names[:2]) if names[0] == "shared" else names[0]
 
 
 def test_no_module_imports_itself_through_others() -> None:
-    TopologicalSorter(IMPORTS).prepare()  # raises CycleError, with the circle
+    TopologicalSorter(IMPORTS).prepare()  # raises CycleError, which names the cycle
 
 
 def test_no_package_imports_itself_through_others() -> None:

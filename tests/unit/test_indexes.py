@@ -1,4 +1,4 @@
-"""The partitions of the status index: a task is always where it is looked for."""
+"""The partitions of the status index: a task is always in one that is read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_task_is_in_a_partition_that_is_read(status: TaskStatus, task_id: str,
     assert status_in(key) is status
 
 
-def test_without_shards_a_status_is_just_a_status() -> None:
+def test_without_shards_the_partition_key_is_the_status() -> None:
     shards = StatusShards.parse(TEMPLATE["Parameters"]["StatusShards"]["Default"])
     assert shards == StatusShards(1, 1)
     assert shards.partition_keys(TaskStatus.PENDING) == ["PENDING"]
@@ -56,6 +56,6 @@ def test_every_value_that_the_template_allows_is_valid() -> None:
 @pytest.mark.parametrize(
     "text", ["", "0", "17", "8/1", "0/8", "1/17", "-1", "1/", "a", "1 / 8", "１", "1/8\n"]
 )
-def test_anything_else_is_refused(text: str) -> None:
+def test_any_other_value_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="number of shards"):
         StatusShards.parse(text)

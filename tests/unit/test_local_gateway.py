@@ -75,7 +75,7 @@ def policy(event: dict[str, Any], effect: str = "Allow", **statement: Any) -> di
 
 
 class Functions:
-    """Functions that answer as a test wants."""
+    """Fake functions whose responses a test sets."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
@@ -102,7 +102,7 @@ class Functions:
 
 
 class Api:
-    """A gateway with such functions, and a client of it."""
+    """A gateway with fake functions, and a client of it."""
 
     def __init__(self, template: Template, **options: Any) -> None:
         self.functions = Functions()
@@ -151,13 +151,13 @@ class TestRoutes:
         ("path", "method"),
         [("/nowhere", "GET"), ("/things/1", "BREW"), ("/things//1", "GET"), ("/things/1", "OPTIONS")],
     )
-    def test_an_unknown_route_is_a_missing_token(self, api: Api, path: str, method: str) -> None:
+    def test_an_unknown_route_is_reported_as_a_missing_token(self, api: Api, path: str, method: str) -> None:
         response = api(path, method)
         assert (response.status_code, response.json) == (403, {"message": "Missing Authentication Token"})
         assert api.functions.events == []
         assert (api.log[0].status, api.log[0].function) == (403, None)
 
-    def test_head_needs_a_route_of_its_own(self, api: Api) -> None:
+    def test_head_needs_its_own_route(self, api: Api) -> None:
         assert api("/things/1", "HEAD").status_code == 403
         response = api("/open", "HEAD")
         assert (response.status_code, response.data) == (200, b"")
@@ -186,7 +186,7 @@ class TestOrigins:
     @pytest.mark.parametrize(
         "host", ["evil.example:3000", "localhost.evil.example", "0.0.0.0:1", "192.168.0.7", "[::2]", "[x"]
     )
-    def test_a_name_from_elsewhere_is_denied_unless_others_are_served(self, host: str) -> None:
+    def test_a_foreign_host_is_denied_unless_all_hosts_are_served(self, host: str) -> None:
         own_page = Headers({"Host": host, "Origin": f"http://{host}"})
         assert is_foreign(own_page, (), ())
         assert is_foreign(Headers({"Host": host}), (), ())
@@ -250,10 +250,10 @@ class TestCompression:
         assert response.status_code == status
         assert [event["body"] for event in api.functions.calls("Thing")] == ["text"] * (status == 200)
 
-    def test_unpacking_has_a_bound(self) -> None:
+    def test_the_decoded_size_of_a_request_is_bounded(self) -> None:
         assert unpack(gzip.compress(bytes(1_000_000)), "gzip", 1000) == bytes(1001)
 
-    def test_only_where_the_template_says_so(self) -> None:
+    def test_responses_are_compressed_only_if_the_template_says_so(self) -> None:
         body = Response("x" * 10_000)
         with Flask("x").test_request_context(headers={"Accept-Encoding": "gzip"}):
             assert "Content-Encoding" not in compressor(None)(body).headers
@@ -282,7 +282,7 @@ class TestEvents:
         caller = {"principalId": "someone", "name": "Someone", "number": "1", "yes": "true"}
         assert first["authorizer"] == caller
 
-    def test_where_a_request_came_from(self, api: Api) -> None:
+    def test_an_event_has_the_forwarded_headers_and_the_user_agent(self, api: Api) -> None:
         api(headers={"X-Forwarded-For": "9.9.9.9", "X-Forwarded-Proto": "https", "User-Agent": "me"})
         forwarded = [api.event["headers"][f"X-Forwarded-{name}"] for name in ("For", "Proto", "Port")]
         assert forwarded == ["9.9.9.9, 127.0.0.1", "http", "3000"]
@@ -296,7 +296,7 @@ class TestAuthorizer:
     def asked(self, api: Api) -> int:
         return len(api.functions.calls("Authorize"))
 
-    def test_a_policy_is_kept_per_token_and_code_and_applies_to_every_route(self, api: Api) -> None:
+    def test_a_policy_is_cached_per_token_and_code_and_applies_to_every_route(self, api: Api) -> None:
         assert [self.get(api), self.get(api), self.get(api, method="PUT")] == [200, 200, 200]
         assert self.asked(api) == 1
         self.get(api, "y")
@@ -305,13 +305,13 @@ class TestAuthorizer:
         self.get(api, "y")
         assert self.asked(api) == 3
 
-    def test_a_refusal_is_kept_too(self, api: Api) -> None:
+    def test_a_denial_is_cached_too(self, api: Api) -> None:
         api.functions.answers["Authorize"] = lambda event: policy(event, "Deny")
         assert [self.get(api), self.get(api)] == [403, 403]
         assert self.asked(api) == 1
         assert api.functions.calls("Thing") == []
 
-    def test_a_cached_policy_expires(self, api: Api) -> None:
+    def test_a_policy_past_its_condition_denies(self, api: Api) -> None:
         past = {"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}
         api.functions.answers["Authorize"] = lambda event: policy(event, Condition=past)
         assert self.get(api) == 403
@@ -325,13 +325,13 @@ class TestAuthorizer:
         ("answer", "status"),
         [(failure("KeyError", "x"), 500), (failure("Exception", "Unauthorized"), 401), ("no policy", 500)],
     )
-    def test_failures_are_not_kept(self, api: Api, answer: object, status: int) -> None:
+    def test_failures_are_not_cached(self, api: Api, answer: object, status: int) -> None:
         api.functions.answers["Authorize"] = lambda _: answer
         assert self.get(api) == status
         api.functions.answers["Authorize"] = policy
         assert self.get(api) == 200
 
-    def test_keeping_can_be_switched_off(self, template: Template) -> None:
+    def test_the_cache_can_be_switched_off(self, template: Template) -> None:
         api = Api(template, authorizer_cache=False)
         assert [self.get(api), self.get(api)] == [200, 200]
         assert self.asked(api) == 2
@@ -340,7 +340,7 @@ class TestAuthorizer:
 class TestAuthorizerCache:
     POLICY = Policy((), {})
 
-    def test_a_policy_expires_and_zero_seconds_keep_nothing(self) -> None:
+    def test_a_policy_expires_and_a_ttl_of_zero_caches_nothing(self) -> None:
         now = [0.0]
         cache = AuthorizerCache(clock=lambda: now[0])
         cache.put("key", self.POLICY, 60)
@@ -356,7 +356,7 @@ class TestAuthorizerCache:
             cache.put(key, self.POLICY, 60)
         assert [cache.get(key) is not None for key in "abc"] == [False, True, True]
 
-    def test_the_template_says_for_how_long(self) -> None:
+    def test_the_ttl_comes_from_the_template(self) -> None:
         assert ttl_of({"T": {"Identity": {"ReauthorizeEvery": 0}}}, "T") == 0
         assert ttl_of({"T": {"Identity": {"Header": "Authorization"}}}, "T") == 300
         declared = load_template(ROOT / "template.yaml", {}).authorizers
@@ -447,7 +447,7 @@ class TestResponses:
         assert api.reports == []
 
     @pytest.mark.parametrize("message", ["Internal server error", "Missing Authentication Token"])
-    def test_a_functions_own_words_are_never_taken_for_the_gateways(self, api: Api, message: str) -> None:
+    def test_a_functions_message_is_not_mistaken_for_the_gateways(self, api: Api, message: str) -> None:
         response = api.answer({**OK, "body": json.dumps({"message": message})})
         assert (response.status_code, response.json) == (200, {"message": message})
 
@@ -467,7 +467,7 @@ class TestResponses:
         text = {**OK, "headers": {"content-type": "text/x"}}
         assert api.answer(text).headers.getlist("Content-Type") == ["text/x"]
 
-    def test_bytes_are_decoded_where_the_api_has_them(self, api: Api) -> None:
+    def test_base64_is_decoded_for_binary_media_types(self, api: Api) -> None:
         png = {"headers": {"Content-Type": "image/png"}, "isBase64Encoded": True}
         assert api.answer({**OK, **png, "body": "AAE="}).data == b"\x00\x01"
         assert api.answer({**OK, "body": "AAE=", "isBase64Encoded": True}).data == b"AAE="
@@ -485,7 +485,7 @@ class TestResponses:
             st.sampled_from(["statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"]), inner
         ),
     ))  # fmt: skip
-    def test_any_answer_is_taken_or_refused(self, answer: object) -> None:
+    def test_any_response_is_accepted_or_refused(self, answer: object) -> None:
         try:
             response = parse_response(json.dumps(answer).encode())
         except MalformedResponse:
@@ -518,11 +518,11 @@ class TestGatewayResponses:
         assert response.headers["x-request-id"] == "the-id"
         assert response.headers["X-Word"] == "word"
 
-    def test_without_any_template_they_are_api_gateways_own(self) -> None:
+    def test_the_defaults_are_those_of_api_gateway(self) -> None:
         assert GatewayResponses({}).make(DEFAULT_5XX, "id").status == 502
         assert GatewayResponses({}).make(MISSING_AUTHENTICATION_TOKEN, "id").status == 403
 
-    def test_the_projects_own_are_problem_details(self) -> None:
+    def test_the_projects_gateway_responses_are_problem_details(self) -> None:
         responses = GatewayResponses(load_template(ROOT / "template.yaml", {}).gateway_responses)
         for kind in ("DEFAULT_4XX", "DEFAULT_5XX", "UNAUTHORIZED", "ACCESS_DENIED", "REQUEST_TOO_LARGE"):
             response = responses.make(kind, "id")
@@ -536,5 +536,5 @@ def test_sam_cli_has_the_private_names_that_the_gateway_uses() -> None:
         "_generate_lambda_authorizer_event", "_create_method_arn", "_build_v1_context",
     ):  # fmt: skip
         assert hasattr(LocalApigwService, name), (
-            f"SAM CLI has no {name} any more: see tools/local/gateway/service.py"
+            f"SAM CLI no longer has {name}: see tools/local/gateway/service.py"
         )

@@ -1,4 +1,4 @@
-"""The Makefile where there is little, and installing with fakes of Python, pip and uv."""
+"""The Makefile on a bare machine, and `make install` with fakes of Python, pip and uv."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_commands_are_listed_with_make_alone() -> None:
     assert re.findall(r"^  make (\S+) +\w", make(PATH="").stdout, re.MULTILINE) == targets
 
 
-def test_a_missing_python_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_python_is_a_one_line_error(tmp_path: Path) -> None:
     done = make("install", f"VENV={tmp_path / 'venv'}", PATH="")
     assert done.stderr.splitlines()[0].startswith("error: Python 3.11 or later is needed.")
 
@@ -55,7 +55,7 @@ def test_the_environment_precedes_pips_configuration(tmp_path: Path, name: str) 
     assert "CA /my/ca.pem, " in install(tmp_path, PIP, UV, **{name: "/my/ca.pem"}).stdout
 
 
-def test_a_failed_installation_is_repeated_next_time(tmp_path: Path) -> None:
+def test_a_failed_installation_is_retried_next_time(tmp_path: Path) -> None:
     failing = "#!/bin/sh\nexit 1\n"
     for pip, uv in ((failing, UV), (PIP, failing)):
         failed = install(tmp_path, pip, uv)

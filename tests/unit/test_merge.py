@@ -1,4 +1,4 @@
-"""Properties of the list: whatever the tasks, pages add up to the list, and the list is in order."""
+"""Properties of the list: whatever the tasks, its pages add up to the whole list, in order."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ FIXED = Random(0)  # noqa: S311 (an order that can be repeated)
 
 
 class Index:
-    """Tasks in partitions as DynamoDB has them.
+    """Tasks in partitions, as in DynamoDB.
 
-    By age, those of equal times are in any order; by due date, the sort key has the id.
+    By age, tasks of equal times are in any order; by due date, the sort key includes the id.
     """
 
     def __init__(self, drafts: Iterable[tuple[int, TaskStatus]], shards: int, random: Any) -> None:
@@ -120,7 +120,7 @@ class Index:
 def test_following_the_cursor_yields_every_task_once_in_order(
     drafts: Any, query: TaskQuery, shards: int, random: Any, skip: int, tasks_read: float
 ) -> None:
-    """Whatever the filters, however little is read for a page, and though some are to be skipped."""
+    """Whatever the filters, the budget of a page and the number of tasks to skip."""
     index = Index(drafts, shards, random)
     query = replace(query, skip=skip)
     pages = list(walk(lambda query: index.page(query, tasks_read), query))
@@ -176,10 +176,10 @@ def test_surviving_tasks_are_seen_once_whatever_changes_between_pages(
 
 
 @given(shards=shards, random=randoms, moves=st.permutations(TaskStatus))
-def test_a_task_on_its_way_between_partitions_is_listed_once_as_the_newest(
+def test_a_task_moving_between_partitions_is_listed_once_in_its_newest_version(
     shards: int, random: Any, moves: list[TaskStatus]
 ) -> None:
-    """Or between the shards of one, while a migration moves it."""
+    """Also between shards of one status, while a migration moves it."""
     index = Index([(1, TaskStatus.PENDING)], shards, random)
     (task,) = index.tasks.values()
     copies = [replace(task, status=status, version=version) for version, status in enumerate(moves, start=1)]
@@ -194,7 +194,7 @@ def test_partitions_are_read_no_further_than_a_page_needs() -> None:
     page = merge([tasks], TaskQuery(limit=2), Budget())
     assert [task.created_at for task in page.tasks] == [10, 9]
     assert len(list(tasks)) == 6, (
-        "beside the page, one that tells that there are more, and one of another time"
+        "besides the page, one task shows that there are more, and one has another time"
     )
 
 

@@ -14,7 +14,7 @@ from tests.metric_math import statistics, value_of, value_of_alarm
 from tests.template import RESOURCES, ROUTES, of_type
 
 BOOK = [(14.4, 3600, 300), (6, 21600, 1800)]
-"""Burn rate, long and short window in seconds, of what wakes somebody.
+"""Burn rate, long and short window in seconds, of the alarms that page.
 
 See https://sre.google/workbook/alerting-on-slos/, table 5-8.
 """
@@ -33,14 +33,14 @@ every_objective = pytest.mark.parametrize("objective", OBJECTIVES)
 
 @dataclass(frozen=True)
 class Requests:
-    """What happened to the requests of a route in a window."""
+    """The requests of a route in a window."""
 
     count: int = 0
     bad: int = 0
-    """Failed and slow, both: what an objective does not look at must not matter to it."""
+    """Both failed and slow: an objective must ignore the metric that is not its own."""
 
     def statistic(self, metric: str, statistic: str) -> int | None:
-        """What CloudWatch has of them; nothing of a route that nobody called."""
+        """Their statistic in CloudWatch; None for a route that nobody called."""
         if not self.count:
             return None
         values = {
@@ -66,7 +66,7 @@ def methods_of(alarm: str) -> set[tuple[str, str]]:
 
 
 def burn_rate(alarm: str, requests: Mapping[str, Requests]) -> float:
-    """An alarm's value; `requests` are those of each method to every path."""
+    """An alarm's value, after these requests of each method to every path."""
     found = properties(alarm)
     values = {
         id_: requests.get(dimensions["Method"], Requests()).statistic(metric, statistic)
@@ -75,13 +75,13 @@ def burn_rate(alarm: str, requests: Mapping[str, Requests]) -> float:
     return float(value_of_alarm(found, values))
 
 
-def rings(alarm: str, requests: Mapping[str, Requests]) -> bool:
+def fires(alarm: str, requests: Mapping[str, Requests]) -> bool:
     assert properties(alarm)["ComparisonOperator"] == "GreaterThanThreshold"
     return burn_rate(alarm, requests) > properties(alarm)["Threshold"]
 
 
 def windows(objective: str) -> list[tuple[str, str]]:
-    """The pairs of alarms, of a long and a short window, of which either wakes somebody."""
+    """The pairs of alarms with a long and a short window. Either pair pages."""
     rule = properties(f"{objective}Alarm")["AlarmRule"]["Fn::Sub"]
     pair = r'\(ALARM\("\$\{(\w+)\}"\) AND ALARM\("\$\{(\w+)\}"\)\)'
     assert re.fullmatch(rf"{pair} OR {pair}", rule)
@@ -120,12 +120,12 @@ def test_alarms_keep_within_cloudwatchs_limits(objective: str) -> None:
 
 @every_objective
 @pytest.mark.parametrize("factor", [0.9, 1.1], ids=["slower", "faster"])
-def test_an_alarm_rings_when_the_budget_is_spent_faster_than_its_rate(objective: str, factor: float) -> None:
+def test_an_alarm_fires_when_the_budget_is_spent_faster_than_its_rate(objective: str, factor: float) -> None:
     methods, budget = OBJECTIVES[objective]
     for alarm in alarms_of(objective):
         bad = round(10_000 * budget * properties(alarm)["Threshold"] * factor)
         requests = {method: Requests(10_000, bad) for method in methods}
-        assert rings(alarm, requests) is (factor > 1), alarm
+        assert fires(alarm, requests) is (factor > 1), alarm
 
 
 @every_objective
@@ -133,9 +133,9 @@ def test_one_failed_request_in_a_quiet_night_pages_nobody(objective: str) -> Non
     methods, _ = OBJECTIVES[objective]
     one = {methods[0]: Requests(1, 1)}
     for long, short in windows(objective):
-        assert rings(short, one)
-        assert not rings(long, one)
-    assert not rings(f"{objective}3dAlarm", one)
+        assert fires(short, one)
+        assert not fires(long, one)
+    assert not fires(f"{objective}3dAlarm", one)
 
 
 @every_objective
@@ -143,19 +143,19 @@ def test_an_outage_pages_even_with_little_traffic(objective: str) -> None:
     methods, _ = OBJECTIVES[objective]
     hour, minutes = {methods[-1]: Requests(12, 12)}, {methods[-1]: Requests(1, 1)}
     long, short = windows(objective)[0]
-    assert rings(long, hour)
-    assert rings(short, minutes)
+    assert fires(long, hour)
+    assert fires(short, minutes)
 
 
 @every_objective
-def test_without_requests_nothing_rings(objective: str) -> None:
+def test_without_requests_no_alarm_fires(objective: str) -> None:
     for alarm in alarms_of(objective):
         assert burn_rate(alarm, {}) == 0
         assert properties(alarm)["TreatMissingData"] == "notBreaching"
 
 
 @every_objective
-def test_an_objective_is_of_its_own_methods_alone(objective: str) -> None:
+def test_an_objective_counts_only_its_own_methods(objective: str) -> None:
     methods, _ = OBJECTIVES[objective]
     others = {method: Requests(100, 100) for method in {*READS, *WRITES} - {*methods}}
     for alarm in alarms_of(objective):
@@ -164,7 +164,7 @@ def test_an_objective_is_of_its_own_methods_alone(objective: str) -> None:
 
 
 def test_methods_with_objectives_have_metrics() -> None:
-    """Without metrics of its own, a method is only in those of the whole stage."""
+    """A method without its own metrics is only counted in those of the whole stage."""
     settings = RESOURCES["Api"]["Properties"]["MethodSettings"]
     everything, *measured = settings
     assert (everything["ResourcePath"], everything["HttpMethod"]) == ("/*", "*")
@@ -176,7 +176,7 @@ def test_methods_with_objectives_have_metrics() -> None:
     assert paths == watched
     limits = {key: value for key, value in everything.items() if key.startswith("Throttling")}
     assert len(limits) == 2
-    for each in measured:  # or it would have none
+    for each in measured:  # otherwise it would have no limits
         assert {key: each[key] for key in limits} == limits
         assert each["MetricsEnabled"] == {"Fn::If": ["HasObjectives", True, False]}
 
@@ -191,7 +191,7 @@ def test_objectives_are_optional() -> None:
 
 
 def budgets_left(requests: Mapping[str, Requests]) -> dict[str, float]:
-    """What the dashboard shows."""
+    """The rest of each error budget on the dashboard, in percent."""
     body = json.loads(RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
     (widget,) = (each["properties"] for each in body["widgets"] if "budget" in each["properties"]["title"])
     assert (widget["start"], widget["setPeriodToTimeRange"]) == ("-P30D", True)

@@ -1,4 +1,4 @@
-"""The OpenAPI document: fresh, complete, and true to the contract."""
+"""The OpenAPI document: up to date, complete, and true to the contract."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ each_operation = pytest.mark.parametrize(
 
 
 def resolve(part: dict[str, Any]) -> dict[str, Any]:
-    """What a reference refers to; anything else is itself."""
+    """Resolve a reference; returns anything else unchanged."""
     if "$ref" not in part:
         return part
     kind, name = re.fullmatch(r"#/components/(\w+)/([\w-]+)", part["$ref"]).groups()  # type: ignore[union-attr]
@@ -38,7 +38,7 @@ def resolve(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def fields_of(operation: dict[str, Any]) -> set[str]:
-    """The names of all that an operation takes."""
+    """The names of the parameters and body fields of an operation."""
     names = {parameter["name"] for parameter in operation.get("parameters", [])}
     for content in operation.get("requestBody", {}).get("content", {}).values():
         names |= resolve(content["schema"])["properties"].keys()
@@ -69,7 +69,7 @@ def test_every_route_documents_its_statuses() -> None:
 
 
 @each_operation
-def test_problems_have_the_problem_schema_and_examples_of_their_own(operation: Any) -> None:
+def test_problems_have_the_problem_schema_and_fitting_examples(operation: Any) -> None:
     for status, response in operation["responses"].items():
         is_own = "$ref" not in response
         if int(status) >= 400:
@@ -104,7 +104,7 @@ def test_guarded_routes_and_only_those_require_a_token() -> None:
         assert ("key" in schemes) == (key not in public and not key[1].startswith(("/auth/", "/webhooks")))
 
 
-def test_every_component_is_used_and_every_reference_leads_somewhere() -> None:
+def test_every_component_is_used_and_every_reference_resolves() -> None:
     used = {part["$ref"] for part in parts(DOCUMENT) if "$ref" in part}
     there = {
         f"#/components/{kind}/{name}"
@@ -114,7 +114,7 @@ def test_every_component_is_used_and_every_reference_leads_somewhere() -> None:
     assert used == there
 
 
-def test_a_page_for_people_is_no_operation() -> None:
+def test_a_page_for_people_is_not_an_operation() -> None:
     assert not {key for key in OPERATIONS if key[1] in {"/docs", "/openapi.json"}}
 
 

@@ -23,7 +23,7 @@ from tests.tasks import new_task
 
 positions = st.builds(Position, st.integers(0, 10**17), st.uuids().map(str))
 places = st.builds(Place, positions, st.integers(0, 10_000), st.sampled_from(Sort))
-# Of each parameter, values as they stand in a query string.
+# The values of each parameter, as they are in a query string.
 NUMBERS = st.integers(0, 100).map(str)
 PARAMETERS = dict.fromkeys(TaskListQuery.model_fields, NUMBERS) | {
     "status": st.lists(st.sampled_from(TaskStatus).map(str), min_size=1),
@@ -61,7 +61,7 @@ def test_an_invalid_cursor_is_refused(text: str) -> None:
 
 
 @given(parameters=st.fixed_dictionaries({}, optional=PARAMETERS), place=places)
-def test_a_link_asks_for_the_same_tasks_from_another_place_on(
+def test_a_link_asks_for_the_same_list_from_another_place_on(
     parameters: dict[str, Any], place: Place
 ) -> None:
     sort = Sort(parameters.get("sort", Sort.CREATED_AT))

@@ -1,4 +1,4 @@
-"""Errors as problem details: each has a status, and none can fail in its turn."""
+"""Errors as problem details: each has a status, and reporting one never fails."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.template import RESOURCES, of_type
 
 
 def test_every_error_of_the_domain_has_a_status() -> None:
-    """All but the authorizer's: a bad token is a policy that denies."""
+    """Except those of the authorizer, which responds with a policy and not with a problem."""
     there = [
         each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, DomainError)
     ]
@@ -28,11 +28,11 @@ def test_every_error_of_the_domain_has_a_status() -> None:
 
 
 class Unforeseen(DomainError):
-    """An error that nobody gave a status to."""
+    """An error without a status."""
 
 
 class MorePrecise(InvalidRequest):
-    """An error of a kind that has a status."""
+    """A subclass of an error that has a status."""
 
 
 @pytest.mark.parametrize("error", [Unforeseen("secret"), KeyError("secret"), InvalidToken("secret")])
@@ -42,7 +42,7 @@ def test_an_unknown_error_is_a_500_without_details(error: Exception) -> None:
     assert "secret" not in json.dumps(problem)
 
 
-def test_an_error_has_the_status_of_its_kind() -> None:
+def test_an_error_has_the_status_of_its_base_class() -> None:
     problem = problem_of(MorePrecise([{"field": "title", "message": "too long"}]))
     assert problem["status"] == 422
     assert problem["errors"] == [{"field": "title", "message": "too long"}]

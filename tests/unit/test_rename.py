@@ -1,4 +1,4 @@
-"""What `make rename` takes for a name, and how it writes another."""
+"""`make rename`: which names it accepts, and how it renames them in text and paths."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_each_spelling_is_renamed_and_no_other_word(old: str, new: str, text: st
 @pytest.mark.parametrize(
     ("word", "many"), [("box", "boxes"), ("day", "days"), ("entry", "entries"), ("match", "matches")]
 )
-def test_plurals_are_as_most_are(word: str, many: str) -> None:
+def test_plurals_follow_the_common_rules(word: str, many: str) -> None:
     assert plural(word) == many
 
 
@@ -47,7 +47,7 @@ def test_a_word_that_is_no_identifier_is_refused(name: str) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project of three files, of which git has two."""
+    """A project of three files, two of them tracked by git."""
     project = tmp_path / "project"
     (project / "tasks").mkdir(parents=True)
     (project / "tasks/task.py").write_text("task = 'Task'\r\n", newline="")
@@ -83,7 +83,7 @@ def test_existing_files_are_not_overwritten(project: Path, is_tracked: bool) -> 
     assert (project / "tasks/task.py").exists()
 
 
-def test_the_target_of_a_link_stays(project: Path, tmp_path: Path) -> None:
+def test_the_target_of_a_link_is_not_changed(project: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere.txt"
     elsewhere.write_text("task")
     (project / "link.txt").symlink_to(elsewhere)

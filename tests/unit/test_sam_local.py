@@ -1,4 +1,4 @@
-"""What `make sam-local` makes of SAM CLI."""
+"""What `make sam-local` changes in SAM CLI."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ broken = Broken()
 """
 
 
-def test_connections_closed_in_the_wrong_order_are_no_traceback() -> None:
-    # Python 3.13 prints them always, those before in development mode.
+def test_connections_closed_in_the_wrong_order_print_no_traceback() -> None:
+    # Python 3.13 always prints them, earlier versions only in development mode.
     command = [sys.executable, "-X", "dev", "-W", "ignore", "-c", UNCLOSABLE]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60).stderr
     assert "closed file" not in printed

@@ -1,4 +1,4 @@
-"""What `make endpoint` refuses: each with one line that says why, and before anything is written."""
+"""What `make endpoint` refuses, in one line that says why, before it writes anything."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def contents(folder: Path) -> Contents:
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Contents]:
-    """A copy of the project, and what is in it."""
+    """A copy of the project, and its contents."""
     folder: Path = tmp_path_factory.mktemp("project")
     copy_project(folder, "functions", "events", "tests", "docs")
     return folder, contents(folder)

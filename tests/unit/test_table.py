@@ -1,4 +1,4 @@
-"""Items of the tasks table: what version 1.0 wrote is read, and what this one writes, version 1.0 reads."""
+"""Items of the tasks table: they are read as they were written, also across versions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OF_1_0 = {
 
 
 @pytest.mark.parametrize("digest", OF_1_0)
-def test_a_retry_across_an_update_has_the_same_digest(digest: str) -> None:
+def test_a_retry_across_an_upgrade_has_the_same_digest(digest: str) -> None:
     assert digest_of(OF_1_0[digest]).hex() == digest
 
 

@@ -1,4 +1,4 @@
-"""Events of tasks: what each record of the stream tells, and how they get onto the bus."""
+"""Task events: which event each stream record causes, and how events get onto the bus."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_purged_event_has_the_task_and_names_its_user() -> None:
     assert (event["data"]["by"], event["data"]["request_id"]) == ("grace", "request-2")
 
 
-def test_a_task_whose_time_in_the_trash_is_over_is_purged_by_nobody() -> None:
+def test_an_expired_task_is_purged_by_nobody() -> None:
     event = event_of(record_of_removal(trash_item(TASK.next_version(ADA)), by_dynamodb=True))
     assert event
     assert (event["type"], event["id"]) == ("task.purged", f"{TASK.id}:3")
@@ -113,20 +113,20 @@ def test_a_task_whose_time_in_the_trash_is_over_is_purged_by_nobody() -> None:
         record(TASK, None),
         {"dynamodb": {"Keys": {"pk": {"S": "TITLE#Buy milk"}}, "NewImage": {"task_id": {"S": TASK.id}}}},
         record_of_removal(trash_item(TASK), by_dynamodb=False),  # it was restored
-        record_of_removal({"pk": {"S": f"TRASH#{TASK.id}"}}, by_dynamodb=True),  # what a purge left
+        record_of_removal({"pk": {"S": f"TRASH#{TASK.id}"}}, by_dynamodb=True),  # what a purge leaves
         {
             **record_of_trash(TASK),
             "dynamodb": {**record_of_trash(TASK)["dynamodb"], "OldImage": trash_item(TASK)},
         },
     ],
 )
-def test_other_records_are_no_events(silent: dict[str, Any]) -> None:
+def test_other_records_cause_no_events(silent: dict[str, Any]) -> None:
     assert event_of(silent) is None
 
 
 @pytest.mark.parametrize("before", [None, TASK])
 def test_restored_tables_cause_no_events(before: Task | None) -> None:
-    """Until somebody changes it; also if it had come back once before."""
+    """Until somebody changes a restored item; also if it was restored before."""
     for written in (record(before, TASK.next_version(ADA)), record_of_trash(TASK.next_version(ADA))):
         images = written["dynamodb"]
         images["NewImage"] = {**images["NewImage"], RESTORED_AT: {"N": "2"}}
@@ -141,7 +141,7 @@ def test_restored_tables_cause_no_events(before: Task | None) -> None:
     assert event["type"] == "task.updated"
 
 
-def test_events_of_each_type_are_as_their_schema_says() -> None:
+def test_events_of_each_type_match_their_schema() -> None:
     records = [
         record(None, TASK),
         record(TASK, TASK.next_version(GRACE, description="one litre", status=TaskStatus.IN_PROGRESS)),
@@ -152,7 +152,7 @@ def test_events_of_each_type_are_as_their_schema_says() -> None:
     events = [event for each in records if (event := event_of(each))]
     events.append(due_event(replace(TASK, due_at=1_767_225_600)))
     assert [event["type"] for event in events] == list(get_args(EventType))
-    assert on(Bus()).publish(events) == len(events)  # which looks
+    assert on(Bus()).publish(events) == len(events)  # the fake bus validates them
 
 
 @given(st.lists(st.integers(0, 120_000), max_size=35))

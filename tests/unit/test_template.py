@@ -1,4 +1,4 @@
-"""What the template promises to those who deploy it."""
+"""What the template guarantees to those who deploy it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_tables_outlive_the_stack() -> None:
         assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
-def test_nothing_leads_out_of_the_network() -> None:
+def test_the_network_has_no_way_to_the_internet() -> None:
     kinds = {RESOURCES[name]["Type"] for name in of_type("AWS::EC2::")}
     assert not kinds & {
         "AWS::EC2::InternetGateway",
@@ -50,7 +50,7 @@ def test_only_functions_with_the_cache_are_in_the_network(function: Function) ->
     advice = [
         f"Give {resource} {part} in template.yaml, as {anchor} does: {function.logical_id} has REDIS_URL."
         if uses_cache
-        else f"Take {part} away from {resource} in template.yaml, or give {function.logical_id} REDIS_URL."
+        else f"Remove {part} from {resource} in template.yaml, or give {function.logical_id} REDIS_URL."
         for part, is_there, resource, anchor in parts
         if is_there != uses_cache
     ]
@@ -69,12 +69,12 @@ def test_only_functions_that_use_the_cache_reach_it() -> None:
 
 
 @pytest.mark.parametrize("function", [each for each in FUNCTIONS.values() if each.routes], ids=str)
-def test_an_endpoint_is_short(function: Function) -> None:
+def test_an_endpoint_takes_few_lines_of_the_template(function: Function) -> None:
     name = function.logical_id.removesuffix("Function")
     lines = {each: lines_of(each) for each in (function.logical_id, f"{name}Role", f"{name}ErrorsAlarm")}
     total = sum(lines.values())
     assert total <= MAX_LINES_OF_AN_ENDPOINT, (
-        f"{function.name} takes {total} lines of template.yaml, and {MAX_LINES_OF_AN_ENDPOINT} are the most: "
+        f"{function.name} takes {total} lines of template.yaml, and {MAX_LINES_OF_AN_ENDPOINT} are allowed: "
         f"{lines}. Share what it has in common with others through anchors, such as `<<: *cache-function`."
     )
 
@@ -95,11 +95,11 @@ def test_the_dashboard_shows_every_metric() -> None:
 
 
 TOPICS = {"PagingTopic": "**now**", "AlarmTopic": "morning"}
-"""Where alarms are published, and what docs/operating.md calls that."""
+"""The topics of alarms, and the word for each in docs/operating.md."""
 
 
 def parts() -> set[str]:
-    """The alarms that tell nobody, because others are made of them."""
+    """The alarms that notify nobody, because they are parts of composite alarms."""
     rules = (
         RESOURCES[name]["Properties"]["AlarmRule"] for name in of_type("AWS::CloudWatch::CompositeAlarm")
     )
@@ -145,7 +145,7 @@ def test_pages_fall_back_to_the_alarm_address() -> None:
 
 
 def evaluated(expression: Any, parameters: dict[str, str]) -> Any:
-    """What CloudFormation makes of a condition or of a rule's assertion."""
+    """Evaluate a condition or a rule's assertion, as CloudFormation does."""
     if not isinstance(expression, dict):
         return expression
     ((function, arguments),) = expression.items()
@@ -195,11 +195,11 @@ def test_a_budget_without_an_address_is_refused(address: str) -> None:
     assert evaluated(rule["RuleCondition"], {"MonthlyBudget": 50})
     assert evaluated(assertion["Assert"], {"AlarmEmail": address}) is bool(address)
     assert "AlarmEmail=<address>" in assertion["AssertDescription"]
-    assert not evaluated(rule["RuleCondition"], {}), "without a budget there is nothing to hear of"
+    assert not evaluated(rule["RuleCondition"], {}), "without a budget, no address is needed"
 
 
 def test_the_address_of_a_budget_can_be_changed() -> None:
-    """That replaces it, which CloudFormation refuses of what has a fixed name."""
+    """The change replaces the budget, and CloudFormation replaces no resource with a fixed name."""
     (name,) = of_type("AWS::Budgets::Budget")
     assert "BudgetName" not in RESOURCES[name]["Properties"]["Budget"]
 
@@ -214,12 +214,12 @@ def test_prod_is_refused_if_its_alarms_reach_nobody(address: str) -> None:
     assert evaluated(rule["RuleCondition"], prod)
     assert evaluated(assertion["Assert"], prod) is bool(address)
     assert "AlarmEmail=<address>" in assertion["AssertDescription"]
-    assert not evaluated(rule["RuleCondition"], {}), "a stack to try it out needs no address"
+    assert not evaluated(rule["RuleCondition"], {}), "a stack to try things out needs no address"
 
 
 # See https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 GATEWAY_RESPONSES = {
-    "ACCESS_DENIED": 401,  # of the authorizer, which turns tokens away
+    "ACCESS_DENIED": 401,  # the authorizer denied the token
     "API_CONFIGURATION_ERROR": 500,
     "AUTHORIZER_CONFIGURATION_ERROR": 503,
     "AUTHORIZER_FAILURE": 503,
@@ -227,7 +227,7 @@ GATEWAY_RESPONSES = {
     "BAD_REQUEST_PARAMETERS": 400,
     "DEFAULT_4XX": 400,
     "DEFAULT_5XX": 500,
-    "EXPIRED_TOKEN": 404,  # these three are of a route that does not exist, with what looks like a signature
+    "EXPIRED_TOKEN": 404,  # these three: no such route, and a header like a signature
     "INVALID_SIGNATURE": 404,
     "MISSING_AUTHENTICATION_TOKEN": 404,
     "INTEGRATION_FAILURE": 502,
@@ -243,16 +243,16 @@ GATEWAY_RESPONSES = {
 }
 
 PHRASES = {413: "Content Too Large"}
-"""Of RFC 9110, where Python 3.11 has older ones."""
+"""Phrases of RFC 9110, where those of Python 3.11 are older."""
 
 
-def test_every_response_of_the_gateway_has_a_status_of_its_own() -> None:
+def test_every_gateway_response_has_its_status() -> None:
     responses = RESOURCES["Api"]["Properties"]["GatewayResponses"]
     assert {kind: int(response["StatusCode"]) for kind, response in responses.items()} == GATEWAY_RESPONSES
 
 
 @pytest.mark.parametrize("kind", GATEWAY_RESPONSES)
-def test_a_response_of_the_gateway_is_a_problem(kind: str) -> None:
+def test_a_gateway_response_is_a_problem(kind: str) -> None:
     response = RESOURCES["Api"]["Properties"]["GatewayResponses"][kind]
     problem = json.loads(response["ResponseTemplates"]["application/json"])
     status = GATEWAY_RESPONSES[kind]

@@ -27,7 +27,7 @@ def refusal(value: str, **parameter: Any) -> str:
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "1e3", "+2", ".5"])
-def test_numbers_are_taken(value: str) -> None:
+def test_numbers_are_accepted(value: str) -> None:
     check(value, Type="Number")
 
 
@@ -50,7 +50,7 @@ def test_text_has_a_length() -> None:
     assert "at most 2 characters" in refusal("abc", Type="String", MaxLength=2)
 
 
-def test_a_pattern_is_for_the_whole_value() -> None:
+def test_a_pattern_must_match_the_whole_value() -> None:
     check("abc", Type="String", AllowedPattern="[a-z]+")
     assert "matches [a-z]+" in refusal("abc1", Type="String", AllowedPattern="[a-z]+")
     assert "matches [a-z]+" in refusal("abc\n", Type="String", AllowedPattern="[a-z]+")
@@ -97,12 +97,12 @@ def test_an_unknown_parameter_is_named() -> None:
 
 
 @given(st.text(), st.sampled_from(["String", "Number", "CommaDelimitedList", "List<Number>"]))
-def test_any_value_is_taken_or_refused_in_words(value: str, kind: str) -> None:
+def test_any_value_is_accepted_or_refused_in_words(value: str, kind: str) -> None:
     with contextlib.suppress(LocalStackError):
         check(value, Type=kind, MinValue=1, MaxLength=3, AllowedPattern="[a-z]*")
 
 
-def test_each_local_stack_has_an_id_of_its_own() -> None:
+def test_each_local_stack_has_its_own_id() -> None:
     ids = []
     for _ in range(2):
         functions = list(load_template(ROOT / "template.yaml", {}).functions.get_all())

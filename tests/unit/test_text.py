@@ -1,4 +1,4 @@
-"""Text of requests: what looks the same is the same."""
+"""Text of requests: texts that look the same are the same."""
 
 from __future__ import annotations
 
@@ -45,17 +45,19 @@ def test_joiners_of_scripts_and_emoji_are_accepted(text: str) -> None:
 @pytest.mark.parametrize("check", [one_line, many_lines])
 @pytest.mark.parametrize("hidden", [*HIDDEN, *JOINERS, "\ufe0f"], ids=ascii)
 @pytest.mark.parametrize("text", ["x{}", "{}x", "x{}y", " {}", "ж{}ж"])
-def test_invisible_characters_are_refused_by_their_number(check: object, hidden: str, text: str) -> None:
+def test_invisible_characters_are_refused_with_their_code_point(
+    check: object, hidden: str, text: str
+) -> None:
     with pytest.raises(ValueError, match=re.escape(f"U+{ord(hidden):04X}")):
         check(text.format(hidden))  # type: ignore[operator]
 
 
 def test_format_characters_cannot_disguise_a_duplicate_title() -> None:
     formats = (chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) == "Cf")
-    assert [each for each in formats if is_taken(f"漢{each}")] == JOINERS
+    assert [each for each in formats if is_accepted(f"漢{each}")] == JOINERS
 
 
-def is_taken(text: str) -> bool:
+def is_accepted(text: str) -> bool:
     try:
         one_line(text)
     except ValueError:
@@ -63,7 +65,7 @@ def is_taken(text: str) -> bool:
     return True
 
 
-SPACE = r"(?![\x1c-\x1f])\s"  # Unicode's white space, of which Python has four more
+SPACE = r"(?![\x1c-\x1f])\s"  # Unicode's white space; Python's has four more characters
 characters = st.characters(exclude_categories=["Cs"]) | st.sampled_from(
     [*HIDDEN, *JOINERS, "\n", "\t", "\x7f"]
 )
@@ -71,9 +73,11 @@ characters = st.characters(exclude_categories=["Cs"]) | st.sampled_from(
 
 @given(st.text(characters))
 def test_the_document_describes_valid_text(text: str) -> None:
-    assume(not any(each > "\uffff" and not is_taken(f"漢{each}") for each in text))  # which it cannot name
+    assume(
+        not any(each > "\uffff" and not is_accepted(f"漢{each}") for each in text)
+    )  # which the pattern cannot name
     line = re.sub(rf"^(?:{SPACE})+|(?:{SPACE})+$", "", text)
-    assert is_taken(line) == bool(re.search(TRIMMED_LINE, text)) or not line
+    assert is_accepted(line) == bool(re.search(TRIMMED_LINE, text)) or not line
     try:
         many_lines(text)
     except ValueError:

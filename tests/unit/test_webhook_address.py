@@ -1,4 +1,4 @@
-"""Where webhooks may go: nowhere that only we can reach."""
+"""Addresses of webhooks: only public ones are allowed."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_public_addresses_pass(address: str) -> None:
 
 
 @pytest.mark.parametrize("others", [["10.0.0.1"], ["::1"], ["2600::1", "fd00:ec2::254"]])
-def test_one_forbidden_address_is_enough(others: list[str]) -> None:
+def test_one_forbidden_address_forbids_a_host(others: list[str]) -> None:
     for addresses in (["1.1.1.1", *others], [*others, "1.1.1.1"]):
         with pytest.raises(ForbiddenUrl, match="not public"):
             resolve("hooks.test", 443, to_loopback=False, look_up=names(*addresses))
@@ -106,7 +106,7 @@ def test_loopback_is_accepted_only_locally(address: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["", "a..b", "a" * 64, "hooks.invalid"])
-def test_names_without_an_address(host: str) -> None:
+def test_a_name_without_an_address_is_refused(host: str) -> None:
     def look_up(name: str, *_: object, **__: object) -> list[object]:
         name.encode("idna")  # as getaddrinfo does
         raise socket.gaierror("no such name")

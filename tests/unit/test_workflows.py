@@ -1,4 +1,4 @@
-"""GitHub's workflows, and the role by which they deploy."""
+"""GitHub's workflows, and the roles that they deploy with."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_one_build_goes_to_dev_and_then_to_prod() -> None:
     (download,) = (step for step in DEPLOY["steps"] if "download-artifact" in step.get("uses", ""))
     for key in ("name", "path"):
         assert upload["with"][key] == download["with"][key]
-    assert upload["with"]["include-hidden-files"], "what is below .aws-sam is hidden to the action"
+    assert upload["with"]["include-hidden-files"], "the action takes .aws-sam for hidden files"
     assert [name for name in WORKFLOWS if re.search(r"\bsam build$", text(name), re.M)] == ["release.yaml"]
 
 
@@ -74,9 +74,9 @@ def test_a_role_trusts_jobs_of_one_environment_of_this_repository_and_no_others(
     ((operator, claims),) = statement["Condition"].items()
     subject = claims["token.actions.githubusercontent.com:sub"]
     assert subject == {"Fn::Sub": "repo:${Repository}:environment:${Environment}"}, (
-        "a role that trusts two environments is had without the approval of either"
+        "a role that trusts two environments can be assumed with the approval of only one"
     )
-    assert operator == "StringEquals", "StringLike would take wildcards"
+    assert operator == "StringEquals", "StringLike would accept wildcards"
     assert claims["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
     assert DEPLOY["environment"] == "${{ inputs.environment }}"
 
@@ -89,7 +89,7 @@ def test_the_roles_of_each_environment_are_made_for_its_own_stack() -> None:
     ]
     assert len({name for name, _, _ in made}) == len(made)
     for name, _, _ in made:
-        assert not name.startswith("task-api"), "a release could change the roles that it is allowed by"
+        assert not name.startswith("task-api"), "a release could change the roles that limit it"
 
 
 def test_a_release_uploads_to_its_roles_folder() -> None:
@@ -105,7 +105,7 @@ def test_a_release_uploads_to_its_roles_folder() -> None:
 def test_a_waiting_release_does_not_block_other_environments() -> None:
     assert DEPLOY["concurrency"] == {
         "group": "deploy-${{ inputs.environment }}",
-        "cancel-in-progress": False,  # or a stack would be left half way
+        "cancel-in-progress": False,  # a canceled deployment would leave a stack half updated
     }
     workflows = [WORKFLOWS[name] for name in ("release.yaml", "deploy.yaml")]
     assert not [each["concurrency"] for each in workflows if "concurrency" in each]
@@ -131,7 +131,7 @@ def test_the_settings_on_github_are_documented() -> None:
 
 
 def allowed(role: str) -> Iterator[tuple[str, set[str]]]:
-    """The resources of a role's own policies, each with the actions that are allowed of it."""
+    """The resources in a role's own policies, each with its allowed actions."""
     for policy in ROLES[role]["Properties"]["Policies"]:
         for statement in policy["PolicyDocument"]["Statement"]:
             resources, actions = (
@@ -153,5 +153,5 @@ def test_a_release_changes_the_stack_of_its_environment_and_no_other() -> None:
 
 
 def test_cloudformation_may_change_only_roles_of_the_stack() -> None:
-    """But for what PowerUserAccess allows, which docs/deploying.md says."""
+    """Apart from what PowerUserAccess allows; see docs/deploying.md."""
     assert all(resource.endswith("/${Stack}-*") for resource, _ in allowed("StackRole"))

@@ -14,7 +14,12 @@ from typing import Any
 
 from sortedcontainers import SortedDict
 
-_CONDITION = re.compile(r"\s*(\S+)\s*=\s*(\S+?)(?:\s+AND\s+(\S+)\s*(<=|<|>=|>)\s*(\S+))?\s*", re.IGNORECASE)
+_CONDITION = re.compile(
+    r"\s*(?P<hash>\S+)\s*=\s*(?P<value>\S+?)"
+    r"(?:\s+AND\s+(?P<range>\S+?)"
+    r"(?:\s*(?P<operator><=|<|>=|>)\s*(?P<bound>\S+)|\s+BETWEEN\s+(?P<first>\S+)\s+AND\s+(?P<last>\S+)))?\s*",
+    re.IGNORECASE,
+)
 """The key conditions that are handled here; ministack handles all others."""
 _ORDERS = "_sorted_partitions"
 """The field of ministack's table that keeps its sorted partitions, by index and partition key."""
@@ -80,22 +85,31 @@ class SortedIndexes:
         condition = _CONDITION.fullmatch(request["KeyConditionExpression"])
         if condition is None:
             raise ValueError(request["KeyConditionExpression"])
-        first, value, second, operator, bound = condition.groups()
         names = request.get("ExpressionAttributeNames", {})
         values = request["ExpressionAttributeValues"]
-        if names.get(first, first) != hash_key or (second and names.get(second, second) != range_key):
-            raise ValueError(first)
-        partition = dynamodb._extract_key_val(values[value])
+        asked = [names.get(condition[group], condition[group]) for group in ("hash", "range")]
+        if asked not in ([hash_key, range_key], [hash_key, None]):
+            raise ValueError(asked)
+        partition = dynamodb._extract_key_val(values[condition["value"]])
         order = self._order(table, request["IndexName"], [range_key], partition)
+
+        def edge(group: str) -> tuple[Any, ...]:
+            kind = dynamodb._get_attr_type(table, range_key)
+            return (dynamodb._sort_key_value(values[condition[group]], kind),)
 
         low: tuple[Any, ...] | None = None
         high: tuple[Any, ...] | None = None
-        if operator:
-            edge = (dynamodb._sort_key_value(values[bound], dynamodb._get_attr_type(table, range_key)),)
-            if operator in {"<", "<="}:
-                high = edge if operator == "<" else (*edge, _TOP)
-            else:
-                low = edge if operator == ">=" else (*edge, _TOP)
+        match condition["operator"]:
+            case "<":
+                high = edge("bound")
+            case "<=":
+                high = (*edge("bound"), _TOP)
+            case ">":
+                low = (*edge("bound"), _TOP)
+            case ">=":
+                low = edge("bound")
+            case None if condition["first"]:
+                low, high = edge("first"), (*edge("last"), _TOP)
         backward = not request.get("ScanIndexForward", True)
         if start := request.get("ExclusiveStartKey"):
             place = self._place(table, [range_key], start)

@@ -1,4 +1,4 @@
-"""The same calls of the same table with boto3, and nothing else: no validation, no log, no cache, no errors."""
+"""The same calls to the same table with boto3, and nothing else: no validation, log, cache or errors."""
 
 import json
 import os

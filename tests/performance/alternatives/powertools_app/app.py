@@ -1,4 +1,4 @@
-"""The API as aws-lambda-handler-cookbook would have it: a Powertools resolver with validation, a tracer,
+"""The API in the style of aws-lambda-handler-cookbook: a Powertools resolver with validation, a tracer,
 metrics and a logger, pydantic models in and out, and boto3's resource of the table behind a data-access class.
 
 See https://github.com/ran-isenberg/aws-lambda-handler-cookbook
@@ -42,7 +42,7 @@ class Task(BaseModel):
 
 
 class TaskEntry(Task):
-    """A task as it is in the table."""
+    """A task as stored in the table."""
 
     pk: str
     created_by: str
