@@ -63,7 +63,7 @@ CHROMIUM = Tool(
 LAMBDA_PYTHON = Tool(
     "python3.13, which Lambda runs: see https://www.python.org/downloads", _find_lambda_python
 )
-RELEASES = {"1.4.0": "8b58b25"}
+RELEASES = {"1.5.0": "f644246"}
 """Commits of earlier releases, oldest first; the upgrade test deploys this version over them."""
 HISTORY = Tool(
     "the history of the repository: git fetch --unshallow",

@@ -74,10 +74,6 @@ class TestPublishing:
     def function(self, aws: None) -> ModuleType:
         return load_function("publish_task_events")
 
-    def test_reports_no_failure_when_all_are_published(self, function: ModuleType) -> None:
-        answer = function.handler(event("publish_task_events"), LambdaContext())
-        assert answer == {"batchItemFailures": []}
-
     def test_reports_the_first_record_that_failed(self, function: ModuleType) -> None:
         records = event("publish_task_events")["Records"]
         bus = Bus()

@@ -40,7 +40,7 @@ def measure() -> str:
     ours = _loop(project)
     cold_sam = _cold_containers(project)
     names = {
-        "ready": "ready, what is built being there",
+        "ready": "ready, already built",
         "built": "ready, from the sources",
         "first": "the first request",
         "read": "after that: a task",

@@ -42,7 +42,7 @@ each of two partitions.
 {
         lines(
             "index_limits",
-            "New tasks a second that are taken, of those that come",
+            "Accepted tasks per second, by arriving tasks per second",
             RATES,
             {f"{shards} shard{'s' * (shards > 1)}": rates for shards, rates in accepted.items()},
             x_title="new tasks a second that come",

@@ -64,11 +64,6 @@ def test_a_schedule_has_its_source() -> None:
     assert source_of(scheduled) == SCHEDULE
 
 
-@pytest.mark.parametrize("name", FOREIGN)
-def test_an_event_of_another_source_is_named(name: str) -> None:
-    assert source_of(FOREIGN[name]) == name
-
-
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),

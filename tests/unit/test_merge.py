@@ -131,17 +131,6 @@ def test_following_the_cursor_yields_every_task_once_in_order(
         assert pages[-1] or not index.expected(query)[skip:], "a next link led to an empty page"
 
 
-@given(drafts=drafts, query=queries, shards=shards, random=randoms, skip=st.integers(0, 30))
-def test_skip_and_limit_slice_the_list(
-    drafts: Any, query: TaskQuery, shards: int, random: Any, skip: int
-) -> None:
-    index = Index(drafts, shards, random)
-    whole = index.expected(query)
-    page = index.page(replace(query, skip=skip))
-    assert page.tasks == whole[skip : skip + query.limit]
-    assert (page.next is not None) == (skip + query.limit < len(whole))
-
-
 @given(
     drafts=drafts,
     limit=limits,
