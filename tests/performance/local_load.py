@@ -85,7 +85,12 @@ def _measure(stack: Stack) -> str:
         ["a create on a fresh stack", f"{1000 * fresh:.1f} ms", "1", ""],
         [f"a create at {SIZE:,} tasks", f"{1000 * grown:.1f} ms", ratio(grown / fresh), "1.3 ×"],
         [f"a create after {SIZE:,} changes", f"{1000 * changed:.1f} ms", ratio(changed / fresh), "1.3 ×"],
-        [f"an uncached list at {SIZE:,} tasks", f"{1000 * list_grown:.1f} ms", ratio(list_grown / fresh), "2 ×"],
+        [
+            f"an uncached list at {SIZE:,} tasks",
+            f"{1000 * list_grown:.1f} ms",
+            ratio(list_grown / fresh),
+            "2 ×",
+        ],
         ["a bare GetItem", f"{1000 * bare:.1f} ms", "1", ""],
         ["a GET of a task through the stack", f"{1000 * through:.1f} ms", ratio(through / bare), "4 ×"],
         [f"creates a second, 1 client, {CREATES:,} in all", f"{one:.0f}", "1", ""],
