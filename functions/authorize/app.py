@@ -78,23 +78,23 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def _of_token(token: str) -> Bearer:
     claims = tokens.verify(token)
     user = user_from_item(sessions.check(claims.identity))
-    told = {"user_id": claims.user_id, "username": user.username, "session": user.generation}
+    context = {"user_id": claims.user_id, "username": user.username, "session": user.generation}
     if claims.identity.session:
-        told["session_id"] = claims.identity.session
-    return Bearer(claims.user_id, claims.expires_at, told)
+        context["session_id"] = claims.identity.session
+    return Bearer(claims.user_id, claims.expires_at, context)
 
 
 def _of_api_key(secret: str) -> Bearer:
     grant = api_keys.check(secret)
     user = grant.user
-    told = {
+    context = {
         "user_id": user.id,
         "username": user.username,
         "scope": grant.scope,
         "api_key": grant.key_id,
         "api_key_name": grant.name,
     }
-    return Bearer(user.id, grant.expires_at, told)
+    return Bearer(user.id, grant.expires_at, context)
 
 
 def _policy(effect: str, method_arn: str, **restriction: object) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _event_of(record: dict[str, Any]) -> TaskEventDocument | None:
-    """Make the event of a record; None if no task can be read from it, which no retry mends."""
+    """Make the event of a record; None if it has no readable task, which retries cannot fix."""
     try:
         return event_of(record)
     except (AttributeError, KeyError, TypeError, ValueError):

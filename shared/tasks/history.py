@@ -135,7 +135,8 @@ class TaskHistory:
     def purge(self, task_id: str) -> None:
         """Delete the history of a task that is gone; idempotent.
 
-        A task that is there keeps it: an old event can be told again, after its table was restored.
+        If the task still exists, it keeps its history: an old event can be redelivered after its table was
+        restored.
 
         Raises:
             Unavailable: there was no time for all of it.

@@ -49,7 +49,7 @@ class TaskPages:
 
     def render(self, query: TaskQuery) -> RenderedPage:
         """Read a page of tasks as JSON: from the cache, or else from the table and into the cache."""
-        if query.text:  # whoever types asks for something else each time
+        if query.text:  # while a user types, each query is another
             return self._read(query, CacheUse.OFF)
         name = repr(query)
         found = self._cache.look_up(name)

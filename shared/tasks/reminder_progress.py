@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 OVERLAP = 300
 """Seconds for which the due index may lag behind the table."""
-_MAX_TOLD = 20_000
+_MAX_PUBLISHED = 20_000
 """Maximum of recorded tasks: half of an item's limit."""
 _DIGEST = 8
 """Bytes of a digest of a task's id."""
@@ -46,37 +46,39 @@ class Memory:
         """The due date up to which tasks were forgotten for lack of room; 0 if none were."""
         if self.since > now:  # by a clock that was ahead
             self.since = 0
-        self._told: defaultdict[int, set[bytes]] = defaultdict(set)
+        self._published: defaultdict[int, set[bytes]] = defaultdict(set)
         for due_at, joined in item["told"]["M"].items() if item else ():
             digests = bytes(joined["B"])
             starts = range(0, len(digests), _DIGEST)
-            self._told[int(due_at)] = {digests[start : start + _DIGEST] for start in starts}
+            self._published[int(due_at)] = {digests[start : start + _DIGEST] for start in starts}
 
     def __len__(self) -> int:
-        return sum(map(len, self._told.values()))
+        return sum(map(len, self._published.values()))
 
     def add(self, position: Position) -> None:
         """Remember a task by its place in the due index."""
-        self._told[position.at].add(_digest(position.task_id))
+        self._published[position.at].add(_digest(position.task_id))
 
     def has(self, position: Position) -> bool:
         """Whether the task at a position is recorded."""
-        return _digest(position.task_id) in self._told.get(position.at, ())
+        return _digest(position.task_id) in self._published.get(position.at, ())
 
     def forget(self, until: int) -> None:
         """Drop tasks due by a time and, while there are too many, those with the next due dates."""
         kept = len(self)
-        for due_at in sorted(self._told):
+        for due_at in sorted(self._published):
             if due_at > until:
-                if kept <= _MAX_TOLD:
+                if kept <= _MAX_PUBLISHED:
                     return
                 self.since = due_at
-            kept -= len(self._told.pop(due_at))
+            kept -= len(self._published.pop(due_at))
 
     def to_item(self) -> Item:
         """Convert to the item that keeps it."""
-        told = {str(due_at): {"B": b"".join(sorted(digests))} for due_at, digests in self._told.items()}
-        return {"id": {"S": _MEMORY}, "since": {"N": str(self.since)}, "told": {"M": told}}
+        digests_by_time = {
+            str(due_at): {"B": b"".join(sorted(digests))} for due_at, digests in self._published.items()
+        }
+        return {"id": {"S": _MEMORY}, "since": {"N": str(self.since)}, "told": {"M": digests_by_time}}
 
 
 class Progress:

@@ -74,8 +74,8 @@ class TaskStore:
         """Prepare the store.
 
         Args:
-            on_commit: Called after each write, to invalidate caches, and when a write is found to be done
-                already: whoever did it may have died before. Without it the store is read-only.
+            on_commit: Called after each write, to invalidate caches, and when a write turns out to be done
+                already: its writer may have died before the call. Without it the store is read-only.
             client: A DynamoDB client.
             table: The table's name; `TASKS_TABLE` by default.
             users: The name of the users table; `USERS_TABLE` by default. Only assigning needs it.

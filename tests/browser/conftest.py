@@ -41,7 +41,7 @@ def page(browser: Browser) -> Page:
 
 @pytest.fixture(scope="module")
 def staged(stack: Stack) -> Iterator[str]:
-    """The URL of a stage, of which pages are told by the event's context alone; nothing is at the root."""
+    """The URL of the API under a stage's path. Only the context of events has that path."""
     from tests.handlers import LambdaContext, event, load_function
 
     pages = {"": load_function("board").handler, "/docs": load_function("api_docs").handler}
@@ -96,7 +96,7 @@ def open_board(browser: Browser, stack: Stack) -> Iterator[Callable[..., Board]]
     yield open_board
     for board in boards:
         board.context.close()
-        # Chromium tells of each failed request; what the page makes of it is tested.
+        # Chromium reports each failed request; the tests check how the page handles them.
         assert [error for error in board.errors if "Failed to load resource" not in error] == []
 
 

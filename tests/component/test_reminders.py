@@ -229,7 +229,7 @@ def test_reminders_continue_after_a_clock_was_ahead(
 
 def test_records_of_a_fast_clock_do_not_block(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even if the next run is late, and more tasks were published than the record holds."""
-    monkeypatch.setattr("shared.tasks.reminder_progress._MAX_TOLD", 3)
+    monkeypatch.setattr("shared.tasks.reminder_progress._MAX_PUBLISHED", 3)
     for number in range(5):
         world.task(90_000, f"Of tomorrow, {number}")
     assert len(world.run(after=100_000)) == 5
@@ -289,7 +289,7 @@ def test_more_tasks_than_the_record_holds_are_published_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For their dates, tasks that the index lacked are not published later; for later dates they are."""
-    monkeypatch.setattr("shared.tasks.reminder_progress._MAX_TOLD", 3)
+    monkeypatch.setattr("shared.tasks.reminder_progress._MAX_PUBLISHED", 3)
     monkeypatch.setattr(module, "_PAGE", 2)
     ids = {world.task(30, f"Task {number}").id for number in range(7)}
     assert set(world.run()) == ids

@@ -74,7 +74,7 @@ def configure(*, metrics: bool) -> None:
     """Choose what is shown.
 
     Args:
-        metrics: Whether a line tells of each metric that a function counts.
+        metrics: Whether to print a line for each metric that a function emits.
     """
     _shown["metrics"] = metrics
 

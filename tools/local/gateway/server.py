@@ -65,7 +65,7 @@ class Server:
             max_request_body_size=_MAX_RECEIVED + 1,
             connection_limit=500,
             asyncore_use_poll=True,
-            clear_untrusted_proxy_headers=False,  # functions are told what the client sent
+            clear_untrusted_proxy_headers=False,  # functions get the headers that the client sent
             log_socket_errors=False,
         )
         self._servers = [server for server in self._map.values() if isinstance(server, TcpWSGIServer)]

@@ -62,7 +62,7 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
         Args:
             template: Has the API.
             functions: Runs the functions.
-            port: The port it is served at, which functions are told.
+            port: The port in the events of functions.
             log: Takes each request that was answered.
             report: Takes a function's name and why its answer is refused.
             authorizer_cache: Whether policies are kept for as long as the template says.
