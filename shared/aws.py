@@ -31,8 +31,8 @@ _CONFIG = Config(
     read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 2},
     tcp_keepalive=True,
-    parameter_validation=False,  # a tenth of a request; mypy checks the calls, and so does the service
-    user_agent="task-api",  # botocore would compose its own anew for each try: another tenth
+    parameter_validation=False,  # it takes a tenth of a request; mypy and the service check the calls
+    user_agent="task-api",  # botocore would build its own for each try: another tenth
 )
 _TRY = 4
 """Maximum seconds of one try: both timeouts, and a margin for the rest, such as TLS."""
@@ -45,7 +45,7 @@ _FIRST_BACKOFF = 0.02
 """Seconds that are waited at most before the second attempt; before each further one, twice as long."""
 
 _PASSING = {
-    # of a canceled transaction
+    # from a canceled transaction
     "TransactionConflict",
     "ThrottlingError",
     "ProvisionedThroughputExceeded",
@@ -72,7 +72,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMe
 _jitter = random.SystemRandom()
 
 if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
-    # botocore draws its own waits from `random`. The module is a part of Lambda's runtime. See
+    # botocore's retries use `random`, which a snapshot would make predictable. Part of Lambda's runtime:
     # https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
     from snapshot_restore_py import register_after_restore
 
@@ -96,7 +96,8 @@ def client(service: Literal["dynamodb", "events", "secretsmanager", "sqs"]) -> A
     """
     created = boto3.client(service, config=_CONFIG)
     created.meta.events.register_first("before-send", _begin_in_time)
-    name = created.meta.service_model.service_id.hyphenize()  # as botocore's own handler, to come before it
+    # Registered for the same event as botocore's own handler, to run before it.
+    name = created.meta.service_model.service_id.hyphenize()
     created.meta.events.register_first(f"needs-retry.{name}", _retry_in_time)  # type: ignore[arg-type]
     return created
 
@@ -137,7 +138,7 @@ def transact_write(client: DynamoDBClient, *writes: TransactWriteItemTypeDef) ->
             if not codes & _PASSING:
                 raise
             failure = Contention() if "TransactionConflict" in codes else Unavailable()
-            if lost is None:  # else it may be that one which conflicts
+            if lost is None:  # otherwise, the lost try may be the one in conflict
                 token = str(uuid.uuid4())
         except (BotoCoreError, ClientError) as error:
             if _may_have_happened(error):
@@ -193,7 +194,7 @@ def _begin_in_time(**_event: object) -> None:
 
 def _retry_in_time(operation: OperationModel, **_event: object) -> Literal[False] | None:
     """Keep botocore from retrying; it then raises the error of the last try."""
-    is_transaction = operation.name == "TransactWriteItems"  # which must know what became of each try
+    is_transaction = operation.name == "TransactWriteItems"  # `transact_write` retries it
     return False if is_transaction or remaining() < _RETRY else None
 
 

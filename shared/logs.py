@@ -99,7 +99,7 @@ def event_handler(
             try:
                 return handle(event, context)
             except Exception as error:
-                text = "".join(format_exception(error))  # with causes and notes, as Lambda may write it
+                text = "".join(format_exception(error))  # Lambda may print causes and notes
                 if masked(text) == text:
                     raise
                 logger.exception("function failed")

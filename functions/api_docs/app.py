@@ -32,7 +32,7 @@ def handler(request: Request) -> Response:
     else:
         # A path, because the page can be behind another host's name than the API knows.
         body, content_type = _page(request.root), "text/html; charset=utf-8"
-    headers = {"ETag": weak_etag(body), "Cache-Control": "no-cache"}  # kept, and asked for again each time
+    headers = {"ETag": weak_etag(body), "Cache-Control": "no-cache"}  # cached, and revalidated each time
     response = Response(body=body, content_type=content_type, headers=headers)
     return unless_unchanged(response, request.header("If-None-Match"))
 

@@ -44,7 +44,7 @@ class Bearer(NamedTuple):
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Allow the bearer of a valid token, or of an API key, the whole stage until that expires."""
     if source_of(event) == SCHEDULE:
-        return {}  # the weekly call that keeps the version's snapshot
+        return {}  # a weekly call keeps the version's snapshot from expiring
     request = Request(event)
     logger.set_correlation_id(request.id)
     scheme, token = request.authorization
@@ -57,7 +57,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     except UncertainToken as error:
         # No policy, which API Gateway would keep for minutes. This text is a 401 to it.
         logger.info("token refused", reason=str(error))
-        from shared.metrics import count  # which other tokens need not wait for
+        from shared.metrics import count  # imported only for refused tokens
 
         count("TokenUncertain")  # Lambda counts an error, which the alarm leaves out
         raise Exception("Unauthorized") from None

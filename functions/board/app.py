@@ -40,7 +40,7 @@ def _page(root: str) -> Response:
     page = Template((FOLDER / "board.html").read_text("utf-8"))
     body = page.substitute(root=html.escape(root), style=style, script=script)
     headers = {
-        "Cache-Control": "no-cache",  # kept, and asked for again each time
+        "Cache-Control": "no-cache",  # cached, and revalidated each time
         "Content-Security-Policy": _policy(script, style),
         "ETag": weak_etag(body),
         "Referrer-Policy": "no-referrer",

@@ -32,8 +32,8 @@ notified = DynamoDBPersistenceLayer(os.environ["NOTIFIED_TABLE"], boto3_client=a
 once = IdempotencyConfig(
     event_key_jmespath="id",
     raise_on_no_idempotency_key=True,
-    # Longer than an event can be on its way: 1 day in the stream, 14 in the bucket of those that could not be
-    # published, 1 in the bus, 4 in the queue, 14 among the dead letters.
+    # Longer than an event can be in transit: 1 day in the stream, 14 in the bucket of unpublished events,
+    # 1 in the bus, 4 in the queue, and 14 among the dead letters.
     expires_after_seconds=35 * DAY,
 )
 
@@ -51,7 +51,7 @@ def notify(event: dict[str, Any]) -> None:
         case "task.due":
             if not (task := still_due(event["task"])):
                 return
-            aws.need_time_for(1)  # looking has taken some
+            aws.need_time_for(1)  # the read took some
             notifier.task_due(task)
         case _:
             raise ValueError(f"unknown type of event: {event['type']!r}")
@@ -70,10 +70,10 @@ def still_due(task: dict[str, Any]) -> TaskDocument | None:
 
 def handle(record: SQSRecord) -> None:
     """Handle one message."""
-    logger.set_correlation_id(None)  # not that of the message before, if this one cannot be read
+    logger.set_correlation_id(None)  # or an unreadable message would log the ID of the last one
     event = _notification(record.json_body)
     logger.set_correlation_id(event.get("request_id"))
-    aws.need_time_for(2)  # or it is sent, and cannot be remembered
+    aws.need_time_for(2)  # or it could be sent, but not recorded as sent
     notify(event=event)
 
 

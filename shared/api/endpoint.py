@@ -99,7 +99,7 @@ class Handler:
             UnexpectedEvent: it is another kind of event.
         """
         if expect(event, REST_API, SCHEDULE) == SCHEDULE:
-            return {}  # the weekly call that keeps the version's snapshot
+            return {}  # a weekly call keeps the version's snapshot from expiring
         answer: dict[str, Any] = self._handle(event, context)
         return answer
 
@@ -127,7 +127,7 @@ class Handler:
         }
 
     def _respond(self, request: Request) -> Response:
-        scope = request.claims.get("scope")  # which API keys have
+        scope = request.claims.get("scope")  # only API keys have one
         if scope is not None and (refusal := self.refusal(scope, request.method)):
             raise refusal
         if not (self.takes and self.takes.is_query):
@@ -147,7 +147,7 @@ class Handler:
         if problem["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.exception("request failed", exc_info=error)
         if is_our_fault(error):
-            from shared.metrics import count  # which a request that succeeds need not import
+            from shared.metrics import count  # imported only for failures
 
             count("UnexpectedError")
         return problem_response(self.declared.extend_problem(problem, error), error)

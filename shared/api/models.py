@@ -126,7 +126,7 @@ class PageQuery(Query):
 
 
 def _field_error(error: ErrorDetails) -> FieldError:
-    names = (part for part in error["loc"] if isinstance(part, str))  # and no places in lists
+    names = (part for part in error["loc"] if isinstance(part, str))  # without list indexes
     field = ".".join(names)[:MAX_NAME] or "body"
     if error["type"] == "model_type":
         return {"field": field, "message": "Input should be an object"}

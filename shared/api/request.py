@@ -151,7 +151,7 @@ class Request:
         """
         text = self._text([FORM])
         try:
-            return _values(parse_qs(text, errors="strict"))  # without blank values (RFC 6749, section 3.2)
+            return _values(parse_qs(text, errors="strict"))  # drops blank values (RFC 6749, section 3.2)
         except ValueError as error:
             raise InvalidRequest.of_body("send it in UTF-8") from error
 
@@ -170,7 +170,7 @@ class Request:
             return json.loads(text, object_pairs_hook=_object)
         except json.JSONDecodeError as error:
             raise InvalidRequest.of_body(f"not valid JSON: {error.msg}") from error
-        except (ValueError, RecursionError) as error:  # thousands of digits, thousands of brackets
+        except (ValueError, RecursionError) as error:  # too many digits or brackets
             raise InvalidRequest.of_body("not valid JSON: too large a number, or too deep") from error
 
     def _text(self, media_types: Sequence[str]) -> str:

@@ -49,7 +49,7 @@ def _as_list(value: Any) -> Any:
 ValidTitle = Annotated[
     Title,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    Composed,  # which runs before
+    Composed,  # runs before the constraints above
     AfterValidator(one_line),
     AfterValidator(visible),
     Field(json_schema_extra={"pattern": TRIMMED_LINE}),

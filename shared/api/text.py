@@ -14,14 +14,14 @@ _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
 _INVISIBLE = {"Cc", "Cf", "Cs", "Me", "Mn", "Zl", "Zp", "Zs"}
 
 # Regular expressions of ECMA-262, for the OpenAPI document, and of Python. They list characters, because
-# Python's Unicode tables differ by its version. They cannot say which characters are visible, nor name those
-# beyond U+FFFF, for which the two languages have different words.
+# Unicode tables differ between versions of Python. They cannot express visibility, or characters beyond
+# U+FFFF, for which the two languages have different syntax.
 _CONTROLS = r"\u0000-\u001f\u007f-\u009f"
 _BREAKS = r"\u2028\u2029"
 _SPACES = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _PRINTED = rf"[^{_CONTROLS}{_SPACES}]"
-# Format characters, Hangul's fillers, the combining grapheme joiner; joiners and variation selectors where
-# scripts and emoji do not need them: after nothing, or after letters of Latin, Greek or Cyrillic.
+# Format characters, Hangul's fillers and the combining grapheme joiner; also joiners and variation selectors
+# where no script or emoji needs them: at the start, or after letters of Latin, Greek or Cyrillic.
 _LATIN = r"\u1e00-\u1fff\u2000-\u203b\u203d-\u2048\u204a-\u206f\u2c60-\u2c7f\ua720-\ua7ff\uab30-\uab6f"
 _UNMODIFIED = rf"\u0000-\u0022\u0024-\u0029\u002b-\u002f\u003a-\u00a8\u00aa-\u00ad\u00af-\u058f{_LATIN}"
 _HIDDEN = (

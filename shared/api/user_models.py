@@ -26,8 +26,8 @@ from shared.errors import UnsupportedGrant
 from shared.logs import conceal
 from shared.users.api_key import Scope
 
-# Concealed when they are read, before anything can fail that has them in its text. One to verify is not
-# composed, because some were hashed as they had been typed.
+# Concealed as soon as they are read, so that no error can quote them. A password to verify is not normalized,
+# because version 1.0 hashed passwords as typed.
 Password = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(conceal)]
 NewPassword = Annotated[
     str,
@@ -52,7 +52,7 @@ _REQUIRED: Any = {
 
 
 def _unreserved(username: str) -> str:
-    if username.lower() == "none":  # which finds tasks of nobody
+    if username.lower() == "none":  # `assignee=none` finds unassigned tasks
         raise ValueError("Choose another name; this one means nobody")
     return username
 

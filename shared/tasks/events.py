@@ -83,7 +83,7 @@ def event_of(record: Mapping[str, Any]) -> TaskEventDocument | None:
     if before is None:
         return _event("task.created" if task.version == 1 else "task.restored", task, time)
     old = task_from_item(before)
-    if task.version == old.version:  # a migration has moved it in an index
+    if task.version == old.version:  # only its index attributes changed, by a migration
         return None
     return _event("task.updated", task, time, old)
 
@@ -102,14 +102,14 @@ def _event_of_trash(
     if before is None and after is not None:
         return _event("task.deleted", task_from_item(after["task"]["M"]), _time(after, "deleted_at"))
     if before is None or "task" not in before or (after is not None and "task" in after):
-        return None  # its place in an index has changed, or a purged task's item is gone at last
+        return None  # only its index attributes changed, or TTL removed the item of a purged task
     task = task_from_item(before["task"]["M"])
     if after is not None:
         purge = purge_from_item(after)
         return _event("task.purged", task.next_version(purge.author), _rfc_3339(purge.at / MICROSECONDS))
     if by_dynamodb:
         return _event("task.purged", task.next_version(NOBODY), _rfc_3339(int(before["expires_at"]["N"])))
-    return None  # it was restored
+    return None  # restored
 
 
 def due_event(task: Task) -> TaskEventDocument:

@@ -58,7 +58,7 @@ def merge(partitions: Iterable[Iterator[Task]], query: TaskQuery, budget: Budget
     skip, examined = query.skip, query.after
     for task in unique:
         if not query.follows(task):
-            continue  # it was seen before, and the cursor must not go back
+            continue  # an earlier page had it; the cursor must not go back
         if query.admits(task):
             if skip:
                 skip -= 1
@@ -103,8 +103,8 @@ class TaskListing:
         # A page's tasks are spread evenly over the shards, more or less.
         shards = len(part.partitions) / len(query.statuses or TaskStatus)
         share = 1.5 / shards if shards > 1 else 1
-        # Beside the page: the cursor's own task, one that tells whether a next page exists, and two that end
-        # what may be a run: of equal times, and of copies of one task.
+        # Four more than the page: the cursor's own task, one that shows whether a next page exists, and two
+        # that end runs of equal times and of copies of one task.
         expected = math.ceil((query.skip + query.limit) * share) + 4
         budget = Budget(_MAX_BYTES)
         partitions: list[Iterator[Task]] = [

@@ -64,7 +64,7 @@ class Reminders:
             BotoCoreError, ClientError: the index, or how far this has come, cannot be read or written.
         """
         now = int(time.time())
-        with suppress(Overtaken):  # that run goes on
+        with suppress(Overtaken):  # the other run continues
             self._send(now, self._progress.begin(now), self._progress.recall(now))
 
     def _send(self, now: int, mark: Watermark, memory: Memory) -> None:

@@ -137,8 +137,8 @@ class Trash:
             task, now = self._get(task_id), current_time()
             restored = replace(
                 task,
-                title=title or normalize("NFC", task.title),  # it may be from before titles were composed
-                due_set_at=None if task.due_at is None else now,  # of a date that is past nobody is reminded
+                title=title or normalize("NFC", task.title),  # version 1.0 stored titles in any normal form
+                due_set_at=None if task.due_at is None else now,  # past dates send no reminders
                 updated_at=now,
             ).next_version(author)
             try:

@@ -81,7 +81,7 @@ class Counter:
                 raise TooManyAttempts(empty_at - latest)
             try:
                 table.write(self._one_more(table, now, latest, is_empty=empty_at <= now))
-            except ConditionFailed:  # others were counted first
+            except ConditionFailed:  # a concurrent attempt was counted first
                 (item,) = table.read(self.key)
             except Contention:
                 break

@@ -13,8 +13,8 @@ from shared.logs import conceal
 _context = CryptContext(
     schemes=["argon2"], argon2__memory_cost=19_456, argon2__time_cost=2, argon2__parallelism=1
 )
-# A constant, because passlib's own dummy is made when it is first needed: the first unknown name in an
-# execution environment would take twice as long.
+# A constant. passlib would hash a dummy when it first needs one, so the first unknown name in an execution
+# environment would take twice as long.
 _NOBODYS_HASH = (
     "$argon2id$v=19$m=19456,t=2,p=1$da41BqCU0lprLSWE0For5Q$+kaK1NmoeobG1H+MR1WsfqGc/An3mdIKHWhnZvwEoIQ"
 )

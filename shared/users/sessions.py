@@ -211,7 +211,7 @@ def checked(identity: Identity, user: Item | None, session: Item | None = None) 
     if identity.session:
         if session is None or float(session["expires_at"]["N"]) <= time.time():
             raise SessionEnded
-        generation = session["generation"]["S"]  # which no other user has
+        generation = session["generation"]["S"]  # unique to the user
     if user is None or not is_user(user) or user_from_item(user).generation != generation:
         raise SessionEnded
     return user
@@ -219,7 +219,7 @@ def checked(identity: Identity, user: Item | None, session: Item | None = None) 
 
 def _secret(keys: TokenKeys, key_id: str) -> str:
     key = keys.find(key_id)
-    if key is None:  # another environment has it already
+    if key is None:  # only other execution environments have read it so far
         raise Unavailable
     return key.secret
 

@@ -99,7 +99,7 @@ def call(
     host, port = _host_and_port(parts)
     try:
         find = partial(resolve, host, port, to_loopback=to_loopback, look_up=look_up)
-        address = run_until(deadline, find)  # the system offers no deadline for it
+        address = run_until(deadline, find)  # name resolution has no timeout of its own
         with (
             socket.create_connection((address, port), time_left(deadline)) as connected,
             shut_down_at(deadline, connected),

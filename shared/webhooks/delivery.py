@@ -87,10 +87,10 @@ class Deliverer:
         webhook, secrets = found
         if webhook.failures:
             now = int(time.time())
-            if 0 < webhook.paused_until - now <= PAUSES[-1]:  # or the clock was set back
+            if 0 < webhook.paused_until - now <= PAUSES[-1]:  # unless the clock was set back
                 return min(webhook.paused_until - now, _LONGEST_WAIT)
             if not self._store.note(webhook, paused_until=now + _PROBE):
-                return _PROBE  # another one calls it
+                return _PROBE  # another invocation calls it
             webhook = replace(webhook, paused_until=now + _PROBE)
         try:
             answer = self._call(webhook, secrets, delivery.event)

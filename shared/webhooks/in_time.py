@@ -46,10 +46,10 @@ def shut_down_at(deadline: float, connected: socket.socket) -> Iterator[None]:
 
     def shut_down() -> None:
         is_late.set()
-        with suppress(OSError):  # the other side was faster
+        with suppress(OSError):  # the other side has closed it
             handle.shutdown(socket.SHUT_RDWR)
 
-    with connected.dup() as handle:  # stays open when TLS takes the socket over
+    with connected.dup() as handle:  # stays open when TLS detaches the socket
         timer = threading.Timer(time_left(deadline), shut_down)
         timer.start()
         try:
