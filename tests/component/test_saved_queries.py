@@ -86,7 +86,17 @@ def test_a_trace_runs_the_saved_query_of_the_stack(logs: Stubber, run: Run) -> N
     ended(logs, status="Running")
     ended(
         logs,
-        {"@timestamp": "2026-11-30 12:00:00.000", "function": "CreateTask", "message": "answered"},
+        {
+            "@timestamp": "2026-11-30 12:00:00.000",
+            "function": "PublishTaskEvents",
+            "message": "event published",
+        },
+        {
+            "@timestamp": "2026-11-30 12:00:00.001",
+            "function": "CreateTask",
+            "status": "201",
+            "message": "answered",
+        },
         {
             "@timestamp": "2026-11-30 12:00:01.000",
             "function": "SendNotification",
@@ -95,9 +105,10 @@ def test_a_trace_runs_the_saved_query_of_the_stack(logs: Stubber, run: Run) -> N
     )
     assert run("trace", REQUEST, "--stack-name", "mine") == (
         0,
-        "  @timestamp               function          message\n"
-        "  2026-11-30 12:00:00.000  CreateTask        answered\n"
-        "  2026-11-30 12:00:01.000  SendNotification  two\\nlines\\x1b\n",
+        "  @timestamp               function           status  message\n"
+        "  2026-11-30 12:00:00.000  PublishTaskEvents          event published\n"
+        "  2026-11-30 12:00:00.001  CreateTask         201     answered\n"
+        "  2026-11-30 12:00:01.000  SendNotification           two\\nlines\\x1b\n",
         "",
     )
 

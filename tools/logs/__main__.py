@@ -115,7 +115,14 @@ def _show_local(url: str, request_id: str) -> int:
 
 
 def _print(rows: list[dict[str, str]]) -> None:
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    """Print rows as a table; each row has its fields in the query's order, without the empty ones."""
+    names: list[str] = []
+    for row in rows:
+        place = 0
+        for name in row:
+            if name not in names:
+                names.insert(place, name)
+            place = names.index(name) + 1
     console.table([names, *([row.get(name, "") for name in names] for row in rows)])
 
 
