@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.local_stack import ROOT
+from tests.template import FUNCTIONS
 
 
 def event(name: str, **changes: Any) -> dict[str, Any]:
@@ -29,8 +30,16 @@ class LambdaContext:
     invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:Function"
     aws_request_id = "5a5a5a5a-0000-4000-8000-5a5a5a5a5a5a"
 
+    def __init__(self, seconds: int = 10) -> None:
+        self.seconds = seconds
+
     def get_remaining_time_in_millis(self) -> int:
-        return 10_000
+        return 1_000 * self.seconds
+
+
+def context_of(name: str) -> LambdaContext:
+    """The context of a call that has just begun."""
+    return LambdaContext(FUNCTIONS[name].timeout)
 
 
 def load_function(name: str) -> ModuleType:
@@ -47,7 +56,7 @@ def load_function(name: str) -> ModuleType:
 
 def invoke(name: str, **changes: Any) -> dict[str, Any]:
     """Invoke a function with its sample event."""
-    answer: dict[str, Any] = load_function(name).handler(event(name, **changes), LambdaContext())
+    answer: dict[str, Any] = load_function(name).handler(event(name, **changes), context_of(name))
     return answer
 
 

@@ -77,6 +77,11 @@ class Function:
         return variables
 
     @property
+    def timeout(self) -> int:
+        """Its timeout in seconds."""
+        return int(self.properties.get("Timeout", TEMPLATE["Globals"]["Function"]["Timeout"]))
+
+    @property
     def role(self) -> str:
         """The logical id of its role."""
         return str(self.properties["Role"]["Fn::GetAtt"][0])

@@ -62,6 +62,17 @@ def local_aws() -> Iterator[str]:
         backends.close()
 
 
+@pytest.fixture
+def emulated_dynamodb(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client of the emulator, with empty tables and no notifications. Functions use the emulator, too."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws)
+    # Also messages that an earlier test received: they would be visible again after three minutes.
+    boto3.client("sqs").purge_queue(QueueUrl="NotificationsQueue")
+    client = boto3.client("dynamodb")
+    empty_tables(client)
+    return client
+
+
 @pytest.fixture(params=["moto", "make run"])
 def any_aws(request: pytest.FixtureRequest) -> str | None:
     """None for moto, or the URL of the emulator. A test runs on both, so that differences show."""

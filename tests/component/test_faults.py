@@ -16,7 +16,7 @@ from shared.errors import Unavailable
 from shared.tasks.indexes import StatusShards
 from tests.aws import empty_tables
 from tests.faults import ANYWHERE, FAULTS, Faults
-from tests.handlers import LambdaContext, authorization, event, load_function
+from tests.handlers import LambdaContext, authorization, context_of, event, load_function
 from tests.local_stack import await_condition
 from tests.nightly import often
 from tests.proxy import Network, Proxy
@@ -48,16 +48,12 @@ ENDPOINTS = [*AUTHORIZED, "create_user", "login"]
 
 
 @pytest.fixture
-def dynamodb(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A client of the emulator of `make run`, with empty tables. Functions use it, too."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws)
-    client = boto3.client("dynamodb")
-    empty_tables(client)
-    return client
+def dynamodb(emulated_dynamodb: Any) -> Any:
+    return emulated_dynamodb
 
 
 def call(function: str, sent: Event | None = None) -> Answer:
-    answer: Answer = load_function(function).handler(sent or event(function), LambdaContext())
+    answer: Answer = load_function(function).handler(sent or event(function), context_of(function))
     return answer
 
 

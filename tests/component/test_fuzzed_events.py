@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.event_sources import UnexpectedEvent
-from tests.handlers import LambdaContext, event, load_function
+from tests.handlers import LambdaContext, context_of, event, load_function
 from tests.nightly import often
 from tests.template import TEMPLATE, functions_of
 from tests.unit.test_event_sources import FOREIGN
@@ -60,7 +60,7 @@ def test_an_endpoint_answers_any_request(
     sample = event(name, **request, body=body, isBase64Encoded=is_base64)
     if sample["pathParameters"]:
         sample["pathParameters"] = dict.fromkeys(sample["pathParameters"], parameter)
-    answer = handlers[name](sample, LambdaContext())
+    answer = handlers[name](sample, context_of(name))
     assert 200 <= answer["statusCode"] < 500
 
 
@@ -92,7 +92,7 @@ def test_an_unreadable_record_does_not_block_others(handlers: dict[str, Any], im
 @fuzzed
 def test_an_unreadable_message_is_reported(handlers: dict[str, Any], name: str, body: str) -> None:
     record = {**event(name)["Records"][0], "body": body}
-    answer = handlers[name]({"Records": [record]}, LambdaContext())
+    answer = handlers[name]({"Records": [record]}, context_of(name))
     assert answer == {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
 
 

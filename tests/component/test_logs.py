@@ -28,7 +28,7 @@ from shared.users.store import UserStore
 from shared.users.tokens import TokenSigner
 from shared.users.user import User
 from tests.aws import TOKEN_KEY
-from tests.handlers import LambdaContext, event, load_function
+from tests.handlers import LambdaContext, context_of, event, load_function
 from tests.template import TEMPLATE, functions_of
 
 FUNCTIONS = [each.name for each in functions_of(TEMPLATE).values()]
@@ -285,7 +285,8 @@ def test_a_notification_is_one_log_record(empty_aws: object, written: io.StringI
     for number, text in enumerate(HOSTILE):
         task = {"id": text, "title": text}
         message = {"type": "task.created", "id": f"{number}", "task": task, "request_id": text}
-        answer = sender.handler({"Records": [{**sample, "body": json.dumps(message)}]}, LambdaContext())
+        batch = {"Records": [{**sample, "body": json.dumps(message)}]}
+        answer = sender.handler(batch, context_of("send_notification"))
         assert answer == {"batchItemFailures": []}
     sent = records(written)
     assert [each["message"] for each in sent] == ["notification sent"] * len(HOSTILE)

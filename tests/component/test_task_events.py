@@ -16,14 +16,14 @@ from shared.tasks.events import TaskEventDocument, due_event
 from shared.tasks.store import TaskStore
 from shared.tasks.task import NOBODY, TaskStatus
 from shared.tasks.trash import Trash
-from tests.aws import empty_tables
-from tests.handlers import LambdaContext, event, invoke, load_function
+from tests.handlers import LambdaContext, context_of, event, invoke, load_function
 from tests.task_events import ADA, Bus, new_event
 from tests.tasks import changing, new_task
 
 START = 1_767_225_600
 DUE = 4_000_000_000
 """A due date that lies in the future when it is set."""
+IN_TIME = context_of("send_notification")
 
 
 def message_of(records: list[dict[str, Any]]) -> dict[str, Any]:
@@ -34,13 +34,8 @@ def message_of(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def dynamodb(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A client of the emulator of `make run`, with empty tables. Functions use it, too."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws)
-    boto3.client("sqs").purge_queue(QueueUrl="NotificationsQueue")
-    client = boto3.client("dynamodb")
-    empty_tables(client)
-    return client
+def dynamodb(emulated_dynamodb: Any) -> Any:
+    return emulated_dynamodb
 
 
 def test_one_id_follows_a_request_to_its_notification(
@@ -117,11 +112,11 @@ class TestSending:
 
         monkeypatch.setattr(sender, "notifier", Notifier(fail_for_the_first))
         failed = {"batchItemFailures": [{"itemIdentifier": batch["Records"][0]["messageId"]}]}
-        assert sender.handler(batch, LambdaContext()) == failed
+        assert sender.handler(batch, IN_TIME) == failed
         assert sent == ["Send the invitations"]
         # If both messages are delivered again, only the failed one is notified.
         fails[0] = False
-        assert sender.handler(batch, LambdaContext()) == {"batchItemFailures": []}
+        assert sender.handler(batch, IN_TIME) == {"batchItemFailures": []}
         assert sent == ["Send the invitations", "Book the venue"]
 
     def test_a_batch_of_poison_is_reported_message_by_message(
@@ -130,21 +125,17 @@ class TestSending:
         batch = event("send_notification")
         for record, body in zip(batch["Records"], ["[]", '{"type": "task.created"}'], strict=True):
             record["body"] = body
-        answer = sender.handler(batch, LambdaContext())
+        answer = sender.handler(batch, IN_TIME)
         assert [each["itemIdentifier"] for each in answer["batchItemFailures"]] == [
             record["messageId"] for record in batch["Records"]
         ]
         assert sent == []
 
     def test_nothing_is_sent_without_time_to_record_it(self, sender: ModuleType, sent: list[str]) -> None:
-        class Late(LambdaContext):
-            def get_remaining_time_in_millis(self) -> int:
-                return 6_000
-
-        answer = sender.handler(event("send_notification"), Late())
+        answer = sender.handler(event("send_notification"), LambdaContext(6))
         assert len(answer["batchItemFailures"]) == 2
         assert sent == []
-        assert sender.handler(event("send_notification"), LambdaContext()) == {"batchItemFailures": []}
+        assert sender.handler(event("send_notification"), IN_TIME) == {"batchItemFailures": []}
         assert len(sent) == 2
 
     def test_an_event_and_its_message_in_the_old_format_are_notified_once(
@@ -157,7 +148,7 @@ class TestSending:
             created["subject"] = message["task"]["id"]
             record["body"] = json.dumps({"detail-type": "task.created", "detail": created})
         for each in (batch, event("send_notification")):
-            assert sender.handler(each, LambdaContext()) == {"batchItemFailures": []}
+            assert sender.handler(each, IN_TIME) == {"batchItemFailures": []}
         assert sent == ["Book the venue", "Send the invitations"]
 
     def test_only_tasks_that_are_still_due_are_notified(
@@ -179,19 +170,19 @@ class TestSending:
             patch.setattr("shared.tasks.trash.current_time", lambda: (DUE + 1) * 1_000_000)
             Trash(lambda: None).restore(restored.id, author=NOBODY)
         for _ in range(2):
-            assert sender.handler(batch_of(events), LambdaContext()) == {"batchItemFailures": []}
+            assert sender.handler(batch_of(events), IN_TIME) == {"batchItemFailures": []}
         assert sent == ["Due", "Begun"]
         moved = store.get(moved.id)
-        sender.handler(batch_of([due_event(moved)]), LambdaContext())
+        sender.handler(batch_of([due_event(moved)]), IN_TIME)
         assert sent == ["Due", "Begun", "Moved"]
 
     def test_a_new_execution_environment_does_not_notify_again(
         self, sender: ModuleType, sent: list[str]
     ) -> None:
-        sender.handler(event("send_notification"), LambdaContext())
+        sender.handler(event("send_notification"), IN_TIME)
         again = load_function("send_notification")
         again.notifier = sender.notifier
-        assert again.handler(event("send_notification"), LambdaContext()) == {"batchItemFailures": []}
+        assert again.handler(event("send_notification"), IN_TIME) == {"batchItemFailures": []}
         assert sent == ["Book the venue", "Send the invitations"]
 
 
