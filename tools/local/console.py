@@ -43,7 +43,7 @@ class _Terminal:
 
     def __init__(self) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal need not know all characters
+            sys.stdout.reconfigure(errors="backslashreplace")  # terminals may lack characters
         self._console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
         self._lock = threading.Lock()
         self._codes = {style: self._codes_of(style) for style in ("", "dim", *_STYLES.values())}
@@ -61,7 +61,7 @@ class _Terminal:
 
     def write(self, text: str) -> None:
         """Write lines in one piece, whole even when threads write at the same time."""
-        with self._lock, contextlib.suppress(OSError, ValueError):  # who read this has left; the API goes on
+        with self._lock, contextlib.suppress(OSError, ValueError):  # the pipe's reader has ended
             self._console.file.write(text + "\n")
             self._console.file.flush()
 
@@ -130,7 +130,7 @@ def legible(line: str) -> list[str]:
     try:
         entry = json.loads(line)
         lines = _lines_of(entry) if isinstance(entry, dict) else None
-    except (ValueError, RecursionError, OverflowError):  # JSON in form only, such as a thousand brackets
+    except (ValueError, RecursionError, OverflowError):  # not parseable, such as a thousand brackets
         lines = None
     return [line] if lines is None else lines
 
@@ -143,11 +143,11 @@ def _lines_of(entry: Mapping[str, object]) -> list[str] | None:
     if not {"level", "message"} <= entry.keys():
         return None
     if entry["message"] == "answered":
-        return []  # the request's own line says it
+        return []  # the request's own line has it
     rest = {name: value for name, value in entry.items() if name not in _OF_EVERY_LOG_ENTRY}
     pairs = " ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in rest.items())
     trace = str(entry["exception"]).split("\n") if "exception" in entry else []
-    # The message can be anything, and only a traceback has lines.
+    # Messages have one line; only tracebacks have more.
     return [_one_line(f"{entry['level']} {entry['message']}  {pairs}"), *trace]
 
 

@@ -76,7 +76,7 @@ def _text_reason(parameter: Mapping[str, Any], value: str) -> str | None:
     if longest is not None and len(value) > int(longest):
         return f"Give at most {longest} characters."
     if (pattern := parameter.get("AllowedPattern")) is not None:
-        # CloudFormation's patterns are Java's; one that Python cannot read is left to it.
+        # CloudFormation's patterns are Java's. Only CloudFormation checks those that Python cannot parse.
         with contextlib.suppress(re.error):
             if not re.fullmatch(str(pattern), value):
                 return f"Give what matches {pattern}."

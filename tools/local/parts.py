@@ -12,7 +12,7 @@ from tools.local.backends.process import Backends, BackendsConfig
 from tools.local.listeners import bracketed, listen
 from tools.local.options import Options
 
-if TYPE_CHECKING:  # what is imported once the backends start
+if TYPE_CHECKING:  # imported once the backends start
     from tools.local.template import Template
     from tools.local.triggers.mappings import EventSourceMapping
     from tools.local.triggers.schedules import Timers
@@ -38,7 +38,7 @@ def running(options: Options) -> Iterator[tuple[str, Backends]]:
         backends = Backends()
         stack.callback(backends.close)
 
-        # Imported here, because it takes a second that the backends spend on their own start.
+        # Imported here, because this takes a second, in which the backends start.
         from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
 
         from tools.local import console, sam_local
@@ -112,7 +112,7 @@ def running(options: Options) -> Iterator[tuple[str, Backends]]:
                 console.request,
                 console.function_failure,
                 authorizer_cache=options.authorizer_cache,
-                # When not only loopback is served, clients may know this machine by any name.
+                # Beyond loopback, clients may know this machine by any name.
                 hosts={options.host.lower()} if is_loopback(address) else None,
                 origins=options.origins,
                 routes=own_routes.routes(timers, recent_log),

@@ -160,7 +160,7 @@ def _copy(
     for function in template.functions.get_all():
         resolved = function.environment["Variables"]
         here = {"AWS_ENDPOINT_URL": aws, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
-        here["STACK_ID"] = resolved["STACK_ID"]  # SAM CLI would make up the same one for all
+        here["STACK_ID"] = resolved["STACK_ID"]  # SAM CLI would invent the same one for all
         if resolved.get("REDIS_URL"):
             here["REDIS_URL"] = redis
         copied: dict[str, Any] = copy["Resources"][function.name]["Properties"].setdefault("Environment", {})
@@ -205,7 +205,7 @@ def hide_closed_files(
     docker-py leaves its connections to the garbage collector. Python 3.13 and later print a traceback for
     each whose parts are closed in the wrong order, most of them when SAM CLI ends.
     """
-    # Defaults instead of globals, which are gone when Python ends.
+    # Defaults, because globals are gone when Python ends.
     if not (isinstance(unraisable.object, kind) and unraisable.exc_type.__name__ == "ValueError"):
         show(unraisable)
 

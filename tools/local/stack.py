@@ -43,7 +43,7 @@ def serve(options: Options) -> None:
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         if stopped.is_set():
-            os._exit(130)  # the second time: all that was started ends with this process
+            os._exit(130)  # the second time: all child processes end with this one
         stopped.set()
         if not ready.is_set():
             raise _StoppedEarly

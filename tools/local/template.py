@@ -76,7 +76,7 @@ def load_template(path: Path, parameters: Mapping[str, str]) -> Template:
     path = path.resolve()
     if not path.is_file():
         raise LocalStackError(f"{path} does not exist. Run this in the project's folder, or give --template.")
-    # On standard error SAM CLI warns that authorizers may behave otherwise on AWS, at every start.
+    # At each start, SAM CLI warns on standard error that authorizers may behave differently on AWS.
     with contextlib.redirect_stderr(io.StringIO()):
         try:
             stacks, _ = SamLocalStackProvider.get_stacks(
@@ -84,7 +84,7 @@ def load_template(path: Path, parameters: Mapping[str, str]) -> Template:
             )
             functions = SamFunctionProvider(stacks, ignore_code_extraction_warnings=True)
             api = ApiProvider(stacks, cwd=str(path.parent)).api
-        except Exception as error:  # SAM CLI raises a dozen kinds, and KeyError and AttributeError besides
+        except Exception as error:  # SAM CLI raises a dozen kinds of errors, also KeyError and AttributeError
             reason = " ".join(str(error).split()) or type(error).__name__
             raise LocalStackError(f"{path} is broken: {reason}. Run 'make validate' to see more.") from error
     stack = stacks[0]

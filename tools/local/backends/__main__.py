@@ -41,7 +41,7 @@ def main() -> None:
     """Serve until standard input ends."""
     line = sys.stdin.readline()
     if not line:
-        return  # the stack gave up before it knew what it needs
+        return  # the stack ended before it sent its configuration
     config = BackendsConfig(**json.loads(line))
     with contextlib.ExitStack() as stack:
         try:
@@ -57,7 +57,7 @@ def main() -> None:
                 aws.expire()
                 expires_at = time.monotonic() + _EXPIRY_INTERVAL
         aws.sync()
-    os._exit(0)  # at once, though clients keep connections open
+    os._exit(0)  # immediately, even with open connections
 
 
 def _start(config: BackendsConfig, stack: contextlib.ExitStack) -> tuple[Aws, Endpoints]:

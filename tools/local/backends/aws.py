@@ -63,7 +63,7 @@ class Aws:
             self._messages[queue] = {message["id"]: message for message in messages}
         self._is_recording = True
         with self.changed:
-            self._save(list(self._changes("secretsmanager")))  # of a stack that is new
+            self._save(list(self._changes("secretsmanager")))  # a new stack generates them
 
     def _load(self, state: StateFile) -> None:
         for table in self._schema.keys:
@@ -146,7 +146,7 @@ class Aws:
         request = {
             "TableName": table,
             "Key": key,
-            "ConditionExpression": "#expiry <= :now",  # it may have changed since it was seen
+            "ConditionExpression": "#expiry <= :now",  # it may have changed since it was read
             "ExpressionAttributeNames": {"#expiry": attribute},
             "ExpressionAttributeValues": {":now": {"N": str(now)}},
         }

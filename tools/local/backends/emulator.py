@@ -45,7 +45,7 @@ as long, and clients here retry within seconds."""
 _LONGEST_TIMEOUT = 12 * 3600
 """Seconds for which SQS hides a message at most."""
 
-os.environ["LOG_LEVEL"] = "ERROR"  # which ministack reads when it handles its first request
+os.environ["LOG_LEVEL"] = "ERROR"  # read by ministack at its first request
 dynamodb._TXN_TOKEN_TTL = _TRANSACTION_TOKEN_TTL
 _indexes = SortedIndexes(dynamodb)
 
@@ -75,14 +75,14 @@ def handle(headers: Mapping[str, str], body: bytes) -> Reply:
     if service is None:
         raise UnknownService(target)
     if target == "AmazonSQS.ReceiveMessage":
-        with contextlib.suppress(ValueError, TypeError):  # which ministack refuses
+        with contextlib.suppress(ValueError, TypeError):  # ministack refuses it
             body = json.dumps({**json.loads(body), "WaitTimeSeconds": 0}).encode()
     enter_account()
     try:
         service.handle_request("POST", "/", dict(headers), body, {}).send(None)
     except StopIteration as done:
         if service is eventbridge:
-            eventbridge._events_log["entries"] = []  # which nothing reads, and which would grow for good
+            eventbridge._events_log["entries"] = []  # nothing reads it; it would only grow
         status, reply_headers, reply = done.value
         return status, reply_headers, reply if isinstance(reply, bytes) else reply.encode()
     raise RuntimeError(f"{target} does not answer at once")

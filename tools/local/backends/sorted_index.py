@@ -45,7 +45,7 @@ class SortedIndexes:
         try:
             members, partition, window = self._window(request)
             whole = members[partition]
-        except (LookupError, TypeError, ValueError):  # not of the kind that is understood here, or not valid
+        except (LookupError, TypeError, ValueError):  # a query of another kind, or an invalid one
             return self._query(request)
         members[partition] = dict.fromkeys(window)
         try:

@@ -78,7 +78,7 @@ class Authorizers:
         ttl = ttl_of(self._declared, authorizer.authorizer_name)
         if self._cache is None or ttl <= 0:
             return self._ask(authorizer, make_event())
-        # With the code, so that an authorizer that was edited is asked again.
+        # The key includes the code, so that an edited authorizer is called again.
         key = (authorizer.authorizer_name, identity, self._functions.code(authorizer.lambda_name))
         policy = self._cache.get(key)
         if policy is None:
@@ -90,7 +90,7 @@ class Authorizers:
         name = authorizer.lambda_name
         result = self._functions.invoke(name, json.dumps(event).encode())
         if result.failed:
-            # An authorizer raises an error with this very message to have a token refused.
+            # An authorizer refuses a token by an error with exactly this message.
             unauthorized = json.loads(result.payload).get("errorMessage") == "Unauthorized"
             raise Refused(kinds.UNAUTHORIZED if unauthorized else kinds.AUTHORIZER_FAILURE)
         try:

@@ -67,7 +67,7 @@ class GatewayResponses:
         default: Mapping[str, Any] = self._properties.get(
             DEFAULT_4XX if own_status < 500 else DEFAULT_5XX, {}
         )
-        # A type that the template does not have is answered by the default of its class, status included.
+        # If the template lacks a type, the default of its class applies, also its status.
         properties: Mapping[str, Any] = self._properties.get(kind, default)
         context = {
             "requestId": request_id,

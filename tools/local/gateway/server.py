@@ -51,7 +51,7 @@ class Server:
         self, gateway: Gateway, sockets: Sequence[socket.socket], *, idle_timeout: int = _IDLE_TIMEOUT
     ) -> None:
         """Take the connections of some sockets; `start` answers them."""
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that requests wait is no news here
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # hide warnings that requests wait
         self._map: dict[int, Any] = {}
         create_server(
             gateway.application,
@@ -97,7 +97,7 @@ class Server:
         waiting.sort(key=lambda each: each.last_activity)
         for each in waiting[:-_MAX_WAITING]:
             each.will_close = True
-            with suppress(OSError):  # shut down, because waitress awaits that its client reads
+            with suppress(OSError):  # waitress alone would wait for its client to read
                 each.socket.shutdown(socket.SHUT_RDWR)
 
 
@@ -158,7 +158,7 @@ class _SpelledAsGiven:
 
     def build_response_header(self) -> bytes:
         code, phrase = int(self.status[:3]), ""
-        with suppress(ValueError):  # a function may have a status of its own
+        with suppress(ValueError):  # functions may use unknown statuses
             phrase = problems.phrase(HTTPStatus(code))
         self.status = f"{code} {phrase}"
         names = {name.lower().encode(): name.encode() for name, _ in self.response_headers}
@@ -204,7 +204,7 @@ def _channel(gateway: Gateway) -> type[HTTPChannel]:
         error_task_class = RefusalTask
 
         last_activity: float
-        close = HTTPChannel.handle_close  # which frees buffers too
+        close = HTTPChannel.handle_close  # also frees buffers
 
         def handle_read(self) -> None:
             """Read, but count a connection as idle since its request began, however slowly that arrives."""

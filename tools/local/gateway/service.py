@@ -82,7 +82,7 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
         self.create()
         if routes:
             self._app.register_blueprint(routes)
-        self._app.url_map.merge_slashes = False  # or a path with two slashes is redirected
+        self._app.url_map.merge_slashes = False  # otherwise, paths with two slashes are redirected
         self._app.before_request(self._receive)
         self._app.after_request(self._log_request)
         self._app.after_request(compressor(template.minimum_compression_size))
@@ -152,7 +152,7 @@ class Gateway(LocalApigwService):  # type: ignore[misc]
         return self._dict_of_routes.get(self._route_key(request.method, request.endpoint))
 
     def _generate_lambda_event(self, _: Request, *route: Any) -> dict[str, Any]:
-        # The request itself: each look through Flask's proxy costs, and SAM CLI looks fifty times.
+        # The request itself, because SAM CLI reads it fifty times, and Flask's proxy is slow.
         itself: Request = request._get_current_object()  # type: ignore[attr-defined]
         event: dict[str, Any] = super()._generate_lambda_event(itself, *route)
         fields = itself.environ.get(HEADER_FIELDS) or itself.headers.items()

@@ -37,7 +37,7 @@ def forward(name: str, logs: Connection, log: Write, report: Write) -> None:
     with logs:
         for block in _blocks(logs):
             for kind, text in _parts(block):
-                # The pipe must be read on, or the function would wait for it forever.
+                # An unread pipe would block the function forever.
                 with contextlib.suppress(Exception):
                     (report if kind else log)(name, text)
 

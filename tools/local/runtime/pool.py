@@ -116,7 +116,7 @@ class Pool:
             code = self.code()
             try:
                 worker = self._take(code) or self._start(self._spec)
-            except OSError:  # it was killed before it could read what it is to run
+            except OSError:  # killed before it could read its function
                 return self._fail("Runtime.ExitError", request_id, f"Error: {_WITHOUT_REASON}")
             self._busy.add(worker)
             try:

@@ -30,9 +30,9 @@ for name in (
     "tools.local.runtime.worker",
 ):
     importlib.import_module(name)
-# Making a client reads descriptions of services, which boto3's session keeps; its settings it reads anew.
+# Creating a client loads the service's description, which boto3's session caches; it caches no settings.
 for service in ("dynamodb", "secretsmanager", "sqs"):
     boto3.client(service, region_name="us-east-1")
-# Or a collection in a worker would write to, and so copy, all that is shared.
+# Otherwise, a garbage collection in a worker would write to, and so copy, all shared memory.
 gc.collect()
 gc.freeze()

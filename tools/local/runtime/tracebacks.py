@@ -48,7 +48,7 @@ def message_of(error: BaseException) -> str:
 def _format(error: BaseException, frames: TracebackType | None) -> str:
     try:
         lines = traceback.format_exception(type(error), error, frames)
-    except Exception:  # such as one whose causes lead back to it, too deep to follow
+    except Exception:  # such as an error whose causes form a deep cycle
         return f"{type(error).__name__}: {message_of(error)}"
     return "".join(lines).rstrip("\n")
 

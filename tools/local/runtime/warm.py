@@ -97,7 +97,7 @@ class WarmRuntime:
         try:
             forkserver.ensure_running()
         finally:
-            tempfile.tempdir = None  # as the environment says, again
+            tempfile.tempdir = None  # the default of the environment again
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def close(self) -> None:
@@ -107,11 +107,11 @@ class WarmRuntime:
         deadline = time.monotonic() + EXIT_TIMEOUT
         for pool in self._pools.values():
             pool.close(deadline)
-        # It ends by itself when this process has, but only after that; there is no public way to wait for it.
+        # By itself, it would end only after this process; there is no public way to wait for it.
         forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
     def _spec(self, config: Any) -> FunctionSpec:
-        config.env_vars.shell_env_values = {}  # or a variable of this shell would replace the template's
+        config.env_vars.shell_env_values = {}  # the template's values, not those of this shell
         variables = config.env_vars.resolve()
         return FunctionSpec(
             name=config.name,

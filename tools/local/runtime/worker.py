@@ -70,12 +70,12 @@ class _Unloadable(Exception):
 
 def run(spec: FunctionSpec, events: Connection, logs: Connection) -> None:
     """Load the function and say so, then answer each event with its result, until `events` is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the stack's business: it closes the connection
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C, the stack closes the connection
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for stream in (1, 2):
         os.dup2(logs.fileno(), stream)
     logs.close()
-    # New streams, because the old ones may have been opened on a file.
+    # New streams: the old ones may belong to a file.
     sys.stdout, sys.stderr = _text_stream(1), _text_stream(2)
     threading.Thread(target=_end_with_the_stack, daemon=True).start()
     os.environ.clear()

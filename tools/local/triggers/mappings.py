@@ -101,7 +101,7 @@ def _common(properties: Mapping[str, Any]) -> dict[str, Any]:
 def _patterns(filters: list[dict[str, str]]) -> tuple[EventPattern, ...]:
     if not filters:
         return ()
-    from moto.events.models import EventPattern  # which takes its time to be imported
+    from moto.events.models import EventPattern  # slow to import
 
     return tuple(EventPattern.load(each["Pattern"]) for each in filters)
 

@@ -14,7 +14,7 @@ from tools.local.log_entries import DeliveryLog, DeliveryLogEntry
 from tools.local.triggers.mappings import EventSourceMapping
 
 if TYPE_CHECKING:
-    from tools.local.backends.sources import Sources  # which imports the emulator
+    from tools.local.backends.sources import Sources  # imports the emulator
 
 PAUSE = 0.1
 """Seconds after a batch that was not full, in which the next one fills; and between tries."""
@@ -91,7 +91,7 @@ class Poller(ABC):
             except (EOFError, OSError, NotSaved):  # the backends have ended, or the disk is full
                 self._stopping.wait(_SAVE_AGAIN)
             except Exception:
-                traceback.print_exc()  # and go on: a poller that ended would end delivery for good
+                traceback.print_exc()  # an ended poller would never deliver again
                 self._stopping.wait(1)
             if not is_full:
                 self._stopping.wait(PAUSE)

@@ -22,7 +22,7 @@ class QueuePoller(Poller):
         failed: set[str] = set()
         if wanted:
             failed = self._invoke(wanted, [record["messageId"] for record in wanted])
-        # A message that no filter wants is removed too.
+        # Messages that match no filter are removed, too.
         done = [record["receiptHandle"] for record in records if record["messageId"] not in failed]
         self._until_saved(lambda: self._sources.delete(self.mapping.source, done))
 

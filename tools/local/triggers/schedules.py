@@ -113,7 +113,7 @@ class Timers:
             try:
                 self.call(schedule)
             except Exception:
-                traceback.print_exc()  # and go on: a timer that ended would end its calls for good
+                traceback.print_exc()  # an ended timer would never call again
 
 
 def _scheduled_event(function: str) -> dict[str, Any]:

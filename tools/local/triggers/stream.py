@@ -14,7 +14,7 @@ from tools.local.triggers.mappings import EventSourceMapping
 from tools.local.triggers.poller import PAUSE, Event, Invoke, Poller
 
 if TYPE_CHECKING:
-    from tools.local.backends.sources import Sources  # which imports the emulator
+    from tools.local.backends.sources import Sources  # imports the emulator
 
 _LONGEST_PAUSE = 5.0
 """Seconds between the tries of a batch that fails again and again."""
@@ -69,7 +69,7 @@ class StreamPoller(Poller):
             failed = self._invoke(batch, ids)
             first = min(map(ids.index, failed), default=len(ids))
             if first and (failed or batches):
-                self._save(ids[first - 1])  # or a restart before the rest is done with would repeat these
+                self._save(ids[first - 1])  # a restart must not repeat these
             if not failed:
                 continue
             rest = batch[first:]

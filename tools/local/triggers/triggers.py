@@ -15,7 +15,7 @@ from tools.local.triggers.queue import QueuePoller
 from tools.local.triggers.stream import StreamPoller
 
 if TYPE_CHECKING:
-    from tools.local.backends.sources import Sources  # which imports the emulator
+    from tools.local.backends.sources import Sources  # imports the emulator
 
 
 class Triggers:
@@ -53,7 +53,7 @@ def invoker(functions: Functions) -> Invoke:
             raise InvocationFailed(result.payload.decode())
         try:
             return json.loads(result.payload)
-        except (ValueError, RecursionError) as error:  # JSON in form only, or too deep
+        except (ValueError, RecursionError) as error:  # invalid, or nested too deeply
             raise InvocationFailed(f"The answer cannot be read: {error}") from error
 
     return invoke
