@@ -31,7 +31,7 @@ _CONFIG = Config(
     read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 2},
     tcp_keepalive=True,
-    parameter_validation=False,  # it takes a tenth of a request; mypy and the service check the calls
+    parameter_validation=False,  # takes a tenth of a request; mypy and the service check the calls
     user_agent="task-api",  # botocore would build its own for each try: another tenth
 )
 _TRY = 4

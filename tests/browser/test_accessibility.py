@@ -8,10 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.board import (
-    PAST,
-    Board,
-)
+from tests.browser.board import PAST, Board
 from tests.local_stack import Client, await_condition, unique
 from tests.optional import needs_chromium
 
@@ -47,7 +44,7 @@ def test_every_state_passes_axe(open_board: Callable[..., Board], colleague: Cli
     long = unique("W" * 150)
     board.discard(long)
     board.delete(title)
-    # Its title is taken, which the trash tells.
+    # The title of the task in the trash is taken.
     await_condition(lambda: colleague("POST", "/tasks", json={"title": title}).status_code == 201)
     board.page.get_by_label("New task in Pending").press("Enter")
     board.act(late, "Open")
@@ -56,7 +53,7 @@ def test_every_state_passes_axe(open_board: Callable[..., Board], colleague: Cli
     form = board.page.get_by_role("form", name=f"Edit {late}")
     board.page.keyboard.press("e")
     look()
-    # Somebody else changed the same, and then what was typed is left, and offered again.
+    # Somebody else changes the same field. The user leaves the draft, and the board offers it again.
     form.get_by_label("Description").fill("mine")
     colleague("PATCH", f"/tasks/{task}", json={"description": "theirs"})
     board.save()
@@ -82,7 +79,7 @@ def test_every_state_passes_axe(open_board: Callable[..., Board], colleague: Cli
     look()
     board.context.set_offline(False)
     expect(board.page.locator("#waiting")).to_be_empty()
-    # A link of nothing
+    # A link to a task that does not exist
     board.page.goto(board.page.url.split("#")[0] + "#/task/x")
     expect(board.page.get_by_role("dialog", name="There is no such task")).to_be_visible()
     look()

@@ -7,12 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.browser.board import (
-    FUTURE,
-    PAST,
-    Board,
-    await_trashed,
-)
+from tests.browser.board import FUTURE, PAST, Board, await_trashed
 from tests.local_stack import Client, Stack, await_condition, unique
 from tests.optional import needs_chromium
 

@@ -7,10 +7,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Dialog, expect
 
-from tests.browser.board import (
-    Board,
-    read,
-)
+from tests.browser.board import Board, read
 from tests.local_stack import Client, await_condition, unique
 from tests.optional import needs_chromium
 
@@ -63,7 +60,7 @@ def test_a_slow_deletion_can_be_undone_before_it_completes(board: Board, colleag
         expect(board.card(title)).to_be_focused()
     expect(board.page.get_by_text(f"{title} is back.", exact=True)).to_be_attached()
     assert read(colleague, task)["title"] == title
-    expect(board.card(title)).to_be_focused()  # it was there all the time
+    expect(board.card(title)).to_be_focused()  # it never disappeared
 
 
 def test_a_slow_deletion_stays_out_of_sight(board: Board) -> None:
@@ -71,7 +68,7 @@ def test_a_slow_deletion_stays_out_of_sight(board: Board) -> None:
     task = board.create(title)
     with board.paused("DELETE", f"/tasks/{task}"):
         board.delete(title)
-        board.page.clock.install(time=time.time() + 60)  # after the time that a list may lag
+        board.page.clock.install(time=time.time() + 60)  # by when lists cannot lag
         for _ in range(2):
             board.refresh()
         expect(board.card(title)).to_have_count(0)

@@ -14,7 +14,7 @@ pytestmark = needs_chromium
 
 
 def execute(page: Page, operation: str, body: object = None) -> tuple[int, str]:
-    """Open an operation, try it out, and read the answer."""
+    """Open an operation, try it out, and read the response."""
     block = page.locator(f"#operations-{operation}")
     block.locator(".opblock-summary").click()
     block.get_by_role("button", name="Try it out").click()

@@ -11,12 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.board import (
-    FUTURE,
-    PAST,
-    Board,
-    read,
-)
+from tests.browser.board import FUTURE, PAST, Board, read
 from tests.local_stack import Client, unique
 from tests.optional import needs_chromium
 
@@ -92,7 +87,7 @@ def test_dates_are_in_the_readers_language(open_board: Callable[..., Board], col
     [
         ("America/New_York", date(2030, 7, 4)),
         ("Pacific/Auckland", date(2030, 7, 4)),
-        # The second began at one o'clock.
+        # The second of these days began at one o'clock.
         ("America/Sao_Paulo", date(2018, 11, 3)),
         ("America/Sao_Paulo", date(2018, 11, 4)),
     ],
@@ -129,7 +124,7 @@ def test_unchanged_fields_are_not_sent(board: Board, colleague: Client) -> None:
         board.save()
     assert sent.value.post_data_json == {"description": "new"}
     expect(board.panel).to_contain_text("new")
-    # A label that has a comma stays one, also where another is added.
+    # A label with a comma stays one label, even when another is added.
     board.edit(title).get_by_label("Labels").fill("Home, garden, b, c")
     with board.page.expect_request(lambda request: request.method == "PATCH") as sent:
         board.save()

@@ -8,11 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.board import (
-    PAST,
-    Board,
-    await_trashed,
-)
+from tests.browser.board import PAST, Board, await_trashed
 from tests.local_stack import Client, Stack, unique
 from tests.optional import needs_chromium
 

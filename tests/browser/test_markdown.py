@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.board import (
-    Board,
-)
+from tests.browser.board import Board
 from tests.local_stack import Client, unique
 from tests.optional import needs_chromium
 

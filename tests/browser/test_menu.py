@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.browser.board import (
-    Board,
-)
+from tests.browser.board import Board
 from tests.local_stack import Stack, unique
 from tests.optional import needs_chromium
 

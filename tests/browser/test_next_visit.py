@@ -5,12 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.board import (
-    Board,
-    create_many,
-    find,
-    read,
-)
+from tests.browser.board import Board, create_many, find, read
 from tests.local_stack import Client, await_condition, unique
 from tests.optional import needs_chromium
 
@@ -52,7 +47,7 @@ def test_a_board_that_is_too_large_is_not_stored(board: Board, colleague: Client
 
 
 def crash(board: Board) -> None:
-    """End the page without a word, and open it again."""
+    """Crash the page, and open it again."""
     asked = board.answer_dialogs(True)
     url, page = board.page.url, board.page
     board.page = board.context.new_page()

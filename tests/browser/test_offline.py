@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.browser.board import (
-    Board,
-    find,
-    read,
-)
+from tests.browser.board import Board, find, read
 from tests.local_stack import Client, await_condition, unique
 from tests.optional import needs_chromium
 

@@ -8,11 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, expect
 
-from tests.browser.board import (
-    PAGE,
-    Board,
-    create_many,
-)
+from tests.browser.board import PAGE, Board, create_many
 from tests.local_stack import Client, await_condition, unique
 from tests.optional import needs_chromium
 
@@ -67,7 +63,7 @@ def test_more_is_loaded_page_by_page(board: Board, colleague: Client) -> None:
     board.hide(False)
     shown = column.get_by_role("heading", level=3).all_text_contents()
     assert shown == titles[::-1]
-    # What others do with the oldest is seen as its page is looked at, in turn.
+    # Changes of the oldest task appear when it is the turn of its page.
     oldest = find_all(colleague, "q=" + titles[0])[0]
     colleague("PATCH", f"/tasks/{oldest['id']}", json={"status": "PENDING"})
     create_many(colleague, 1, status="COMPLETED")
@@ -97,7 +93,7 @@ def test_a_column_can_shrink_by_pages_while_its_end_is_in_view(board: Board, col
             colleague("DELETE", f"/tasks/{task['id']}")
     sent = board.requests()
     board.refresh()
-    # The head, the second page, which is the last now, and one of the others in turn.
+    # Reads the head, the second page, which is now the last, and one of the others in turn.
     status = board.page.locator("#status")
     await_condition(lambda: bool(status.text_content()) or len(sent) >= 3)
     expect(status).to_be_empty(timeout=1)
@@ -114,7 +110,7 @@ def test_a_task_moved_below_the_loaded_ones_stays_visible(board: Board, colleagu
     board.save()
     moved = board.column("Completed").get_by_text(title)
     expect(moved).to_be_visible()
-    board.page.clock.install(time=time.time() + 60)  # when the board takes the list's word for it
+    board.page.clock.install(time=time.time() + 60)  # by when lists cannot lag
     for _ in range(5):
         board.refresh()
     later = unique("Later")

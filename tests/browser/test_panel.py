@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.browser.board import (
-    FUTURE,
-    Board,
-    await_trashed,
-    read,
-)
+from tests.browser.board import FUTURE, Board, await_trashed, read
 from tests.local_stack import Client, unique
 from tests.optional import needs_chromium
 

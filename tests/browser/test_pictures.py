@@ -1,4 +1,4 @@
-"""The board still looks as in the picture that the README shows."""
+"""The board still looks like its picture in the README."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DIFFERENCE = """async pictures => {
   }));
   return one.reduce((sum, value, index) => sum + Math.abs(value - another[index]), 0) / one.length / 255;
 }"""
-"""The mean difference of two pictures, both so small that fonts and dates hardly matter: from 0 to 1."""
+"""Mean difference of two pictures, from 0 to 1. Both are scaled down, so fonts and dates hardly matter."""
 
 
 def test_the_picture_of_the_board_is_true(

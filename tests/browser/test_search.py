@@ -9,11 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Route, expect
 
-from tests.browser.board import (
-    PAGE,
-    Board,
-    create_many,
-)
+from tests.browser.board import PAGE, Board, create_many
 from tests.local_stack import Client, await_condition, unique
 from tests.optional import needs_chromium
 
@@ -166,7 +162,7 @@ def test_a_task_written_under_a_filter_stays_until_the_filter_changes(
     board.page.clock.install(time=time.time() + 60)
 
     def await_turn(*tasks: str) -> None:
-        """Refresh until tasks were read, which a list that could have them does not have."""
+        """Refresh until the board has read the tasks that its list lacks."""
         for task in tasks:
             with board.page.expect_response(f"**/tasks/{task}"):
                 for _ in range(4):

@@ -6,13 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.browser.board import (
-    TICK,
-    WHEN_OTHERS_WRITE,
-    Board,
-    find,
-    read,
-)
+from tests.browser.board import TICK, WHEN_OTHERS_WRITE, Board, find, read
 from tests.local_stack import Client, unique
 from tests.optional import needs_chromium
 
@@ -65,7 +59,7 @@ def test_somebody_was_faster(open_board: Callable[..., Board], board: Board) -> 
     expect(board.message).to_contain_text(f"the title “{theirs}”, the status “In progress”")
     expect(form.get_by_label("Title", exact=True)).to_have_value(mine)
     board.page.get_by_role("button", name="Keep mine").click()
-    # What the user did not touch stays as somebody else left it.
+    # Fields that the user did not edit keep the other user's values.
     expect(board.column("In progress").get_by_text(mine)).to_be_visible()
     second.refresh()
     expect(second.column("In progress").get_by_text(mine)).to_be_visible()

@@ -8,11 +8,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Route, expect
 
-from tests.browser.board import (
-    Board,
-    await_trashed,
-    read,
-)
+from tests.browser.board import Board, await_trashed, read
 from tests.local_stack import Client, Stack, unique
 from tests.optional import needs_chromium
 
@@ -52,7 +48,7 @@ def test_how_long_ago_is_said_in_the_readers_language(
     board = open_board(locale="de-DE").sign_up()
     await_trashed(colleague, title)
     board.page.clock.install(time=time.time() + 2 * 3_600 + 60)
-    board.change_session(token="a.b.c")  # its token is renewed
+    board.change_session(token="a.b.c")  # the board refreshes the token
     board.open_trash()
     expect(board.row(title).locator(".deleted")).to_have_text("Deleted vor 2 Stunden")
 

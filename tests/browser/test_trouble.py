@@ -9,11 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.browser.board import (
-    PASSWORD,
-    WHEN_OTHERS_WRITE,
-    Board,
-)
+from tests.browser.board import PASSWORD, WHEN_OTHERS_WRITE, Board
 from tests.local_stack import Client, Stack, unique
 from tests.optional import needs_chromium
 

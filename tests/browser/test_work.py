@@ -1,14 +1,11 @@
-"""What one user does with tasks: add, edit, move, and read many."""
+"""What one user does with tasks: add, edit and move."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Request, Route, expect
 
-from tests.browser.board import (
-    Board,
-    find,
-)
+from tests.browser.board import Board, find
 from tests.local_stack import Client, await_condition, unique
 from tests.optional import needs_chromium
 
@@ -59,7 +56,7 @@ def test_escape_discards_an_edit_after_a_confirmation(board: Board) -> None:
 def test_leaving_a_draft_asks_for_a_confirmation(board: Board, is_new: bool) -> None:
     title = unique("Leave")
     board.add(title)
-    # Nothing can be kept.
+    # The browser stores nothing.
     board.page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('quota'); }; }")
     box = (
         board.page.get_by_label("New task in Completed")

@@ -15,7 +15,6 @@ from shared.users.sessions import Sessions
 from shared.users.store import UserStore
 from shared.users.table import UsersTable
 from shared.users.user import Identity, user_from_item
-from tests.aws import empty_tables
 from tests.faults import (
     FAULTS,
     Faults,
@@ -37,11 +36,8 @@ pytestmark = pytest.mark.usefixtures("quick_passwords")
 
 
 @pytest.fixture
-def client(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws)
-    created = aws.client("dynamodb")
-    empty_tables(created)
-    return created
+def client(emulated_dynamodb: Any) -> Any:
+    return aws.client("dynamodb")
 
 
 @pytest.fixture

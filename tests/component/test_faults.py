@@ -63,9 +63,8 @@ def request_of(function: str) -> Event:
         user = json.loads(call("create_user")["body"])
         sent = event(function)
         if function != "login":
-            sent["requestContext"]["authorizer"]["session"] = user[
-                "id"
-            ]  # the first generation is the user's id
+            # The first generation is the user's id.
+            sent["requestContext"]["authorizer"]["session"] = user["id"]
         return sent
     if "task_id" in (event(function)["pathParameters"] or {}):
         task_id = json.loads(call("create_task")["body"])["id"]

@@ -22,7 +22,6 @@ from shared.tasks.query import TaskQuery
 from shared.tasks.store import TaskStore
 from shared.tasks.task import NOBODY, Task
 from shared.tasks.trash import Trash
-from tests.aws import empty_tables
 from tests.faults import FAULTS, Faults
 from tests.nightly import often
 from tests.tasks import changing, new_task
@@ -34,10 +33,8 @@ Tasks = dict[str, Task]
 
 
 @pytest.fixture
-def clients(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
+def clients(emulated_dynamodb: Any) -> Callable[[], Any]:
     """Makes clients of DynamoDB. The tables are empty at first."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws)
-    empty_tables(aws.client("dynamodb"))
     return lambda: aws.client("dynamodb")
 
 

@@ -23,7 +23,6 @@ from shared.tasks.store import TaskStore
 from shared.tasks.task import NOBODY, Author, Task, TaskStatus, current_time
 from shared.tasks.trash import Trash
 from shared.tasks.trash_items import purge_from_item, trash_key
-from tests.aws import empty_tables
 from tests.faults import Faults, lost
 from tests.handlers import invoke
 from tests.tasks import changing, new_task
@@ -311,9 +310,7 @@ class TestConcurrentCallers:
     """Of concurrent callers one succeeds, and the others get an error."""
 
     @pytest.fixture
-    def worlds(self, local_aws: str, monkeypatch: pytest.MonkeyPatch) -> list[World]:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws)
-        empty_tables(aws.client("dynamodb"))
+    def worlds(self, emulated_dynamodb: Any) -> list[World]:
         return [World(aws.client("dynamodb")) for _ in range(4)]
 
     def race(self, *acts: Callable[[], object]) -> list[str]:

@@ -19,7 +19,6 @@ from shared.webhooks.call import Answer, CallFailed
 from shared.webhooks.delivery import PAUSES, Deliverer, Delivery
 from shared.webhooks.store import MAX_WEBHOOKS, WebhookStore
 from shared.webhooks.webhook import OVERLAP
-from tests.aws import empty_tables
 from tests.handlers import event, invoke
 
 URL = "https://example.com/tasks"
@@ -277,10 +276,8 @@ def test_each_event_goes_to_enabled_subscribers(world: World) -> None:
     assert [body["event"] for body in bodies] == [EVENT, EVENT]
 
 
-def test_concurrent_creates_make_at_most_25(local_aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", local_aws)
-    empty_tables(boto3.client("dynamodb"))
-    store = WebhookStore(boto3.client("dynamodb"))
+def test_concurrent_creates_make_at_most_25(emulated_dynamodb: Any) -> None:
+    store = WebhookStore(emulated_dynamodb)
 
     def create(_number: int) -> bool:
         try:

@@ -63,7 +63,7 @@ class Aws:
             self._messages[queue] = {message["id"]: message for message in messages}
         self._is_recording = True
         with self.changed:
-            self._save(list(self._changes("secretsmanager")))  # a new stack generates them
+            self._save(list(self._changes("secretsmanager")))  # the secrets of a new stack
 
     def _load(self, state: StateFile) -> None:
         for table in self._schema.keys:
